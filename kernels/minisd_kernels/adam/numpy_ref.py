@@ -1,0 +1,27 @@
+"""AdamW in NumPy: the equation.
+
+`size` is lr / (1 - beta1^step), `scale` 1 / sqrt(1 - beta2^step), `decay` lr weight_decay.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def step(
+    param: Any,
+    grad: Any,
+    m: Any,
+    v: Any,
+    size: float,
+    scale: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    decay: float,
+) -> None:
+    m[:] = beta1 * m + (1 - beta1) * grad
+    v[:] = beta2 * v + (1 - beta2) * grad * grad
+    param -= size * m / (np.sqrt(v) * scale + eps) + decay * param

@@ -1,0 +1,40 @@
+"""Checks of kernel arguments: every message says where, what came and what was wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from minisd_kernels.shapes import ShapeError
+
+Pair = tuple[int, int]
+
+
+def pair(value: int | Sequence[int], where: str, minimum: int = 1) -> Pair:
+    """Read an int or a (vertical, horizontal) pair as a pair of ints >= `minimum`.
+
+    >>> pair(2, "conv2d stride"), pair((1, 3), "conv2d stride")
+    ((2, 2), (1, 3))
+    """
+    values = (value, value) if isinstance(value, int) else tuple(int(v) for v in value)
+    if len(values) != 2 or min(values) < minimum:
+        raise ShapeError(f"{where}: wanted an int or a pair of ints >= {minimum}, got {value!r}")
+    return values[0], values[1]
+
+
+def require_shape(where: str, array: Any, letters: str, shape: Sequence[int | None]) -> None:
+    """Demand that `array` has `shape`; None matches any size.
+
+    `letters` names the axes in the message: require_shape("conv2d bias", bias, "(O,)", (32,)).
+    """
+    got = tuple(array.shape)
+    if len(got) != len(shape) or any(want is not None and want != has for want, has in zip(shape, got, strict=True)):
+        wanted = "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
+        raise ShapeError(f"{where}: wanted shape {letters} = {wanted}, got {got}")
+
+
+def require_float(where: str, *arrays: Any) -> None:
+    """Demand one floating type, float32 or float64, for all arrays."""
+    kinds = {str(array.dtype) for array in arrays}
+    if len(kinds) != 1 or not kinds <= {"float32", "float64"}:
+        raise TypeError(f"{where}: wanted all float32 or all float64, got {', '.join(sorted(kinds))}; use .astype(...)")

@@ -1,0 +1,68 @@
+"""Scaled dot-product attention (Vaswani et al. 2017, eq. 1), for every sample and head:
+
+    scores[n, m] = scale <query[n], key[m]>         scale = 1 / sqrt(d) unless given
+    out[n]       = sum_m softmax_m(scores[n, m]) value[m]
+
+Self-attention when query, key and value come from the same tokens, cross-attention when key and value come from a
+context (the prompt), causal when token n sees only the tokens m <= n.
+
+Shapes: query (B, N, h, d), key and value (B, M, h, d) -> out (B, N, h, d). The logarithm of each row's softmax
+denominator, logsumexp (B, h, N), is all that backward needs besides: the N x M scores are made again, not stored.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.backends import kernel
+from minisd_kernels.shapes import ShapeError
+
+
+def forward(query: Any, key: Any, value: Any, *, scale: float | None = None, causal: bool = False) -> tuple[Any, Any]:
+    """Mix the values by how well their keys fit each query; returns (out, logsumexp).
+
+    Raises:
+        ShapeError: the shapes do not fit, or causal attention of unequal lengths.
+        TypeError: the arrays are not all float32 or all float64.
+
+    >>> import numpy as np
+    >>> out, _ = forward(np.zeros((1, 1, 1, 2)), np.zeros((1, 2, 1, 2)), np.array([[[[0.0, 2.0]], [[4.0, 6.0]]]]))
+    >>> out.ravel().tolist()
+    [2.0, 4.0]
+    """
+    require_shape("attention query", query, "(B, N, h, d)", (None, None, None, None))
+    B, N, h, d = query.shape
+    require_shape("attention key", key, "(B, M, h, d)", (B, None, h, d))
+    M = key.shape[1]
+    require_shape("attention value", value, "(B, M, h, d)", (B, M, h, d))
+    require_float("attention", query, key, value)
+    if causal and N != M:
+        raise ShapeError(f"causal attention: wanted as many keys as queries, got {M} keys for {N} queries")
+    return kernel(__name__, query).forward(query, key, value, _scale(scale, d), causal)  # type: ignore[no-any-return]
+
+
+def backward(
+    grad: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    out: Any,
+    logsumexp: Any,
+    *,
+    scale: float | None = None,
+    causal: bool = False,
+) -> tuple[Any, Any, Any]:
+    """Gradients of sum(out * grad) for query, key and value (Dao et al. 2022, appendix B.2).
+
+    With P the softmax:  grad_value = P^T grad,  dP = grad value^T,  dS = P (dP - <grad, out>),
+    grad_query = scale dS key,  grad_key = scale dS^T query.
+    """
+    require_shape("attention grad", grad, "(B, N, h, d)", query.shape)
+    run = kernel(__name__, query)
+    grads = run.backward(grad, query, key, value, out, logsumexp, _scale(scale, query.shape[3]), causal)
+    return grads  # type: ignore[no-any-return]
+
+
+def _scale(scale: float | None, d: int) -> float:
+    return float(d) ** -0.5 if scale is None else float(scale)

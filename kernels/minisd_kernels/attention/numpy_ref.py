@@ -1,0 +1,39 @@
+"""Attention, the reference: the whole matrix of scores at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+def _scores(query: Array, key: Array, scale: float, causal: bool) -> Array:
+    scores: Array = np.einsum("bnhd,bmhd->bhnm", query, key, optimize=True) * query.dtype.type(scale)
+    if causal:
+        scores = np.where(np.tri(scores.shape[2], dtype=bool), scores, -np.inf).astype(query.dtype, copy=False)
+    return scores
+
+
+def forward(query: Array, key: Array, value: Array, scale: float, causal: bool) -> tuple[Array, Array]:
+    scores = _scores(query, key, scale, causal)
+    largest = scores.max(axis=-1, keepdims=True)
+    weights = np.exp(scores - largest)
+    total = weights.sum(axis=-1, keepdims=True)
+    out = np.einsum("bhnm,bmhd->bnhd", weights / total, value, optimize=True)
+    return out, (largest + np.log(total))[..., 0]
+
+
+def backward(
+    grad: Array, query: Array, key: Array, value: Array, out: Array, logsumexp: Array, scale: float, causal: bool
+) -> tuple[Array, Array, Array]:
+    weights = np.exp(_scores(query, key, scale, causal) - logsumexp[..., None])
+    grad_value = np.einsum("bhnm,bnhd->bmhd", weights, grad, optimize=True)
+    grad_weights = np.einsum("bnhd,bmhd->bhnm", grad, value, optimize=True)
+    row_sums = np.einsum("bnhd,bnhd->bhn", grad, out)[..., None]
+    grad_scores = weights * (grad_weights - row_sums) * query.dtype.type(scale)
+    grad_query = np.einsum("bhnm,bmhd->bnhd", grad_scores, key, optimize=True)
+    grad_key = np.einsum("bhnm,bnhd->bmhd", grad_scores, query, optimize=True)
+    return grad_query, grad_key, grad_value

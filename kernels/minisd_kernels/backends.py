@@ -1,0 +1,94 @@
+"""Which backend runs an operation.
+
+``numpy`` is the reference and always there. ``numba`` is the default on the CPU. ``cupy`` runs whatever is a CuPy
+array. A backend that is asked for and missing raises BackendUnavailable: there is no silent fallback.
+
+>>> with use_backend("numpy"):
+...     current_backend()
+'numpy'
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+FILES = {"numpy": "numpy_ref", "numba": "numba_cpu", "cupy": "cupy_gpu"}
+_INSTALL = {"numba": "pip install numba", "cupy": "pip install cupy-cuda13x"}
+_chosen: str | None = None
+
+
+class BackendUnavailable(RuntimeError):
+    """The backend asked for cannot run here; the message says why and how to get it."""
+
+
+@cache
+def missing_reason(backend: str) -> str | None:
+    """Why `backend` cannot run on this machine, with the line that installs it; None when it can."""
+    if backend not in FILES:
+        return f"unknown backend {backend!r}; choose one of {', '.join(FILES)}"
+    if backend == "numpy":
+        return None
+    if importlib.util.find_spec(backend) is None:
+        return f"{backend} is not installed: {_INSTALL[backend]}"
+    if backend == "cupy":
+        import cupy  # type: ignore[import-not-found, unused-ignore]
+
+        if not cupy.cuda.is_available():
+            return "CuPy is installed but finds no CUDA device: an NVIDIA GPU and its driver are needed"
+    return None
+
+
+def available_backends() -> list[str]:
+    """The backends that run on this machine, the reference first."""
+    return [name for name in FILES if missing_reason(name) is None]
+
+
+def _require(backend: str) -> str:
+    reason = missing_reason(backend)
+    if reason is not None:
+        raise BackendUnavailable(f"backend {backend!r}: {reason}")
+    return backend
+
+
+def current_backend() -> str:
+    """The backend for NumPy arrays: use_backend(), else the variable MINISD_BACKEND, else numba."""
+    return _chosen or _require(os.environ.get("MINISD_BACKEND") or "numba")
+
+
+@contextmanager
+def use_backend(backend: str) -> Iterator[None]:
+    """Run the block's CPU operations on `backend`.
+
+    Raises:
+        BackendUnavailable: it cannot run here.
+    """
+    global _chosen
+    before, _chosen = _chosen, _require(backend)
+    try:
+        yield
+    finally:
+        _chosen = before
+
+
+def kernel(operation: str, array: Any) -> ModuleType:
+    """The module that computes `operation` (an operation's package name) for `array`."""
+    on_gpu = type(array).__module__.partition(".")[0] == "cupy"
+    backend = "cupy" if on_gpu else current_backend()
+    return _load(operation, backend)
+
+
+@cache
+def _load(operation: str, backend: str) -> ModuleType:
+    _require(backend)
+    name = f"{operation}.{FILES[backend]}"
+    if importlib.util.find_spec(name) is None:
+        short = operation.rpartition(".")[2]
+        raise BackendUnavailable(f"{short} has no {backend} kernel yet; move its arrays to the CPU")
+    return importlib.import_module(name)

@@ -1,0 +1,33 @@
+"""How every Numba kernel is compiled: one place, so that all of them round, cache and thread alike."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Any
+
+# Between two kernels the threads sleep instead of spinning: on a machine that does anything else besides, a spinning
+# thread takes the core from the one that has work. OpenMP reads this when Numba loads it.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import numpy as np  # noqa: E402
+import numpy.typing as npt  # noqa: E402
+from numba import njit  # noqa: E402
+
+# NaN and infinity must survive (training looks for them), so only the flags that reorder and contract are set.
+_OPTIONS: dict[str, Any] = {
+    "cache": True,
+    "error_model": "numpy",
+    "fastmath": {"contract", "reassoc", "nsz", "arcp"},
+}
+jit = partial(njit, **_OPTIONS)
+parallel_jit = partial(njit, parallel=True, **_OPTIONS)
+
+# Sums over many samples are split into this many parts and the parts added in order, whatever the number of
+# threads: the same seed gives the same weights on one core and on eight.
+CHUNKS = 8
+
+
+def contiguous(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array in the one form that kernels are compiled for, C-contiguous and writeable; a copy only if it is not."""
+    return np.require(array, requirements=["C", "W"])

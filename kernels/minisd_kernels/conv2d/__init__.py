@@ -1,0 +1,97 @@
+"""Two-dimensional convolution (cross-correlation, as every framework means it).
+
+    y[b, p, q, o] = bias[o] + sum_{i,j,c} x[b, p s_h - P_h + i d_h, q s_w - P_w + j d_w, c] weight[i, j, c, o]
+
+with x = 0 outside the picture (Dumoulin & Visin 2016, section 2). The window slides over two axes, height and width,
+and spans all C channels: that is why it is called two-dimensional.
+
+Shapes: x (B, H, W, C), weight (kh, kw, C, O), bias (O,) -> y (B, H', W', O) with
+H' = floor((H + 2P - d (kh - 1) - 1) / s) + 1. Stride, padding and dilation are ints or (vertical, horizontal) pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from minisd_kernels.arguments import Pair, pair, require_float, require_shape
+from minisd_kernels.backends import kernel
+from minisd_kernels.shapes import window_output_size
+
+
+def output_size(
+    size: Sequence[int],
+    window: Sequence[int],
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+) -> Pair:
+    """Height and width of the output.
+
+    >>> output_size((572, 572), (3, 3))
+    (570, 570)
+    """
+    s, p, d = _geometry(stride, padding, dilation)
+    return (
+        window_output_size(size[0], window[0], s[0], p[0], d[0]),
+        window_output_size(size[1], window[1], s[1], p[1], d[1]),
+    )
+
+
+def forward(
+    x: Any,
+    weight: Any,
+    bias: Any | None = None,
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+) -> Any:
+    """Slide the window over x.
+
+    Raises:
+        ShapeError: the shapes do not fit, or the window is larger than the padded picture.
+        TypeError: the arrays are not all float32 or all float64.
+
+    >>> import numpy as np
+    >>> forward(np.ones((1, 4, 5, 1)), np.ones((3, 3, 1, 2)), stride=(1, 2))[0, :, :, 0].tolist()
+    [[9.0, 9.0], [9.0, 9.0]]
+    """
+    require_shape("conv2d x", x, "(B, H, W, C)", (None, None, None, None))
+    require_shape("conv2d weight", weight, "(kh, kw, C, O)", (None, None, x.shape[3], None))
+    if bias is not None:
+        require_shape("conv2d bias", bias, "(O,)", (weight.shape[3],))
+    require_float("conv2d", x, weight, *([] if bias is None else [bias]))
+    s, p, d = _geometry(stride, padding, dilation)
+    size = output_size(x.shape[1:3], weight.shape[:2], s, p, d)
+    return kernel(__name__, x).forward(x, weight, bias, size, s, p, d)
+
+
+def backward(
+    grad: Any,
+    x: Any,
+    weight: Any,
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    need_input: bool = True,
+) -> tuple[Any | None, Any, Any]:
+    """Gradients of sum(y * grad) for x, weight and bias; the first is None unless `need_input` (a first layer's is not).
+
+    For x, every output pixel hands its gradient back to the pixels of its window; for weight, every window is
+    multiplied with its output pixel's gradient.
+    """
+    s, p, d = _geometry(stride, padding, dilation)
+    size = output_size(x.shape[1:3], weight.shape[:2], s, p, d)
+    require_shape("conv2d grad", grad, "(B, H', W', O)", (x.shape[0], *size, weight.shape[3]))
+    run = kernel(__name__, x)
+    grad_x = run.input_gradient(grad, weight, x.shape[1:3], s, p, d) if need_input else None
+    grad_weight, grad_bias = run.weight_gradient(grad, x, weight.shape[:2], s, p, d)
+    return grad_x, grad_weight, grad_bias
+
+
+def _geometry(
+    stride: int | Sequence[int], padding: int | Sequence[int], dilation: int | Sequence[int]
+) -> tuple[Pair, Pair, Pair]:
+    return pair(stride, "conv2d stride"), pair(padding, "conv2d padding", 0), pair(dilation, "conv2d dilation")

@@ -1,0 +1,211 @@
+"""Convolution on the CPU: seven loops, then the same sum as matrix products in the register tile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import prange
+
+from minisd_kernels.arguments import Pair
+from minisd_kernels.compiling import CHUNKS, contiguous, jit, parallel_jit
+from minisd_kernels.linear import numba_cpu as linear
+from minisd_kernels.register_tile import copy, multiply_add, pack, packed_size
+
+Array = npt.NDArray[Any]
+
+
+# The plain version: float64 runs it. One loop body serves all three sums, because all three visit the same pairs of
+# an output pixel and an input pixel; only where the product goes differs.
+
+
+@jit
+def _forward_plain(x, weight, y, stride, padding, dilation):  # type: ignore[no-untyped-def]
+    B, H, W, C = x.shape
+    kh, kw, _, O = weight.shape
+    for b in range(B):
+        for p in range(y.shape[1]):
+            for q in range(y.shape[2]):
+                for i in range(kh):
+                    for j in range(kw):
+                        h, w = p * stride[0] - padding[0] + i * dilation[0], q * stride[1] - padding[1] + j * dilation[1]
+                        if 0 <= h < H and 0 <= w < W:
+                            for c in range(C):
+                                for o in range(O):
+                                    y[b, p, q, o] += x[b, h, w, c] * weight[i, j, c, o]
+
+
+@jit
+def _backward_plain(grad, x, weight, grad_x, grad_weight, stride, padding, dilation):  # type: ignore[no-untyped-def]
+    B, H, W, C = x.shape
+    kh, kw, _, O = weight.shape
+    for b in range(B):
+        for p in range(grad.shape[1]):
+            for q in range(grad.shape[2]):
+                for i in range(kh):
+                    for j in range(kw):
+                        h, w = p * stride[0] - padding[0] + i * dilation[0], q * stride[1] - padding[1] + j * dilation[1]
+                        if 0 <= h < H and 0 <= w < W:
+                            for c in range(C):
+                                for o in range(O):
+                                    grad_x[b, h, w, c] += grad[b, p, q, o] * weight[i, j, c, o]
+                                    grad_weight[i, j, c, o] += grad[b, p, q, o] * x[b, h, w, c]
+
+
+# The fast version, float32. A window's kh kw C numbers, laid in a row, turn the convolution into a matrix product
+# (im2col). Done for the whole batch that matrix is kh kw times larger than x and comes from main memory; done for
+# _BLOCK output pixels at a time it never leaves the L2 cache, and the register tile runs over it at full speed.
+#   forward:          windows (pixels x kh kw C)  times  weight (kh kw C x O)
+#   input gradient:   grad (pixels x O)           times  weight^T (O x kh kw C), every row added back onto its window
+#   weight gradient:  windows^T                   times  grad, summed over pixels in CHUNKS parts added in order
+
+_BLOCK = 56  # output pixels at a time, a multiple of every tile height
+
+
+@jit
+def _gather_windows(x, geometry, first, count, windows):  # type: ignore[no-untyped-def]
+    """windows[n] = the window of output pixel first + n, zeros where it lies on the padding."""
+    H, W, C, kh, kw, OH, OW, sh, sw, ph, pw, dh, dw = geometry
+    start = 0
+    for n in range(first, first + count):
+        b, rest = n // (OH * OW), n % (OH * OW)
+        top, left = (rest // OW) * sh - ph, (rest % OW) * sw - pw
+        for i in range(kh):
+            h = top + i * dh
+            if 0 <= h < H and dw == 1 and left >= 0 and left + kw <= W:  # a whole row of the window lies in one piece
+                copy(x, ((b * H + h) * W + left) * C, windows, start, kw * C)
+            else:
+                for j in range(kw):
+                    w = left + j * dw
+                    if 0 <= h < H and 0 <= w < W:
+                        copy(x, ((b * H + h) * W + w) * C, windows, start + j * C, C)
+                    else:
+                        windows[start + j * C : start + (j + 1) * C] = np.float32(0)
+            start += kw * C
+
+
+@jit
+def _scatter_windows(windows, geometry, first, count, x):  # type: ignore[no-untyped-def]
+    """x += the windows of output pixels first ... first + count - 1, put back where they were gathered."""
+    H, W, C, kh, kw, OH, OW, sh, sw, ph, pw, dh, dw = geometry
+    start = 0
+    for n in range(first, first + count):
+        b, rest = n // (OH * OW), n % (OH * OW)
+        top, left = (rest // OW) * sh - ph, (rest % OW) * sw - pw
+        for i in range(kh):
+            h = top + i * dh
+            for j in range(kw):
+                w = left + j * dw
+                if 0 <= h < H and 0 <= w < W:
+                    pixel = ((b * H + h) * W + w) * C
+                    target, source = x[pixel : pixel + C], windows[start : start + C]
+                    for c in range(C):
+                        target[c] += source[c]
+                start += C
+
+
+@parallel_jit
+def _forward_fast(x, geometry, packed, O, y, windows):  # type: ignore[no-untyped-def]
+    depth = geometry[2] * geometry[3] * geometry[4]
+    pixels = y.size // O
+    blocks = (pixels + _BLOCK - 1) // _BLOCK
+    for chunk in prange(CHUNKS):
+        for block in range(blocks * chunk // CHUNKS, blocks * (chunk + 1) // CHUNKS):
+            first = block * _BLOCK
+            count = min(_BLOCK, pixels - first)
+            _gather_windows(x, geometry, first, count, windows[chunk])
+            multiply_add(windows[chunk], 0, depth, 1, count, packed, depth, O, y, first * O, O)
+
+
+@parallel_jit
+def _input_gradient_fast(grad, geometry, packed, O, B, grad_x, windows):  # type: ignore[no-untyped-def]
+    depth = geometry[2] * geometry[3] * geometry[4]
+    pixels = geometry[5] * geometry[6]
+    for chunk in prange(CHUNKS):  # whole pictures, so that no two threads add to the same pixel
+        stop = B * (chunk + 1) // CHUNKS * pixels
+        for first in range(B * chunk // CHUNKS * pixels, stop, _BLOCK):
+            count = min(_BLOCK, stop - first)
+            windows[chunk, : count * depth] = np.float32(0)
+            multiply_add(grad, first * O, O, 1, count, packed, O, depth, windows[chunk], 0, depth)
+            _scatter_windows(windows[chunk], geometry, first, count, grad_x)
+
+
+@parallel_jit
+def _weight_gradient_fast(grad, x, geometry, O, parts, windows, packs):  # type: ignore[no-untyped-def]
+    depth = geometry[2] * geometry[3] * geometry[4]
+    pixels = grad.size // O
+    blocks = (pixels + _BLOCK - 1) // _BLOCK
+    for chunk in prange(CHUNKS):
+        for block in range(blocks * chunk // CHUNKS, blocks * (chunk + 1) // CHUNKS):
+            first = block * _BLOCK
+            count = min(_BLOCK, pixels - first)
+            _gather_windows(x, geometry, first, count, windows[chunk])
+            pack(grad, first * O, O, 1, count, O, packs[chunk])
+            multiply_add(windows[chunk], 0, 1, depth, depth, packs[chunk], count, O, parts[chunk], 0, O)
+
+
+def _is_linear(window: Pair, stride: Pair, padding: Pair) -> bool:
+    """A 1 x 1 window that visits every pixel is a linear layer: nothing to gather."""
+    return window == (1, 1) and stride == (1, 1) and padding == (0, 0)
+
+
+def _window_buffers(depth: int) -> Array:
+    return np.empty((CHUNKS, _BLOCK * depth), np.float32)
+
+
+def forward(
+    x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Array:
+    x, weight = contiguous(x), contiguous(weight)
+    (B, H, W, C), (kh, kw, _, O) = x.shape, weight.shape
+    y = np.empty((B, *size, O), x.dtype)
+    y[:] = 0 if bias is None else bias
+    if x.dtype == np.float64:
+        _forward_plain(x, weight, y, stride, padding, dilation)
+    elif _is_linear((kh, kw), stride, padding):
+        linear.rows_times(x.reshape(-1, C), weight[0, 0], y.reshape(-1, O))
+    else:
+        depth = kh * kw * C
+        packed = np.empty(packed_size(depth, O), np.float32)
+        pack(weight.reshape(-1), 0, O, 1, depth, O, packed)
+        geometry = (H, W, C, kh, kw, *size, *stride, *padding, *dilation)
+        _forward_fast(x.reshape(-1), geometry, packed, O, y.reshape(-1), _window_buffers(depth))
+    return y
+
+
+def input_gradient(grad: Array, weight: Array, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
+    grad, weight = contiguous(grad), contiguous(weight)
+    (B, OH, OW, O), (kh, kw, C, _) = grad.shape, weight.shape
+    grad_x = np.zeros((B, *size, C), grad.dtype)
+    if grad.dtype == np.float64:
+        _backward_plain(grad, np.zeros_like(grad_x), weight, grad_x, np.zeros_like(weight), stride, padding, dilation)
+    elif _is_linear((kh, kw), stride, padding):
+        linear.rows_times(grad.reshape(-1, O), weight[0, 0].T, grad_x.reshape(-1, C))
+    else:
+        depth = kh * kw * C
+        packed = np.empty(packed_size(O, depth), np.float32)
+        pack(weight.reshape(-1), 0, 1, O, O, depth, packed)
+        geometry = (*size, C, kh, kw, OH, OW, *stride, *padding, *dilation)
+        _input_gradient_fast(grad.reshape(-1), geometry, packed, O, B, grad_x.reshape(-1), _window_buffers(depth))
+    return grad_x
+
+
+def weight_gradient(
+    grad: Array, x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> tuple[Array, Array]:
+    grad, x = contiguous(grad), contiguous(x)
+    (_, H, W, C), (_, OH, OW, O) = x.shape, grad.shape
+    grad_bias = np.asarray(grad.reshape(-1, O).sum(axis=0))
+    if x.dtype == np.float64:
+        grad_weight = np.zeros((*window, C, O))
+        _backward_plain(grad, x, np.zeros_like(grad_weight), np.zeros_like(x), grad_weight, stride, padding, dilation)
+        return grad_weight, grad_bias
+    if _is_linear(window, stride, padding):
+        return linear.outer_products(x.reshape(-1, C), grad.reshape(-1, O)).reshape(1, 1, C, O), grad_bias
+    depth = window[0] * window[1] * C
+    parts = np.zeros((CHUNKS, depth * O), np.float32)
+    packs = np.empty((CHUNKS, packed_size(_BLOCK, O)), np.float32)
+    geometry = (H, W, C, *window, OH, OW, *stride, *padding, *dilation)
+    _weight_gradient_fast(grad.reshape(-1), x.reshape(-1), geometry, O, parts, _window_buffers(depth), packs)
+    return np.asarray(parts.sum(axis=0)).reshape(*window, C, O), grad_bias

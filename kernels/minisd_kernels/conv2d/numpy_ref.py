@@ -1,0 +1,61 @@
+"""Convolution, the reference: for each tap (i, j) of the window, one product over all output pixels at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from minisd_kernels.arguments import Pair
+
+Array = npt.NDArray[Any]
+
+
+def _taps(window: Pair, size: Pair, stride: Pair, dilation: Pair) -> Iterator[tuple[int, int, slice, slice]]:
+    """Each tap (i, j) with the rows and columns of the padded picture that it meets."""
+    for i in range(window[0]):
+        for j in range(window[1]):
+            top, left = i * dilation[0], j * dilation[1]
+            yield (
+                i,
+                j,
+                slice(top, top + stride[0] * (size[0] - 1) + 1, stride[0]),
+                slice(left, left + stride[1] * (size[1] - 1) + 1, stride[1]),
+            )
+
+
+def _padded(x: Array, padding: Pair) -> Array:
+    return np.pad(x, ((0, 0), (padding[0], padding[0]), (padding[1], padding[1]), (0, 0)))
+
+
+def forward(
+    x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Array:
+    kh, kw, _, O = weight.shape
+    x_padded = _padded(x, padding)
+    y = np.zeros((x.shape[0], *size, O), x.dtype)
+    for i, j, rows, columns in _taps((kh, kw), size, stride, dilation):
+        y += x_padded[:, rows, columns] @ weight[i, j]
+    return y if bias is None else y + bias
+
+
+def input_gradient(grad: Array, weight: Array, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
+    """Every output pixel hands its gradient back to its window; what falls on the padding is dropped."""
+    (H, W), (kh, kw, C, _) = size, weight.shape
+    grad_padded = np.zeros((grad.shape[0], H + 2 * padding[0], W + 2 * padding[1], C), grad.dtype)
+    for i, j, rows, columns in _taps((kh, kw), grad.shape[1:3], stride, dilation):
+        grad_padded[:, rows, columns] += grad @ weight[i, j].T
+    return grad_padded[:, padding[0] : padding[0] + H, padding[1] : padding[1] + W]
+
+
+def weight_gradient(
+    grad: Array, x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> tuple[Array, Array]:
+    """weight[i, j] met the pixels of tap (i, j): its gradient is their product with grad, summed over pixels."""
+    x_padded = _padded(x, padding)
+    grad_weight = np.empty((*window, x.shape[3], grad.shape[3]), x.dtype)
+    for i, j, rows, columns in _taps(window, grad.shape[1:3], stride, dilation):
+        grad_weight[i, j] = np.tensordot(x_padded[:, rows, columns], grad, axes=((0, 1, 2), (0, 1, 2)))
+    return grad_weight, np.asarray(grad.sum(axis=(0, 1, 2)))

@@ -1,0 +1,96 @@
+"""Two-dimensional transposed convolution ("up-convolution"): the adjoint of a convolution.
+
+A convolution with stride s gathers a window into one pixel; its adjoint spreads one pixel over a window:
+
+    y[b, p s_h - P_h + i d_h, q s_w - P_w + j d_w, o] += sum_c x[b, p, q, c] weight[i, j, c, o]
+
+starting from y = bias (Dumoulin & Visin 2016, section 4). It is no inverse: it restores the size, not the values.
+
+Shapes: x (B, H, W, C), weight (kh, kw, C, O), bias (O,) -> y (B, H', W', O) with
+H' = s (H - 1) + d (kh - 1) + 1 - 2P + a, where the output padding a (0 <= a < s) adds rows at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from minisd_kernels.arguments import Pair, pair, require_float, require_shape
+from minisd_kernels.backends import kernel
+from minisd_kernels.shapes import transposed_output_size
+
+
+def output_size(
+    size: Sequence[int],
+    window: Sequence[int],
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    output_padding: int | Sequence[int] = 0,
+) -> Pair:
+    """Height and width of the output.
+
+    >>> output_size((28, 28), (2, 2), stride=2)
+    (56, 56)
+    """
+    s, p, d = _geometry(stride, padding, dilation)
+    a = pair(output_padding, "conv_transpose2d output padding", 0)
+    return (
+        transposed_output_size(size[0], window[0], s[0], p[0], d[0], a[0]),
+        transposed_output_size(size[1], window[1], s[1], p[1], d[1], a[1]),
+    )
+
+
+def forward(
+    x: Any,
+    weight: Any,
+    bias: Any | None = None,
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    output_padding: int | Sequence[int] = 0,
+) -> Any:
+    """Spread every pixel of x over its window.
+
+    Raises:
+        ShapeError: the shapes do not fit, or the padding leaves nothing.
+        TypeError: the arrays are not all float32 or all float64.
+
+    >>> import numpy as np
+    >>> forward(np.ones((1, 1, 2, 1)), np.ones((2, 2, 1, 1)), stride=2)[0, :, :, 0].tolist()
+    [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
+    """
+    require_shape("conv_transpose2d x", x, "(B, H, W, C)", (None, None, None, None))
+    require_shape("conv_transpose2d weight", weight, "(kh, kw, C, O)", (None, None, x.shape[3], None))
+    if bias is not None:
+        require_shape("conv_transpose2d bias", bias, "(O,)", (weight.shape[3],))
+    require_float("conv_transpose2d", x, weight, *([] if bias is None else [bias]))
+    s, p, d = _geometry(stride, padding, dilation)
+    size = output_size(x.shape[1:3], weight.shape[:2], s, p, d, output_padding)
+    return kernel(__name__, x).forward(x, weight, bias, size, s, p, d)
+
+
+def backward(
+    grad: Any,
+    x: Any,
+    weight: Any,
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+) -> tuple[Any, Any, Any]:
+    """Gradients of sum(y * grad) for x, weight and bias; the one for x is a plain convolution of grad."""
+    s, p, d = _geometry(stride, padding, dilation)
+    require_shape("conv_transpose2d grad", grad, "(B, H', W', O)", (x.shape[0], None, None, weight.shape[3]))
+    return kernel(__name__, x).backward(grad, x, weight, s, p, d)  # type: ignore[no-any-return]
+
+
+def _geometry(
+    stride: int | Sequence[int], padding: int | Sequence[int], dilation: int | Sequence[int]
+) -> tuple[Pair, Pair, Pair]:
+    return (
+        pair(stride, "conv_transpose2d stride"),
+        pair(padding, "conv_transpose2d padding", 0),
+        pair(dilation, "conv_transpose2d dilation"),
+    )

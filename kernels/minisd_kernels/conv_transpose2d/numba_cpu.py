@@ -1,0 +1,33 @@
+"""Transposed convolution on the CPU: the three sums of the convolution, with input and output exchanged.
+
+The convolution that this one is the adjoint of maps (H', W', O) to (H, W, C): its weight is ours with the last two
+axes exchanged, its input gradient is our forward, and its forward is our input gradient.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from minisd_kernels.arguments import Pair
+from minisd_kernels.conv2d import numba_cpu as conv2d
+
+Array = npt.NDArray[Any]
+
+
+def forward(
+    x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Array:
+    y = conv2d.input_gradient(x, weight.swapaxes(2, 3), size, stride, padding, dilation)
+    return y if bias is None else y + bias
+
+
+def backward(
+    grad: Array, x: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair
+) -> tuple[Array, Array, Array]:
+    size = (x.shape[1], x.shape[2])
+    grad_x = conv2d.forward(grad, weight.swapaxes(2, 3), None, size, stride, padding, dilation)
+    grad_weight, _ = conv2d.weight_gradient(x, grad, weight.shape[:2], stride, padding, dilation)
+    return grad_x, grad_weight.swapaxes(2, 3), np.asarray(grad.sum(axis=(0, 1, 2)))

@@ -1,0 +1,61 @@
+"""Embedding: row ids[n] of a table, a product with a one-hot matrix without the zeros.
+
+    y[n] = table[ids[n]]
+    grad_table[v] = sum over all n with ids[n] = v of grad_y[n]
+
+Shapes: table (V, D), ids (...) -> y (..., D).
+
+>>> import numpy as np
+>>> forward(np.array([[0.0, 1.0], [2.0, 3.0]]), np.array([1, 0, 1])).tolist()
+[[2.0, 3.0], [0.0, 1.0], [2.0, 3.0]]
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.backends import kernel
+
+
+def _require_ids(where: str, ids: Any, vocabulary: int) -> None:
+    if ids.dtype.kind not in "iu":
+        raise TypeError(f"{where}: ids must be integers, got {ids.dtype}; use ids.astype('int64')")
+    if ids.size:
+        for extreme in (int(ids.min()), int(ids.max())):
+            if not 0 <= extreme < vocabulary:
+                raise IndexError(
+                    f"{where}: id {extreme} is not in a table of V = {vocabulary} rows: 0..{vocabulary - 1}"
+                )
+
+
+def forward(table: Any, ids: Any) -> Any:
+    """The table's rows at ids.
+
+    Shapes: table (V, D), ids (...) integers in 0..V-1 -> y (..., D).
+
+    Raises:
+        IndexError: an id is not in 0..V-1.
+        ShapeError: the table is not (V, D).
+        TypeError: the table is not floating, or the ids are not integers.
+    """
+    require_float("embedding.forward", table)
+    require_shape("embedding.forward table", table, "(V, D)", (None, None))
+    _require_ids("embedding.forward", ids, table.shape[0])
+    return kernel(__name__, table).forward(table, ids)
+
+
+def backward(grad_y: Any, ids: Any, vocabulary: int) -> Any:
+    """The gradient in the table: rows of grad_y added up in the order of ids, so always the same sum.
+
+    Shapes: grad_y (..., D), ids (...), vocabulary V -> grad_table (V, D).
+
+    Raises:
+        IndexError: an id is not in 0..V-1.
+        ShapeError: grad_y is not ids' shape with an axis D behind it.
+        TypeError: grad_y is not floating, or the ids are not integers.
+    """
+    require_float("embedding.backward", grad_y)
+    require_shape("embedding.backward grad_y", grad_y, "(*ids.shape, D)", (*ids.shape, None))
+    _require_ids("embedding.backward", ids, vocabulary)
+    return kernel(__name__, grad_y).backward(grad_y, ids, vocabulary)

@@ -1,0 +1,68 @@
+"""Embedding in Numba."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from minisd_kernels.compiling import CHUNKS, contiguous, jit, parallel_jit
+
+
+@jit
+def plain_forward(table: Any, ids: Any) -> Any:
+    D = table.shape[1]
+    y = np.empty((ids.size, D), table.dtype)
+    for n in range(ids.size):
+        for d in range(D):
+            y[n, d] = table[ids[n], d]
+    return y
+
+
+@jit
+def plain_backward(grad_y: Any, ids: Any, vocabulary: int) -> Any:
+    D = grad_y.shape[1]
+    grad_table = np.zeros((vocabulary, D), grad_y.dtype)
+    for n in range(ids.size):
+        for d in range(D):
+            grad_table[ids[n], d] += grad_y[n, d]
+    return grad_table
+
+
+# Fast: rows go to all cores. Backward, two rows may share an id, so the cores divide the columns instead: every
+# sum is still taken by one core and in the order of n.
+
+
+@parallel_jit
+def _forward(table: Any, ids: Any) -> Any:
+    D = table.shape[1]
+    y = np.empty((ids.size, D), table.dtype)
+    for n in prange(ids.size):
+        y[n] = table[ids[n]]
+    return y
+
+
+@parallel_jit
+def _backward(grad_y: Any, ids: Any, grad_table: Any) -> None:
+    D = grad_y.shape[1]
+    for chunk in prange(CHUNKS):
+        start, stop = chunk * D // CHUNKS, (chunk + 1) * D // CHUNKS
+        for n in range(ids.size):
+            for d in range(start, stop):
+                grad_table[ids[n], d] += grad_y[n, d]
+
+
+def _flat(ids: Any) -> Any:
+    return contiguous(ids.astype(np.int64, copy=False)).reshape(-1)
+
+
+def forward(table: Any, ids: Any) -> Any:
+    return _forward(contiguous(table), _flat(ids)).reshape(*ids.shape, table.shape[1])
+
+
+def backward(grad_y: Any, ids: Any, vocabulary: int) -> Any:
+    D = grad_y.shape[-1]
+    grad_table = np.zeros((vocabulary, D), grad_y.dtype)
+    _backward(contiguous(grad_y).reshape(-1, D), _flat(ids), grad_table)
+    return grad_table

@@ -1,0 +1,48 @@
+"""GELU in its tanh form, element by element (Hendrycks & Gimpel 2016, section 2).
+
+    y = x/2 (1 + tanh u),    u = sqrt(2 / pi) (x + 0.044715 x^3)
+
+Since (1 + tanh u) / 2 = sigmoid(2u), this is y = x sigmoid(2u), which needs one exponential and loses nothing where
+tanh u is near -1:
+
+    dy/dx = s + x s (1 - s) d(2u)/dx,    s = sigmoid(2u),    d(2u)/dx = 2 sqrt(2 / pi) (1 + 3 * 0.044715 x^2)
+
+Shapes: x (...) -> y (...).
+
+>>> import numpy as np
+>>> forward(np.array([-1e4, 0.0, 1.0, 1e4])).round(4).tolist()
+[-0.0, 0.0, 0.8412, 10000.0]
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.backends import kernel
+
+
+def forward(x: Any) -> Any:
+    """y = x/2 (1 + tanh u).
+
+    Shapes: x (...) -> y (...).
+
+    Raises:
+        TypeError: x is neither float32 nor float64.
+    """
+    require_float("gelu.forward", x)
+    return kernel(__name__, x).forward(x)
+
+
+def backward(grad_y: Any, x: Any) -> Any:
+    """The gradient grad_y dy/dx.
+
+    Shapes: grad_y (...), x (...) -> grad_x (...).
+
+    Raises:
+        ShapeError: grad_y has not the shape of x.
+        TypeError: they are not both float32 or both float64.
+    """
+    require_float("gelu.backward", grad_y, x)
+    require_shape("gelu.backward grad_y", grad_y, "the shape of x", x.shape)
+    return kernel(__name__, x).backward(grad_y, x)

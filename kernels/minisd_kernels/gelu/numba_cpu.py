@@ -1,0 +1,65 @@
+"""GELU in Numba."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from minisd_kernels.compiling import contiguous, jit, parallel_jit
+from minisd_kernels.fast_exp import sigmoid
+
+_SLOPE = 2 * math.sqrt(2 / math.pi)
+_CUBIC = 0.044715
+
+
+@jit
+def plain_forward(x: Any) -> Any:
+    y = np.empty_like(x)
+    for i in range(x.size):
+        u = math.sqrt(2 / math.pi) * (x[i] + _CUBIC * x[i] ** 3)
+        y[i] = x[i] / 2 * (1 + math.tanh(u))
+    return y
+
+
+@jit
+def plain_backward(grad_y: Any, x: Any) -> Any:
+    grad_x = np.empty_like(x)
+    for i in range(x.size):
+        s = 1 / (1 + math.exp(-_SLOPE * (x[i] + _CUBIC * x[i] ** 3)))
+        grad_x[i] = grad_y[i] * (s + x[i] * s * (1 - s) * _SLOPE * (1 + 3 * _CUBIC * x[i] ** 2))
+    return grad_x
+
+
+# Fast: the same sums on all cores, tanh written as a sigmoid, with an exponential that the compiler can vectorise.
+
+
+@parallel_jit
+def _forward(x: Any) -> Any:
+    y = np.empty_like(x)
+    slope, cubic = x.dtype.type(_SLOPE), x.dtype.type(_CUBIC)
+    for i in prange(x.size):
+        y[i] = x[i] * sigmoid(slope * (x[i] + cubic * x[i] * x[i] * x[i]))
+    return y
+
+
+@parallel_jit
+def _backward(grad_y: Any, x: Any) -> Any:
+    grad_x = np.empty_like(x)
+    one, slope, cubic = x.dtype.type(1), x.dtype.type(_SLOPE), x.dtype.type(_CUBIC)
+    cubic_slope = x.dtype.type(3 * _CUBIC)
+    for i in prange(x.size):
+        s = sigmoid(slope * (x[i] + cubic * x[i] * x[i] * x[i]))
+        grad_x[i] = grad_y[i] * (s + x[i] * s * (one - s) * slope * (one + cubic_slope * x[i] * x[i]))
+    return grad_x
+
+
+def forward(x: Any) -> Any:
+    return _forward(contiguous(x).reshape(-1)).reshape(x.shape)
+
+
+def backward(grad_y: Any, x: Any) -> Any:
+    flat = contiguous(grad_y).reshape(-1), contiguous(x).reshape(-1)
+    return _backward(*flat).reshape(x.shape)

@@ -1,0 +1,72 @@
+"""Group normalisation (Wu & He 2018, eq. 1-2, 7): each image's channels, in groups, get mean 0 and variance 1.
+
+    x_hat = (x - mean) rstd,    rstd = 1 / sqrt(variance + eps)
+    y = gamma x_hat + beta
+    grad_x = rstd (d - mean(d) - x_hat mean(d x_hat)),    d = grad_y gamma
+
+Mean and variance run over all pixels and the C / groups neighbouring channels of a group.
+
+Shapes: x (B, *spatial, C), gamma (C,), beta (C,) -> y (B, *spatial, C), mean (B, groups), rstd (B, groups).
+
+>>> import numpy as np
+>>> x = np.array([1.0, 3.0, 10.0, 30.0]).reshape(1, 1, 4)
+>>> y, mean, rstd = forward(x, np.ones(4), np.zeros(4), groups=2)
+>>> y.round(3).ravel().tolist(), mean.tolist()
+([-1.0, 1.0, -1.0, 1.0], [[2.0, 20.0]])
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.backends import kernel
+from minisd_kernels.shapes import ShapeError
+
+
+def _check(where: str, x: Any, groups: int) -> None:
+    if x.ndim < 2:
+        raise ShapeError(f"{where} x: wanted shape (B, *spatial, C), got {tuple(x.shape)}")
+    C = x.shape[-1]
+    if groups < 1 or C % groups:
+        divisors = ", ".join(str(g) for g in range(1, C + 1) if C % g == 0)
+        raise ShapeError(f"{where}: {C} channels do not divide into {groups} groups; choose one of {divisors}")
+
+
+def forward(x: Any, gamma: Any, beta: Any, *, groups: int, eps: float = 1e-5) -> tuple[Any, Any, Any]:
+    """Normalise every group of every image; mean and rstd are returned for backward.
+
+    Shapes: x (B, *spatial, C), gamma (C,), beta (C,) -> y (B, *spatial, C), mean (B, groups), rstd (B, groups).
+
+    Raises:
+        ShapeError: gamma or beta is not (C,), or groups does not divide C.
+        TypeError: the arrays are not all float32 or all float64.
+    """
+    require_float("group_norm.forward", x, gamma, beta)
+    _check("group_norm.forward", x, groups)
+    require_shape("group_norm.forward gamma", gamma, "(C,)", x.shape[-1:])
+    require_shape("group_norm.forward beta", beta, "(C,)", x.shape[-1:])
+    y, mean, rstd = kernel(__name__, x).forward(x.reshape(x.shape[0], -1, x.shape[-1]), gamma, beta, groups, eps)
+    return y.reshape(x.shape), mean, rstd
+
+
+def backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any, *, groups: int) -> tuple[Any, Any, Any]:
+    """The gradients in x, gamma and beta.
+
+    Shapes: grad_y (B, *spatial, C), x likewise, gamma (C,), mean (B, groups), rstd (B, groups)
+        -> grad_x (B, *spatial, C), grad_gamma (C,), grad_beta (C,).
+
+    Raises:
+        ShapeError: a shape is not as above.
+        TypeError: the arrays are not all float32 or all float64.
+    """
+    require_float("group_norm.backward", grad_y, x, gamma, mean, rstd)
+    _check("group_norm.backward", x, groups)
+    require_shape("group_norm.backward grad_y", grad_y, "(B, *spatial, C)", x.shape)
+    require_shape("group_norm.backward gamma", gamma, "(C,)", x.shape[-1:])
+    require_shape("group_norm.backward mean", mean, "(B, groups)", (x.shape[0], groups))
+    require_shape("group_norm.backward rstd", rstd, "(B, groups)", (x.shape[0], groups))
+    pixels = x.shape[0], -1, x.shape[-1]
+    gradients = kernel(__name__, x).backward(grad_y.reshape(pixels), x.reshape(pixels), gamma, mean, rstd, groups)
+    grad_x, grad_gamma, grad_beta = gradients
+    return grad_x.reshape(x.shape), grad_gamma, grad_beta

@@ -1,0 +1,34 @@
+"""Max pooling in NumPy: the equation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from minisd_kernels.arguments import Pair
+
+
+def forward(x: Any, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Any, Any]:
+    (kh, kw), (sh, sw), (ph, pw) = window, stride, padding
+    padded = np.pad(x, ((0, 0), (ph, ph), (pw, pw), (0, 0)), constant_values=-np.inf)
+    windows = sliding_window_view(padded, window, axis=(1, 2))[:, ::sh, ::sw]
+    taps = windows.reshape(*windows.shape[:4], kh * kw)  # (B, P, Q, C, kh kw)
+    argmax = taps.argmax(axis=-1)
+    y = np.take_along_axis(taps, argmax[..., None], axis=-1)[..., 0]
+    return y, argmax.astype(np.int32)
+
+
+def backward(
+    grad_y: Any, argmax: Any, x_shape: tuple[int, int, int, int], window: Pair, stride: Pair, padding: Pair
+) -> Any:
+    (kh, kw), (sh, sw), (ph, pw) = window, stride, padding
+    B, H, W, C = x_shape
+    _, P, Q, _ = grad_y.shape
+    padded = np.zeros((B, H + 2 * ph, W + 2 * pw, C), grad_y.dtype)
+    for i in range(kh):
+        for j in range(kw):
+            tap = padded[:, i : i + sh * (P - 1) + 1 : sh, j : j + sw * (Q - 1) + 1 : sw]
+            tap += np.where(argmax == i * kw + j, grad_y, 0)
+    return padded[:, ph : ph + H, pw : pw + W]

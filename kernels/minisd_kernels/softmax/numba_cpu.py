@@ -1,0 +1,86 @@
+"""Softmax in Numba."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from minisd_kernels.compiling import contiguous, jit, parallel_jit
+from minisd_kernels.fast_exp import exp, maximum
+
+
+@jit
+def plain_forward(x: Any) -> Any:
+    rows, N = x.shape
+    y = np.empty_like(x)
+    for row in range(rows):
+        largest = x[row].max()
+        total = 0.0
+        for j in range(N):
+            total += math.exp(x[row, j] - largest)
+        for j in range(N):
+            y[row, j] = math.exp(x[row, j] - largest) / total
+    return y
+
+
+@jit
+def plain_backward(grad_y: Any, y: Any) -> Any:
+    rows, N = y.shape
+    grad_x = np.empty_like(y)
+    for row in range(rows):
+        inner = 0.0
+        for j in range(N):
+            inner += grad_y[row, j] * y[row, j]
+        for j in range(N):
+            grad_x[row, j] = y[row, j] * (grad_y[row, j] - inner)
+    return grad_x
+
+
+# Fast: rows go to all cores, each exponential is taken once, and maximum, exponential and sums are vector loops.
+
+
+@parallel_jit
+def _forward(x: Any) -> Any:
+    rows, N = x.shape
+    y = np.empty_like(x)
+    one, lowest = x.dtype.type(1), x.dtype.type(-np.inf)
+    for row in prange(rows):
+        largest = lowest
+        for j in range(N):
+            largest = maximum(largest, x[row, j])
+        total = x.dtype.type(0)
+        for j in range(N):
+            y[row, j] = exp(x[row, j] - largest)
+            total += y[row, j]
+        scale = one / total
+        for j in range(N):
+            y[row, j] *= scale
+    return y
+
+
+@parallel_jit
+def _backward(grad_y: Any, y: Any) -> Any:
+    rows, N = y.shape
+    grad_x = np.empty_like(y)
+    for row in prange(rows):
+        inner = y.dtype.type(0)
+        for j in range(N):
+            inner += grad_y[row, j] * y[row, j]
+        for j in range(N):
+            grad_x[row, j] = y[row, j] * (grad_y[row, j] - inner)
+    return grad_x
+
+
+def _rows(x: Any) -> Any:
+    return contiguous(x).reshape(-1, x.shape[-1])
+
+
+def forward(x: Any) -> Any:
+    return _forward(_rows(x)).reshape(x.shape)
+
+
+def backward(grad_y: Any, y: Any) -> Any:
+    return _backward(_rows(grad_y), _rows(y)).reshape(y.shape)

@@ -1,0 +1,53 @@
+"""Nearest-neighbour upsampling: every pixel becomes a block of sh x sw equal pixels.
+
+    y[b, h, w, c] = x[b, h // sh, w // sw, c]
+    grad_x[b, h, w, c] = sum over the block of grad_y
+
+Shapes: x (B, H, W, C) -> y (B, sh H, sw W, C).
+
+>>> import numpy as np
+>>> forward(np.array([[1.0, 2.0]]).reshape(1, 1, 2, 1), (1, 2)).ravel().tolist()
+[1.0, 1.0, 2.0, 2.0]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from minisd_kernels.arguments import pair, require_float, require_shape
+from minisd_kernels.backends import kernel
+from minisd_kernels.shapes import ShapeError
+
+
+def forward(x: Any, scale: int | Sequence[int]) -> Any:
+    """Repeat rows sh times and columns sw times.
+
+    Shapes: x (B, H, W, C), scale sh or (sh, sw) -> y (B, sh H, sw W, C).
+
+    Raises:
+        ShapeError: x is not (B, H, W, C), or a scale is below 1.
+        TypeError: x is neither float32 nor float64.
+    """
+    require_float("upsample2d.forward", x)
+    require_shape("upsample2d.forward x", x, "(B, H, W, C)", (None,) * 4)
+    return kernel(__name__, x).forward(x, pair(scale, "upsample2d scale"))
+
+
+def backward(grad_y: Any, scale: int | Sequence[int]) -> Any:
+    """Add up the gradients of every block.
+
+    Shapes: grad_y (B, sh H, sw W, C), scale sh or (sh, sw) -> grad_x (B, H, W, C).
+
+    Raises:
+        ShapeError: grad_y is not (B, sh H, sw W, C), or a scale is below 1.
+        TypeError: grad_y is neither float32 nor float64.
+    """
+    require_float("upsample2d.backward", grad_y)
+    require_shape("upsample2d.backward grad_y", grad_y, "(B, sh H, sw W, C)", (None,) * 4)
+    sh, sw = pair(scale, "upsample2d scale")
+    if grad_y.shape[1] % sh or grad_y.shape[2] % sw:
+        raise ShapeError(
+            f"upsample2d.backward: grad_y {tuple(grad_y.shape)} is not made of blocks of {sh} x {sw} pixels"
+        )
+    return kernel(__name__, grad_y).backward(grad_y, (sh, sw))

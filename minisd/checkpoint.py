@@ -1,0 +1,356 @@
+"""Files that survive a crash: weights as safetensors, settings as JSON, and a folder of training states.
+
+A file is never changed where it stands. The new bytes go into a temporary file in the same folder, the disk confirms
+them (fsync), and one rename puts them under their name: whoever opens that name finds the old file or the new one,
+never a half of each. A training state is two files, so there a whole folder is written and renamed.
+
+No file is trusted when it is read: whatever is wrong with it becomes a CheckpointError.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+Array = NDArray[Any]
+
+_DTYPES = {
+    "F16": np.float16,
+    "F32": np.float32,
+    "F64": np.float64,
+    "I32": np.int32,
+    "I64": np.int64,
+    "U8": np.uint8,
+    "BOOL": np.bool_,
+}
+_ABOUT = "minisd"  # our one key in the file's metadata
+_log = logging.getLogger(__name__)
+
+
+class CheckpointError(ValueError):
+    """A file that cannot be written or used: the message says which, what is wrong with it and what to do."""
+
+
+class FolderInUse(CheckpointError):
+    """Another run is writing to this folder."""
+
+
+def write_atomically(path: Path | str, data: bytes) -> None:
+    """Put `data` under `path` so that a crash at any moment leaves the old file or the new one, whole.
+
+    Raises:
+        CheckpointError: the disk is full, the folder is missing or may not be written, ...; the old file stays.
+    """
+    path = Path(path)
+    # In the same folder, as a rename is atomic only within one file system; two processes may write the same path.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with _writing(path):
+        try:
+            _write_to_disk(temporary, data)
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_folder(path.parent)
+
+
+def save_arrays(path: Path | str, arrays: Mapping[str, Array], about: Mapping[str, str] | None = None) -> None:
+    """Write named arrays, and some text `about` them, as safetensors; the same input gives the same bytes.
+
+    Raises:
+        CheckpointError: an array of a type other than f16, f32, f64, i32, i64, u8, bool; or as in write_atomically.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     save_arrays(f"{folder}/w.safetensors", {"weight": np.ones(2)}, {"digits": "MNIST"})
+    ...     load_arrays(f"{folder}/w.safetensors"), load_about(f"{folder}/w.safetensors")
+    ({'weight': array([1., 1.])}, {'digits': 'MNIST'})
+    """
+    write_atomically(path, _safetensors_bytes(Path(path), arrays, about))
+
+
+def load_arrays(path: Path | str) -> dict[str, Array]:
+    """The arrays of a safetensors file, fresh and writeable.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or holds an array of a type that this project does not use.
+    """
+    path = Path(path)
+    # Opening checks the whole header against the length of the file, and reads no array yet: a damaged header cannot
+    # ask for memory.
+    with _reading(path), path.open("rb") as raw, safe_open(path, framework="np") as file:
+        json.loads(raw.read(int.from_bytes(raw.read(8), "little")), object_pairs_hook=_without_repetition)
+        arrays = {}
+        for name in file.keys():  # noqa: SIM118 (not a dictionary)
+            if (dtype := file.get_slice(name).get_dtype()) not in _DTYPES:
+                raise CheckpointError(f"{path}: {name!r} has type {dtype}; convert it to one of {', '.join(_DTYPES)}")
+            arrays[name] = file.get_tensor(name)
+        return arrays
+
+
+def load_weights(path: Path | str) -> dict[str, Array]:
+    """The arrays of a safetensors file, all of them finite.
+
+    Raises:
+        CheckpointError: as in load_arrays; or a number is NaN or infinite: the message names the array.
+    """
+    arrays = load_arrays(path)
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise CheckpointError(
+                f"{path}: {name!r} of shape {array.shape} holds NaN or infinite numbers, so the training that wrote it "
+                "had diverged; use an earlier file, or train again with a smaller learning rate"
+            )
+    return arrays
+
+
+def load_about(path: Path | str) -> dict[str, str]:
+    """The text that save_arrays wrote beside the arrays; empty for a file of another program.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    path = Path(path)
+    with _reading(path), path.open("rb"), safe_open(path, framework="np") as file:
+        match json.loads((file.metadata() or {}).get(_ABOUT, "{}")):
+            case dict() as about:
+                return {key: str(value) for key, value in about.items()}
+            case other:
+                raise ValueError(f"{other!r} says nothing about the arrays")
+
+
+def save_json(path: Path | str, value: Any) -> None:
+    """Write `value` as JSON.
+
+    Raises:
+        CheckpointError: JSON cannot hold `value`; or as in write_atomically.
+    """
+    write_atomically(path, _json_bytes(Path(path), value))
+
+
+def load_json(path: Path | str) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        CheckpointError: the file is missing or is not JSON.
+    """
+    path = Path(path)
+    with _reading(path):
+        return json.loads(path.read_bytes())
+
+
+class Checkpoints:
+    """A folder of training states, each a folder <name> of state.safetensors and state.json; the newest `keep` stay.
+
+    A state is written as <name>.partial and renamed when it is whole, so every other folder is a whole state. A state
+    that is removed goes the same way back: renamed to <name>.partial first, then deleted.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     checkpoints = Checkpoints(Path(folder))
+    ...     checkpoints.save("unet-00000100", {"weight": np.zeros(2)}, {"step": 100})
+    ...     checkpoints.latest()
+    ('unet-00000100', {'weight': array([0., 0.])}, {'step': 100})
+    """
+
+    ARRAYS, JSON = "state.safetensors", "state.json"
+
+    def __init__(self, folder: Path, keep: int = 2) -> None:
+        if keep < 1:
+            raise ValueError(f"Checkpoints: keep is {keep}; keep at least 1 state")
+        self.folder, self.keep = folder, keep
+
+    def save(self, name: str, arrays: Mapping[str, Array], about: dict[str, Any]) -> None:
+        """Write a training state, then remove the ones that are too old.
+
+        Args:
+            name: a folder's name of letters, digits, "_" and "-"; a state of the same name is replaced.
+            about: whatever JSON holds: step, settings, state of the random generator.
+
+        Raises:
+            CheckpointError: the state could not be written; the states before it are untouched.
+        """
+        if not re.fullmatch(r"[\w-]+", name):
+            raise CheckpointError(f"{self.folder}: {name!r} is no name for a state; use letters, digits, _ and -")
+        target, partial = self.folder / name, self.folder / f"{name}.partial"
+        sequence = 1 + max((sequence for sequence, _, _ in self._states()), default=0)
+        state = {"sequence": sequence, "name": name, "about": about}
+        with _writing(target):
+            try:
+                partial.mkdir(parents=True, exist_ok=True)
+                _write_to_disk(partial / self.ARRAYS, _safetensors_bytes(target, arrays))
+                _write_to_disk(partial / self.JSON, _json_bytes(target, state))
+                _sync_folder(partial)
+                if target.exists():
+                    # No rename replaces a full folder, so the old one steps aside. Until the next rename it is the
+                    # one that `latest` finds: state.json, not the folder, says what a state is called.
+                    aside = self.folder / f"{name}.replaced"
+                    self._remove(aside)
+                    os.rename(target, aside)
+                os.rename(partial, target)
+            except BaseException:
+                self._remove(partial)
+                raise
+            _sync_folder(self.folder)
+        self._remove(self.folder / f"{name}.replaced")
+        for _, _, old in self._states()[self.keep :]:
+            self._remove(old)
+        for stray in self.folder.glob("*.partial"):
+            self._remove(stray)
+
+    def latest(self) -> tuple[str, dict[str, Array], dict[str, Any]] | None:
+        """Name, arrays and `about` of the newest state that can be read; None if none was ever saved.
+
+        A damaged state is passed over with a warning in the log.
+
+        Raises:
+            CheckpointError: there are states, and every one of them is damaged.
+        """
+        states = self._states()
+        for _, state, path in states:
+            try:
+                if not state:
+                    raise CheckpointError(f"{path / self.JSON}: damaged; removing {path} does no harm")
+                return state["name"], load_arrays(path / self.ARRAYS), state["about"]
+            except CheckpointError as error:
+                _log.warning("a training state is damaged, going back to the one before it: %s", error)
+        if states:
+            raise CheckpointError(
+                f"{self.folder}: all {len(states)} training states are damaged; remove the folder to train from the start"
+            )
+        return None
+
+    def _states(self) -> list[tuple[int, dict[str, Any], Path]]:
+        """(sequence, content of state.json, folder) of every state, newest first; (0, {}, folder) for a damaged one."""
+        states = []
+        with _reading(self.folder):
+            for path in self.folder.iterdir() if self.folder.exists() else ():
+                if path.suffix == ".partial" or not (path / self.JSON).exists():
+                    continue
+                try:
+                    match load_json(path / self.JSON):
+                        case {"sequence": int(sequence), "name": str(), "about": dict()} as state:
+                            states.append((sequence, state, path))
+                        case _:
+                            states.append((0, {}, path))
+                except CheckpointError:
+                    states.append((0, {}, path))
+        return sorted(states, key=lambda state: state[0], reverse=True)
+
+    def _remove(self, folder: Path) -> None:
+        """Remove our two files and then the folder, which stays if it holds anything else; a failure does no harm."""
+        with suppress(OSError):
+            if folder.suffix != ".partial":
+                folder = folder.rename(folder.with_name(f"{folder.name}.partial"))
+            (folder / self.ARRAYS).unlink(missing_ok=True)
+            (folder / self.JSON).unlink(missing_ok=True)
+            folder.rmdir()
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Keep other runs out of `folder`, which is made if it is missing; the lock dies with the process.
+
+    Raises:
+        FolderInUse: another run holds the lock; this does not wait.
+        CheckpointError: the folder cannot be written to.
+    """
+    lock = FileLock(folder / ".lock", timeout=0)
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise FolderInUse(
+                f"another run is writing to {folder}; wait for it or choose another folder with --out"
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say as a CheckpointError why `path` could not be read."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: there is no such file; check the path, or make the file first") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise CheckpointError(f"{path}: cannot be read: {reason}; check what it is and its permissions") from error
+    except (SafetensorError, ValueError, OverflowError, RecursionError, MemoryError) as error:
+        reason = str(error).removeprefix("Error while deserializing header: ") or type(error).__name__
+        raise CheckpointError(f"{path}: damaged: {reason}; fetch the file again or write it anew") from error
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say as a CheckpointError why `path` could not be written."""
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: could not be written: {error.strerror or error}; what was there before is untouched; "
+            "free some space, or choose a folder that exists and that you may write to"
+        ) from error
+
+
+def _write_to_disk(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the disk confirm the names in `folder`; Windows and some network disks cannot, and do without."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _safetensors_bytes(path: Path, arrays: Mapping[str, Array], about: Mapping[str, str] | None = None) -> bytes:
+    own = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    for name, array in own.items():
+        if array.dtype.type not in _DTYPES.values() or name == "__metadata__":
+            wanted = ", ".join(dtype.__name__ for dtype in _DTYPES.values())
+            raise CheckpointError(f"{path}: cannot hold {name!r} of type {array.dtype}; convert it to one of {wanted}")
+    # All of `about` under one key: the library writes several keys in a random order.
+    metadata = {_ABOUT: json.dumps(about, sort_keys=True)} if about else None
+    data: bytes = safetensors.numpy.save(own, metadata)
+    return data
+
+
+def _json_bytes(path: Path, value: Any) -> bytes:
+    try:
+        return (json.dumps(value, indent=2) + "\n").encode()
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: {error}; use plain numbers, text, lists and dictionaries") from None
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse a JSON object that says the same key twice, of which the library would silently use the last."""
+    for name, count in Counter(name for name, _ in pairs).items():
+        if count > 1:
+            raise ValueError(f"{name!r} is named {count} times")

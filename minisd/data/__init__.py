@@ -1,0 +1,24 @@
+"""Pictures to train on: MNIST, digits drawn by code, your own folder; and what can be measured on a digit."""
+
+from minisd.data.digits import DigitSet, load_digits
+from minisd.data.errors import DataError
+from minisd.data.folder import load_folder
+from minisd.data.mnist import cache_folder, load_mnist
+from minisd.data.morphology import SLANT_BINS, THICKNESS_BINS, bins, slant, thickness
+from minisd.data.strokes import StrokeSet, draw_strokes
+
+__all__ = [
+    "SLANT_BINS",
+    "THICKNESS_BINS",
+    "DataError",
+    "DigitSet",
+    "StrokeSet",
+    "bins",
+    "cache_folder",
+    "draw_strokes",
+    "load_digits",
+    "load_folder",
+    "load_mnist",
+    "slant",
+    "thickness",
+]

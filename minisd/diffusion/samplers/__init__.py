@@ -1,0 +1,115 @@
+"""From noise to pictures: sample() drives any sampler of SAMPLERS with any model.
+
+Every sample has a random stream of its own, drawn on the CPU: the same seed gives the same picture, whatever the batch
+it is in. A new sampler is one file here (``interface.py`` says what it looks like) and one line in SAMPLERS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from minisd.diffusion.samplers.ddim import ddim
+from minisd.diffusion.samplers.ddpm import ddpm
+from minisd.diffusion.samplers.interface import Sampler
+from minisd.diffusion.schedule import Array, NoiseSchedule, timesteps
+
+SAMPLERS: dict[str, Sampler] = {"ddpm": ddpm, "ddim": ddim}
+
+
+def sample_rngs(seed: int, count: int, first: int = 0) -> list[np.random.Generator]:
+    """Random streams of the samples first .. first+count-1 under `seed`.
+
+    >>> one, two = sample_rngs(seed=7, count=2)
+    >>> bool(two.standard_normal() == sample_rngs(seed=7, count=1, first=1)[0].standard_normal())
+    True
+    """
+    return [np.random.default_rng([seed, index]) for index in range(first, first + count)]
+
+
+def initial_noise(
+    shape: Sequence[int], rngs: Sequence[np.random.Generator], dtype: npt.DTypeLike = np.float32
+) -> npt.NDArray[Any]:
+    """Draw x_T ~ N(0, 1), each sample from its own stream; drawn in float64, so float32 gives the same picture.
+
+    Shapes: shape (H, W, C) of one sample; result (B, H, W, C) with B = len(rngs).
+
+    >>> initial_noise((7, 7, 4), sample_rngs(seed=0, count=2)).shape
+    (2, 7, 7, 4)
+    """
+    return np.stack([rng.standard_normal(tuple(shape)) for rng in rngs]).astype(dtype)
+
+
+def sample(
+    model: Callable[[Array, Array], Array],
+    x_T: Array,
+    schedule: NoiseSchedule,
+    *,
+    sampler: str = "ddim",
+    steps: int = 50,
+    prediction: str = "noise",
+    rngs: Sequence[np.random.Generator] | None = None,
+    t_start: int | None = None,
+    clip: float | None = None,
+    callback: Callable[[int, int, Array, Array], None] | None = None,
+    **options: Any,
+) -> Array:
+    """Turn noise into pictures: ask `model` at `steps` times t and let `sampler` take each step.
+
+    Args:
+        model: (x_t, t (B,) integers) -> what it was trained to predict, shaped as x_t.
+        x_T: the start, (B, H, W, C): initial_noise(), or x_0 with noise added for image-to-image (then say `t_start`).
+        prediction: what the model predicts, "noise" or "v".
+        rngs: a stream per sample, as x_T was drawn from; needed by samplers that draw fresh noise.
+        t_start: the t of x_T; None is T-1, all noise.
+        clip: keep x_0_pred in [-clip, clip]: 1 for pixels; None, no clipping, for latents, which have no such bounds.
+        callback: called after each step as callback(step_index, t, x_t, x_0_pred), with the x_t the step started from.
+        options: the sampler's own, as eta for ddim.
+
+    Raises:
+        ValueError: an unknown sampler or prediction, impossible steps or t_start, rngs missing or too few, or a
+            model whose prediction is not shaped as x_t.
+
+    >>> no_noise = lambda x_t, t: 0 * x_t
+    >>> x_T = initial_noise((8, 8, 1), sample_rngs(seed=0, count=3))
+    >>> from minisd.diffusion.schedule import make_schedule
+    >>> sample(no_noise, x_T, make_schedule("cosine"), steps=4, clip=1.0).shape
+    (3, 8, 8, 1)
+    """
+    if sampler not in SAMPLERS:
+        raise ValueError(f"no sampler is called {sampler!r}; choose one of {', '.join(SAMPLERS)}")
+    B = x_T.shape[0]
+    if rngs is not None and len(rngs) != B:
+        raise ValueError(
+            f"sample: wanted one random stream per sample, {B}, got {len(rngs)}; use sample_rngs(seed, {B})"
+        )
+    t_start = schedule.steps - 1 if t_start is None else t_start
+    if not 0 <= t_start < schedule.steps:
+        raise ValueError(f"sample: t_start must lie in 0..{schedule.steps - 1}, got {t_start}")
+
+    def denoise(x_t: Array, t: int) -> tuple[Array, Array]:
+        predicted = model(x_t, np.full(B, t))
+        if predicted.shape != x_t.shape:
+            raise ValueError(f"sample: wanted the model's prediction shaped as x_t, {x_t.shape}, got {predicted.shape}")
+        x_0_pred, noise_pred = schedule.to_x_0_and_noise(predicted, x_t, t, prediction)
+        if clip is not None:
+            x_0_pred = x_0_pred.clip(-clip, clip)
+            noise_pred = schedule.noise_from_x_0(x_t, x_0_pred, t)  # the two must still add up to x_t
+        return x_0_pred, noise_pred
+
+    def fresh_noise() -> Array:
+        if rngs is None:
+            raise ValueError(f"sample: {sampler} draws fresh noise; pass rngs=sample_rngs(seed, {B})")
+        return np.asarray(initial_noise(x_T.shape[1:], rngs, x_T.dtype), like=x_T)
+
+    x_t, visited = x_T, timesteps(t_start + 1, steps)
+    for index, (x_prev, x_0_pred) in enumerate(
+        SAMPLERS[sampler](denoise, x_T, schedule, visited, fresh_noise, **options)
+    ):
+        if callback is not None:
+            callback(index, visited[index], x_t, x_0_pred)
+        x_t = x_prev
+    return x_t

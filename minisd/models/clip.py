@@ -1,0 +1,140 @@
+"""The CLIP pair: a text encoder and an image encoder trained to agree (Radford et al. 2021).
+
+    text:   ids -> token + position embeddings -> causal transformer -> final norm -> tokens (B, M, D)
+            the token at the first end mark has seen the whole sentence: its projection is the sentence's vector
+    image:  picture -> convolutions -> mean over pixels -> projection
+    loss:   every picture must find its caption among the batch's, and every caption its picture (cross-entropy both ways)
+
+Differs: CLIP's text encoder is 12 layers of width 768 with 77 positions, and its image encoder a vision transformer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minisd import ops
+from minisd.autograd import Array, Tensor
+from minisd.nn import Conv2d, Embedding, GroupNorm, LayerNorm, Linear, Module, Parameter, TransformerBlock
+
+
+@dataclass(frozen=True)
+class CLIPConfig:
+    """Sizes of the pair.
+
+    Attributes:
+        context_length: tokens a prompt is framed to, start and end marks included.
+        end_id: the id of the end mark.
+        embedding_width: length of the vectors that text and image share.
+    """
+
+    vocabulary: int
+    end_id: int
+    context_length: int = 16
+    width: int = 64
+    layers: int = 3
+    heads: int = 4
+    embedding_width: int = 64
+    image_channels: tuple[int, int] = (32, 64)
+
+
+class TextEncoder(Module):
+    """Sentences to vectors.
+
+    >>> encoder = TextEncoder(CLIPConfig(vocabulary=600, end_id=599), rng=np.random.default_rng(0))
+    >>> tokens, pooled = encoder(np.full((2, 16), 599))
+    >>> tokens.shape, pooled.shape
+    ((2, 16, 64), (2, 64))
+    """
+
+    def __init__(self, config: CLIPConfig, *, rng: np.random.Generator) -> None:
+        self.config = config
+        self.token_embedding = Embedding(config.vocabulary, config.width, rng=rng)
+        self.position_embedding = Embedding(config.context_length, config.width, rng=rng)
+        self.blocks = [TransformerBlock(config.width, config.heads, causal=True, rng=rng) for _ in range(config.layers)]
+        self.final_norm = LayerNorm(config.width)
+        self.projection = Linear(config.width, config.embedding_width, rng=rng, bias=False)
+
+    def forward(self, ids: Array, clip_skip: int = 1) -> tuple[Tensor, Tensor]:
+        """Per-token vectors (B, M, D) and pooled, projected vectors (B, E) of ids (B, M).
+
+        Args:
+            clip_skip: which layer's tokens to return, counted from the end: 1 the last, 2 the one before (the
+                convention of most user interfaces; diffusers counts one less). The final norm is applied in any case.
+
+        Raises:
+            ValueError: clip_skip outside 1..layers, or M larger than the context length.
+        """
+        B, M = ids.shape
+        if not 1 <= clip_skip <= self.config.layers:
+            raise ValueError(f"clip_skip: wanted 1 (the last layer) to {self.config.layers} (the first), got {clip_skip}")
+        if M > self.config.context_length:
+            raise ValueError(f"text encoder: {M} tokens are more than the context length {self.config.context_length}")
+        x = self.token_embedding(ids) + self.position_embedding(np.arange(M))  # (B, M, D)
+        states = []
+        for block in self.blocks:
+            x = block(x)
+            states.append(x)
+        last = self.final_norm(x)
+        ends = (ids == self.config.end_id).argmax(axis=1)  # the first end mark of every sentence
+        pooled: Tensor = self.projection(last[np.arange(B), ends])
+        return (last if clip_skip == 1 else self.final_norm(states[-clip_skip])), pooled
+
+
+class ImageEncoder(Module):
+    """Pictures (B, H, W, 1) in [-1, 1] to vectors (B, E)."""
+
+    def __init__(self, config: CLIPConfig, *, rng: np.random.Generator) -> None:
+        half, quarter = config.image_channels
+        self.conv_1 = Conv2d(1, half, 4, stride=2, padding=1, rng=rng)  # 28 -> 14
+        self.norm_1 = GroupNorm(8, half)
+        self.conv_2 = Conv2d(half, quarter, 4, stride=2, padding=1, rng=rng)  # 14 -> 7
+        self.norm_2 = GroupNorm(8, quarter)
+        self.conv_3 = Conv2d(quarter, quarter, 3, stride=2, padding=1, rng=rng)  # 7 -> 4
+        self.norm_3 = GroupNorm(8, quarter)
+        self.projection = Linear(16 * quarter, config.embedding_width, rng=rng, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = ops.silu(self.norm_1(self.conv_1(x)))
+        x = ops.silu(self.norm_2(self.conv_2(x)))
+        x = ops.silu(self.norm_3(self.conv_3(x)))
+        result: Tensor = self.projection(x.reshape(x.shape[0], -1))
+        return result
+
+
+class CLIP(Module):
+    """Both encoders, and the temperature of their agreement."""
+
+    def __init__(self, config: CLIPConfig, *, rng: np.random.Generator) -> None:
+        self.config = config
+        self.text = TextEncoder(config, rng=rng)
+        self.image = ImageEncoder(config, rng=rng)
+        self.log_temperature = Parameter(np.full((1,), np.log(1 / 0.07), np.float32))
+
+    def forward(self, images: Tensor, ids: Array) -> Tensor:
+        """The contrastive loss of a batch: images (B, H, W, 1) with the ids (B, M) of their captions."""
+        _, text = self.text(ids)
+        scale = self.log_temperature.exp()
+        similarity = (unit_length(self.image(images)) @ unit_length(text).transpose(1, 0)) * scale  # (B, B)
+        return contrastive_loss(similarity, ids)
+
+
+def unit_length(x: Tensor) -> Tensor:
+    """x / |x| along the last axis: cosine similarity is then a plain product."""
+    return x / ((x * x).sum(axis=-1, keepdims=True) + 1e-8) ** 0.5
+
+
+def contrastive_loss(similarity: Tensor, ids: Array) -> Tensor:
+    """Cross-entropy of finding the partner, over rows and over columns (Radford et al. 2021, figure 3).
+
+    Two pictures of one batch can have the same caption. Each is then a right answer for the other, not a wrong one:
+    equal captions are masked out of the competition.
+
+    Shapes: similarity (B, B), row image, column text; ids (B, M).
+    """
+    B = similarity.shape[0]
+    equal = (ids[:, None] == ids[None]).all(axis=-1) & ~np.eye(B, dtype=bool)
+    masked = similarity + Tensor(np.where(equal, np.float32(-1e9), np.float32(0)))
+    partner = np.arange(B)
+    return (ops.cross_entropy(masked, partner) + ops.cross_entropy(masked.transpose(1, 0), partner)) * 0.5

@@ -1,0 +1,20 @@
+"""Layers: operations with parameters of their own."""
+
+from minisd.nn.attention import MultiHeadAttention, TransformerBlock
+from minisd.nn.layers import Conv2d, ConvTranspose2d, Embedding, GroupNorm, LayerNorm, Linear
+from minisd.nn.module import Module, Parameter
+from minisd.nn.residual import ResidualBlock
+
+__all__ = [
+    "Conv2d",
+    "ConvTranspose2d",
+    "Embedding",
+    "GroupNorm",
+    "LayerNorm",
+    "Linear",
+    "Module",
+    "MultiHeadAttention",
+    "Parameter",
+    "ResidualBlock",
+    "TransformerBlock",
+]

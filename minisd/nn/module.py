@@ -1,0 +1,93 @@
+"""Modules: a tree of layers whose leaves are parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from minisd.autograd import Array, Tensor
+
+
+class Parameter(Tensor):
+    """A tensor that training changes."""
+
+    __slots__ = ()
+
+    def __init__(self, data: Array) -> None:
+        super().__init__(data, requires_grad=True)
+
+
+class Module:
+    """A layer, or a network of layers. Parameters and modules are found among the attributes, lists included.
+
+    A subclass makes its layers in ``__init__`` and computes in ``forward``; calling the module calls ``forward``.
+    """
+
+    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
+        """Every parameter with its dotted name, in the order in which they were made.
+
+        >>> from minisd.nn import Linear
+        >>> [name for name, _ in Linear(2, 3, rng=np.random.default_rng(0)).named_parameters()]
+        ['weight', 'bias']
+        """
+        for name, value in vars(self).items():
+            yield from _parameters_of(value, prefix + name)
+
+    def parameters(self) -> list[Parameter]:
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def parameter_count(self) -> int:
+        return sum(parameter.data.size for parameter in self.parameters())
+
+    def state_dict(self) -> dict[str, Array]:
+        """The parameters' arrays by name (the arrays themselves, not copies)."""
+        return {name: parameter.data for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Copy `state` into the parameters.
+
+        Raises:
+            ValueError: names or shapes differ; the message lists what is missing, unknown or misshapen.
+        """
+        own = self.state_dict()
+        missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+        misshapen = [
+            f"{name} {tuple(state[name].shape)} instead of {tuple(own[name].shape)}"
+            for name in own.keys() & state.keys()
+            if tuple(state[name].shape) != tuple(own[name].shape)
+        ]
+        problems = [
+            f"{what}: {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
+            for what, names in (("missing", missing), ("unknown", unknown), ("misshapen", sorted(misshapen)))
+            if names
+        ]
+        if problems:
+            raise ValueError(f"these weights are of another architecture than {type(self).__name__}: {'; '.join(problems)}")
+        for name, array in own.items():
+            array[...] = state[name]
+
+    def __call__(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+        return self.forward(*args, **kwargs)
+
+    def forward(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+        raise NotImplementedError
+
+
+def _parameters_of(value: object, name: str) -> Iterator[tuple[str, Parameter]]:
+    if isinstance(value, Parameter):
+        yield name, value
+    elif isinstance(value, Module):
+        yield from value.named_parameters(name + ".")
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from _parameters_of(item, f"{name}.{i}")
+
+
+def random_weight(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> Parameter:
+    """Numbers from N(0, 1/fan_in): a layer's output is then about as large as its input (LeCun et al. 1998)."""
+    return Parameter((rng.standard_normal(shape) / np.sqrt(fan_in)).astype(np.float32))
+
+
+def zeros(*shape: int) -> Parameter:
+    return Parameter(np.zeros(shape, np.float32))

@@ -1,0 +1,38 @@
+"""Group and layer normalisation on tensors."""
+
+from __future__ import annotations
+
+from minisd_kernels import group_norm as group_norm_kernel
+from minisd_kernels import layer_norm as layer_norm_kernel
+
+from minisd.autograd import Array, Function, Tensor
+
+
+class _GroupNorm(Function):
+    def forward(self, x: Array, gamma: Array, beta: Array, groups: int) -> Array:  # type: ignore[override]
+        y, mean, rstd = group_norm_kernel.forward(x, gamma, beta, groups=groups)
+        self.saved, self.groups = (x, gamma, mean, rstd), groups
+        return y
+
+    def backward(self, grad: Array) -> tuple[Array, Array, Array]:
+        return group_norm_kernel.backward(grad, *self.saved, groups=self.groups)
+
+
+class _LayerNorm(Function):
+    def forward(self, x: Array, gamma: Array, beta: Array) -> Array:  # type: ignore[override]
+        y, mean, rstd = layer_norm_kernel.forward(x, gamma, beta)
+        self.saved = (x, gamma, mean, rstd)
+        return y
+
+    def backward(self, grad: Array) -> tuple[Array, Array, Array]:
+        return layer_norm_kernel.backward(grad, *self.saved)
+
+
+def group_norm(x: Tensor, gamma: Tensor, beta: Tensor, *, groups: int) -> Tensor:
+    """Mean 0 and variance 1 over each sample's pixels and group of channels, then gamma x + beta (Wu & He 2018)."""
+    return _GroupNorm.apply(x, gamma, beta, groups=groups)
+
+
+def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+    """Mean 0 and variance 1 over each token's last axis, then gamma x + beta (Ba et al. 2016)."""
+    return _LayerNorm.apply(x, gamma, beta)

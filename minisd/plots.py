@@ -1,0 +1,162 @@
+"""Pictures for people: loss curves, sheets of drawn digits, and how one emerges from noise. All are PNG files.
+
+Matplotlib and Pillow are imported where they are used: importing this module costs nothing. Only Matplotlib's Figure is
+used and never pyplot, which keeps every figure alive and looks for a screen.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minisd.checkpoint import CheckpointError, write_atomically
+
+_FONT_HEIGHT = 11  # pixels; smaller letters cannot be read
+
+
+def save_loss_curve(path: Path | str, losses: Mapping[str, Sequence[float]], steps_per_value: int = 1) -> None:
+    """Draw one panel per network: each loss in a light line, the running mean over it, on a logarithmic axis.
+
+    Args:
+        losses: the network's name -> its loss at every step, or at every `steps_per_value`-th.
+
+    Raises:
+        ValueError: no network at all.
+        CheckpointError: the picture cannot be written.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    if not losses:
+        raise ValueError("save_loss_curve: got no losses; train a network first")
+    figure = Figure(figsize=(1 + 4.5 * len(losses), 3.8), dpi=110, layout="constrained")
+    for panel, (name, values) in zip(figure.subplots(1, len(losses), squeeze=False)[0], losses.items(), strict=True):
+        loss = np.asarray(values, np.float64)
+        steps = steps_per_value * np.arange(1, len(loss) + 1)
+        finite = np.isfinite(loss)
+        steps, loss = steps[finite], loss[finite]
+        panel.set(title=name, xlabel="step", ylabel="loss")
+        panel.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+        panel.grid(which="both", alpha=0.25)
+        if not len(loss):
+            panel.text(0.5, 0.5, "nothing to show yet", ha="center", va="center", transform=panel.transAxes)
+            continue
+        window = max(1, len(loss) // 50)
+        panel.plot(steps, loss, color="tab:blue", alpha=0.3, linewidth=0.8, label="each value")
+        panel.plot(steps, _running_mean(loss, window), color="tab:blue", linewidth=1.8, label=f"mean of {window}")
+        if (loss > 0).all():
+            panel.set_yscale("log")
+        panel.legend(loc="upper right", frameon=False)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    _write_png(path, picture)
+
+
+def save_grid(
+    path: Path | str,
+    images: NDArray[np.uint8],
+    columns: int | None = None,
+    scale: int = 3,
+    margin: int = 2,
+    captions: Sequence[str] | None = None,
+) -> None:
+    """Lay pictures out row by row on a white sheet, each under its caption.
+
+    Shapes: images (N, H, W) uint8, 0 black and 255 white.
+
+    Args:
+        columns: pictures a row; as square a sheet as can be if not given.
+        scale: each pixel becomes scale x scale pixels, unblurred.
+        margin: white pixels around each picture.
+        captions: one text per picture; long ones are broken into lines.
+
+    Raises:
+        ValueError: wrong shape or type, no picture, a size below 1, or not one caption per picture.
+        CheckpointError: the picture cannot be written.
+    """
+    from PIL import Image, ImageDraw
+
+    if images.ndim != 3 or images.dtype != np.uint8 or not images.size:
+        raise ValueError(
+            f"save_grid: wanted pictures (N, H, W) of uint8, at least one, got {images.shape} of {images.dtype}"
+        )
+    N, H, W = images.shape
+    columns = math.ceil(math.sqrt(N)) if columns is None else columns
+    if columns < 1 or scale < 1 or margin < 0:
+        raise ValueError(f"save_grid: columns {columns}, scale {scale} and margin {margin} do not make a sheet")
+    captions = [""] * N if captions is None else captions
+    if len(captions) != N:
+        raise ValueError(f"save_grid: {N} pictures need {N} captions, got {len(captions)}")
+
+    font = _font()
+    width, height = W * scale + margin, H * scale + margin
+    letters = max(1, int((width - margin) / font.getlength("x")))  # in a line: all letters are equally wide
+    lines = [textwrap.wrap(caption, letters) for caption in captions]
+    line_height = sum(font.getmetrics())
+    rows = [range(start, min(start + columns, N)) for start in range(0, N, columns)]
+    bands = [line_height * max(len(lines[i]) for i in row) for row in rows]  # the room for a row's captions
+
+    sheet = Image.new("L", (margin + min(columns, N) * width, margin + len(rows) * height + sum(bands)), 255)
+    draw = ImageDraw.Draw(sheet)
+    top = margin
+    for row, band in zip(rows, bands, strict=True):
+        for column, i in enumerate(row):
+            left = margin + column * width
+            # Captions end right above their picture, so that short ones beside long ones do not float.
+            text_top = top + band - line_height * len(lines[i])
+            for number, line in enumerate(lines[i]):
+                middle = left + W * scale / 2
+                draw.text((middle, text_top + number * line_height), line, fill=0, font=font, anchor="ma")
+            sheet.paste(Image.fromarray(images[i].repeat(scale, axis=0).repeat(scale, axis=1)), (left, top + band))
+        top += band + height
+    picture = io.BytesIO()
+    sheet.save(picture, format="PNG")
+    _write_png(path, picture)
+
+
+def save_strip(path: Path | str, frames: NDArray[np.uint8], labels: Sequence[str], scale: int = 3) -> None:
+    """Lay out how pictures emerge from noise: a row is one picture, a column one moment, named at its top.
+
+    Shapes: frames (S, N, H, W) uint8: S moments of N pictures; labels S texts, such as "t = 999".
+
+    Raises:
+        ValueError: wrong shape or type, or not one label per moment.
+        CheckpointError: the picture cannot be written.
+    """
+    if frames.ndim != 4 or len(labels) != len(frames):
+        raise ValueError(
+            f"save_strip: wanted frames (S, N, H, W) and S labels, got {frames.shape} and {len(labels)} labels"
+        )
+    S, N, H, W = frames.shape
+    captions = [*labels, *[""] * (S * (N - 1))]
+    save_grid(path, frames.swapaxes(0, 1).reshape(N * S, H, W), columns=S, scale=scale, captions=captions)
+
+
+def _running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """The mean of each value and the ones before it, `window` in all, fewer at the start."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(0, ends - window)
+    means: NDArray[np.float64] = (sums[ends] - sums[starts]) / (ends - starts)
+    return means
+
+
+def _font() -> Any:
+    """The font that comes with Matplotlib: found on every machine, and with more alphabets than Pillow's own."""
+    import matplotlib
+    from PIL import ImageFont
+
+    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSansMono.ttf", _FONT_HEIGHT)
+
+
+def _write_png(path: Path | str, picture: io.BytesIO) -> None:
+    if Path(path).suffix.lower() != ".png":
+        raise CheckpointError(f"{path}: pictures are written as PNG; choose a name that ends in .png")
+    write_atomically(path, picture.getvalue())

@@ -1,0 +1,138 @@
+"""The training loop: the same for every network.
+
+    feed a batch -> loss -> gradients -> clip -> Adam -> moving average of the weights        (and again)
+
+Step n draws everything random from a stream that depends on (seed, network, n) alone, and epoch e visits the samples
+in an order that depends on (seed, network, e) alone. So a run that goes on from step n continues to the bit as if it
+had never stopped, and the state to save is weights, moments, average and n.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from minisd.autograd import Array, Tensor
+from minisd.nn import Module
+from minisd.optim import EMA, AdamW, clip_gradients, warmup_cosine
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes:
+        peak_lr: learning rate after `warmup` steps; from there it falls along half a cosine.
+        clip_norm: gradients longer than this are shortened to it.
+        ema_decay: of the moving average of the weights, which is what is kept in the end.
+    """
+
+    batch: int
+    peak_lr: float
+    warmup: int = 100
+    clip_norm: float = 1.0
+    ema_decay: float = 0.998
+    weight_decay: float = 0.0
+
+
+class Task(Protocol):
+    """What a network learns: its name, the module, and the loss of a batch."""
+
+    name: str
+    module: Module
+    recipe: Recipe
+
+    @property
+    def sample_count(self) -> int: ...
+
+    def loss(self, indices: Array, rng: np.random.Generator) -> Tensor:
+        """Loss of the samples `indices` (B,), everything random drawn from `rng`."""
+        ...
+
+    def preview(self) -> Array | None:
+        """Pictures (N, H, W) uint8 that show what the network can do now, or None."""
+        ...
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss or a gradient is no longer finite."""
+
+
+class Fit:
+    """One network on its way from random weights to trained ones.
+
+    >>> fit = Fit(task, steps=1000, seed=0)                                                     # doctest: +SKIP
+    >>> while not fit.done:
+    ...     fit.step()
+    """
+
+    def __init__(self, task: Task, *, seed: int, steps: int | None = None) -> None:
+        self.task, self.seed, self.steps = task, seed, steps
+        self.optimizer = AdamW(task.module, weight_decay=task.recipe.weight_decay)
+        self.ema = EMA(task.module, task.recipe.ema_decay)
+        self.losses: list[float] = []
+        self._order: tuple[int, Array] = (-1, np.empty(0, np.int64))
+
+    @property
+    def steps_done(self) -> int:
+        return len(self.losses)
+
+    @property
+    def done(self) -> bool:
+        return self.steps is not None and self.steps_done >= self.steps
+
+    def step(self) -> None:
+        """Train on one batch.
+
+        Raises:
+            TrainingDiverged: the loss or the gradient is not finite; the weights are those of the step before.
+        """
+        n, recipe, module = self.steps_done, self.task.recipe, self.task.module
+        loss = self.task.loss(self._batch(n), self._rng("step", n))
+        loss.backward()
+        norm = clip_gradients(module.parameters(), recipe.clip_norm)
+        if not (math.isfinite(loss.item()) and math.isfinite(norm)):
+            raise TrainingDiverged(
+                f"{self.task.name}, step {n}: the loss is {loss.item():g} and the gradient's length {norm:g}"
+            )
+        # Until the number of steps is planned the rate only warms up, which does not depend on it.
+        steps = self.steps if self.steps is not None else n + recipe.warmup
+        self.optimizer.step(warmup_cosine(n, steps, recipe.peak_lr, warmup=min(recipe.warmup, steps // 2)))
+        self.ema.update()
+        self.losses.append(loss.item())
+
+    def _batch(self, n: int) -> Array:
+        """Samples of batch n: a fresh random order every epoch, an incomplete last batch left out."""
+        count = self.task.sample_count
+        size = min(self.task.recipe.batch, count)
+        epoch, place = divmod(n, count // size)
+        if self._order[0] != epoch:
+            self._order = epoch, self._rng("epoch", epoch).permutation(count)
+        return self._order[1][place * size : (place + 1) * size]
+
+    def _rng(self, purpose: str, n: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, zlib.crc32(f"{self.task.name} {purpose}".encode()), n])
+
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Everything that going on needs: arrays, and plain values."""
+        parts = {
+            "weights": self.task.module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.ema.state_dict(),
+        }
+        arrays = {f"{part}.{name}": array for part, state in parts.items() for name, array in state.items()}
+        arrays["losses"] = np.asarray(self.losses)
+        return arrays, {"network": self.task.name, "steps": self.steps, "steps_done": self.steps_done}
+
+    def load_state(self, arrays: dict[str, Array]) -> None:
+        def part(name: str) -> dict[str, Array]:
+            return {key.removeprefix(f"{name}."): value for key, value in arrays.items() if key.startswith(f"{name}.")}
+
+        self.task.module.load_state_dict(part("weights"))
+        self.optimizer.load_state_dict(part("optimizer"))
+        self.ema.load_state_dict(part("average"))
+        self.losses = arrays["losses"].tolist()

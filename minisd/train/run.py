@@ -1,0 +1,268 @@
+"""The whole training: VAE, CLIP and U-Net one after the other into one folder, stoppable and resumable at any moment.
+
+    folder/  run.json          what was asked for, and the number of steps planned for each network
+             checkpoints/      the latest states of the network in training
+             *.safetensors, tokenizer.json, model.json      the finished networks; model.json comes last
+             loss.png, samples/                             what can be seen of the progress
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import time
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from minisd import checkpoint, plots
+from minisd.models.clip import CLIP, CLIPConfig
+from minisd.models.unet import UNet, UNetConfig
+from minisd.models.vae import VAE, VAEConfig, scale_factor
+from minisd.nn import Module
+from minisd.pipeline import ModelInfo, Pipeline
+from minisd.text.tokenizer import Tokenizer, clean, split_words
+from minisd.train.clip import CLIPTask
+from minisd.train.dataset import CaptionedImages, load_training_set
+from minisd.train.loop import Fit, Task, TrainingDiverged
+from minisd.train.unet import UNetTask, encode_all
+from minisd.train.vae import VAETask
+
+NETWORKS = ("vae", "clip", "unet")
+SHARES = {"vae": 0.19, "clip": 0.07, "unet": 0.74}  # of the time
+_MEASURED_STEPS = range(5, 30)  # the steps whose speed decides how many fit in the time
+_CHECKPOINT_SECONDS, _PREVIEW_SECONDS = 30, 90
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `minisd train` was asked for.
+
+    Attributes:
+        minutes: the whole training's time; the number of steps is planned from the speed of each network's first ones.
+        steps: if given, every network's number of steps, whatever the time.
+    """
+
+    data: str = "mnist"
+    data_dir: str | None = None
+    seed: int = 0
+    minutes: float = 13.5
+    steps: int | None = None
+
+
+class Interrupted(Exception):
+    """The user stopped the run; it has been saved and can go on."""
+
+
+@dataclass
+class Run:
+    """A training run in `folder`.
+
+    Attributes:
+        planned: steps of each network, as soon as they are known.
+        seconds: how long it has been training, earlier sittings included.
+    """
+
+    folder: Path
+    settings: Settings
+    planned: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @classmethod
+    def start(cls, folder: Path, settings: Settings) -> Run:
+        """A new run.
+
+        Raises:
+            CheckpointError: the folder holds a run already, or cannot be written.
+        """
+        if (folder / "run.json").exists():
+            raise checkpoint.CheckpointError(
+                f"{folder} holds a training run already: go on with --resume, or choose another folder with --out"
+            )
+        checkpoint.make_folder(folder)
+        run = cls(folder, settings)
+        run._save_plan()
+        return run
+
+    @classmethod
+    def resume(cls, folder: Path) -> Run:
+        """The run in `folder`, to go on with.
+
+        Raises:
+            CheckpointError: no run there, or a damaged one.
+        """
+        about = checkpoint.load_json(folder / "run.json")
+        try:
+            return cls(folder, Settings(**about["settings"]), about["planned"], about["seconds"])
+        except (KeyError, TypeError) as error:
+            raise checkpoint.CheckpointError(f"{folder / 'run.json'} does not describe a training run: {error}") from error
+
+    @property
+    def finished(self) -> bool:
+        return (self.folder / "model.json").exists()
+
+    def _save_plan(self) -> None:
+        checkpoint.save_json(
+            self.folder / "run.json",
+            {"settings": dataclasses.asdict(self.settings), "planned": self.planned, "seconds": self.seconds},
+        )
+
+    def train(self, say: Callable[[str], None] = print) -> Path:
+        """Train what is not trained yet; returns the folder, then a model that ``Pipeline.load`` reads.
+
+        Raises:
+            Interrupted: by Ctrl-C; the state is saved.
+            TrainingDiverged: a loss is no longer finite; the message names the last good checkpoint.
+            CheckpointError: another run is writing to the folder, or it cannot be written.
+        """
+        with checkpoint.lock_folder(self.folder), _interrupt_flag() as interrupted:
+            if self.finished:
+                say(f"{self.folder} is trained already")
+                return self.folder
+            self._sitting = time.monotonic() - self.seconds
+            self._interrupted = interrupted
+            data = load_training_set(self.settings.data, Path(d) if (d := self.settings.data_dir) else None)
+            say(f"{len(data):,} pictures of {self.settings.data}; first steps compile the kernels")
+            self._fit("vae", lambda: VAETask(data.images, self._rng("vae")), say)
+            self._fit("clip", lambda: CLIPTask(data, self._tokenizer(data), self._rng("clip")), say)
+            pipeline, latents = self._pipeline(data)
+            self._fit("unet", lambda: UNetTask(data, pipeline, latents), say)
+            self._load(pipeline.unet, "unet")
+            pipeline.save(self.folder)
+            return self.folder
+
+    def _rng(self, network: str) -> np.random.Generator:
+        """The stream that a network's first weights are drawn from."""
+        return np.random.default_rng([self.settings.seed, NETWORKS.index(network)])
+
+    def _weights(self, network: str) -> Path:
+        return self.folder / f"{network}.safetensors"
+
+    def _load(self, module: Module, network: str) -> None:
+        checkpoint.load_module(module, self._weights(network))
+
+    def _tokenizer(self, data: CaptionedImages) -> Tokenizer:
+        return Tokenizer.train(data.all_captions())
+
+    def _pipeline(self, data: CaptionedImages) -> tuple[Pipeline, tuple[Any, Any]]:
+        """VAE and CLIP as trained, a U-Net still to train, and the latents of the data."""
+        tokenizer = self._tokenizer(data)
+        vae = VAE(VAEConfig(), rng=self._rng("vae"))
+        clip = CLIP(CLIPConfig(vocabulary=tokenizer.size, end_id=tokenizer.end), rng=self._rng("clip"))
+        self._load(vae, "vae")
+        self._load(clip, "clip")
+        mean, log_variance = encode_all(vae, data.images)
+        info = ModelInfo(
+            scale_factor=scale_factor(mean),
+            latent_size=(mean.shape[1], mean.shape[2]),
+            words=tuple(sorted({word for text in data.all_captions() for word in split_words(clean(text))})),
+            trained={
+                **{key: value for key, value in dataclasses.asdict(self.settings).items() if key != "data_dir"},
+                "planned": self.planned,
+            },
+        )
+        config = UNetConfig(context_width=clip.config.width, pooled_width=clip.config.embedding_width)
+        return Pipeline(vae, clip, UNet(config, rng=self._rng("unet")), tokenizer, info), (mean, log_variance)
+
+    def _fit(self, network: str, make_task: Callable[[], Task], say: Callable[[str], None]) -> None:
+        """Train one network, from its last checkpoint if there is one, unless it is trained already."""
+        if self._weights(network).exists():
+            return
+        fit = Fit(make_task(), seed=self.settings.seed, steps=self.planned.get(network, self.settings.steps))
+        checkpoints = checkpoint.Checkpoints(self.folder / "checkpoints")
+        found = checkpoints.latest()
+        if found is not None and found.about["network"] == network:
+            fit.load_state(found.arrays)
+            say(f"{network}: going on from step {fit.steps_done}")
+        last_save = last_preview = time.monotonic()
+        measured = 0.0
+        with tqdm(total=fit.steps, initial=fit.steps_done, desc=network, unit="step", dynamic_ncols=True) as bar:
+            while not fit.done:
+                started = time.monotonic()
+                try:
+                    fit.step()
+                except TrainingDiverged as error:
+                    raise TrainingDiverged(f"{error}; {self._last_good(checkpoints)}") from error
+                now = time.monotonic()
+                bar.update()
+                if fit.steps is None and fit.steps_done - 1 in _MEASURED_STEPS:
+                    measured += now - started
+                    if fit.steps_done - 1 == _MEASURED_STEPS[-1]:
+                        self._plan(fit, network, measured / len(_MEASURED_STEPS))
+                        bar.reset(fit.steps)
+                        bar.update(fit.steps_done)
+                bar.set_postfix(
+                    {"loss": f"{np.mean(fit.losses[-50:]):.4f}", "images/s": f"{fit.task.recipe.batch / (now - started):.0f}"},
+                    refresh=False,
+                )
+                if self._interrupted or now - last_save > _CHECKPOINT_SECONDS:
+                    self._save(fit, checkpoints)
+                    last_save = now
+                if self._interrupted:
+                    raise Interrupted(f"stopped at step {fit.steps_done} of {network}")
+                if now - last_preview > _PREVIEW_SECONDS:
+                    self._preview(fit)
+                    last_preview = now
+        self._preview(fit)
+        self._save(fit, checkpoints)
+        checkpoint.save_arrays(self._weights(network), fit.ema.average)
+
+    def _plan(self, fit: Fit, network: str, seconds_a_step: float) -> None:
+        """Decide how many steps fit into the network's share of the time, once: from then on the run is reproducible."""
+        share = sum(SHARES[name] for name in NETWORKS[: NETWORKS.index(network) + 1])
+        left = share * self.settings.minutes * 60 - (time.monotonic() - self._sitting)
+        fit.steps = self.planned[network] = fit.steps_done + max(1, int(0.95 * left / seconds_a_step))
+        self._save_plan()
+
+    def _save(self, fit: Fit, checkpoints: checkpoint.Checkpoints) -> None:
+        arrays, about = fit.state()
+        checkpoints.save(f"{fit.task.name}-{fit.steps_done:08d}", arrays, about)
+        self.seconds = time.monotonic() - self._sitting
+        self._save_plan()
+
+    def _preview(self, fit: Fit) -> None:
+        plots.save_loss_curve(self.folder / "loss.png", {fit.task.name: fit.losses})
+        with fit.ema.in_use():
+            pictures = fit.task.preview()
+        if pictures is not None:
+            checkpoint.make_folder(self.folder / "samples")
+            plots.save_grid(self.folder / "samples" / f"{fit.task.name}-{fit.steps_done:06d}.png", pictures, columns=8)
+
+    def _last_good(self, checkpoints: checkpoint.Checkpoints) -> str:
+        found = checkpoints.latest()
+        return (
+            f"the last good checkpoint is {checkpoints.folder / found.name}: look at the data, or lower the learning rate"
+            if found
+            else "no checkpoint was written yet: look at the data, or lower the learning rate"
+        )
+
+
+class _Flag:
+    """Set once, read many times."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+
+    def __bool__(self) -> bool:
+        return self.is_set
+
+
+@contextmanager
+def _interrupt_flag() -> Iterator[_Flag]:
+    """Ctrl-C sets a flag instead of stopping in the middle of a step, whose weights would be neither old nor new."""
+    flag = _Flag()
+
+    def note(signum: int, frame: types.FrameType | None) -> None:
+        flag.is_set = True
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield flag
+    finally:
+        signal.signal(signal.SIGINT, before)

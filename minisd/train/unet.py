@@ -1,0 +1,65 @@
+"""What the U-Net learns: the noise in a noised latent, told the time and the caption (Ho et al. 2020, algorithm 1)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minisd import ops
+from minisd.autograd import Array, Tensor, no_grad
+from minisd.models.vae import VAE
+from minisd.pictures import to_unit_range
+from minisd.pipeline import Pipeline
+from minisd.train.dataset import CaptionedImages
+from minisd.train.loop import Recipe
+
+
+class UNetTask:
+    """Predict v = sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) x_0 (Salimans & Ho 2022), the mean squared error as loss.
+
+    One caption in eight is replaced by the empty prompt: the same network learns to draw without a prompt, which
+    classifier-free guidance needs (Ho & Salimans 2022).
+    """
+
+    name = "unet"
+    recipe = Recipe(batch=128, peak_lr=2e-3, warmup=200, ema_decay=0.999)
+
+    def __init__(self, data: CaptionedImages, pipeline: Pipeline, latents: tuple[Array, Array]) -> None:
+        self.data, self.pipeline, self.module = data, pipeline, pipeline.unet
+        self.schedule, (self.mean, self.log_variance) = pipeline.schedule, latents
+        texts = ["", *data.all_captions()]
+        self.rows = {text: row for row, text in enumerate(texts)}
+        self.context, self.pooled = pipeline.encode_prompts(texts)
+
+    @property
+    def sample_count(self) -> int:
+        return len(self.data)
+
+    def loss(self, indices: Array, rng: np.random.Generator) -> Tensor:
+        B = len(indices)
+        rows = np.array([self.rows[caption] for caption in self.data.captions(indices, rng)])
+        rows[rng.random(B) < 1 / 8] = self.rows[""]
+        mean, deviation = self.mean[indices], np.exp(0.5 * self.log_variance[indices])
+        x_0 = self.pipeline.info.scale_factor * (mean + deviation * rng.standard_normal(mean.shape, np.float32))
+        noise = rng.standard_normal(mean.shape, np.float32)
+        # One t in each B-th part of 0..T-1: every batch sees all noise levels (Kingma et al. 2021, appendix I.1).
+        t = ((np.arange(B) + rng.random(B)) / B * self.schedule.steps).astype(np.int64)
+        x_t = self.schedule.add_noise(x_0, noise, t)
+        target = self.schedule.v_target(x_0, noise, t)
+        prediction = self.module(Tensor(x_t), t, Tensor(self.context[rows]), Tensor(self.pooled[rows]))
+        return ops.mean_squared_error(prediction, Tensor(target))
+
+    def preview(self) -> Array:
+        """Four drawings each of some captions of the data."""
+        prompts = self.data.example_captions()
+        return self.pipeline.draw([prompt for prompt in prompts for _ in range(4)], seed=0, steps=20)
+
+
+def encode_all(vae: VAE, images: Array, batch: int = 250) -> tuple[Array, Array]:
+    """Mean and log-variance of every picture's latent, (N, h, w, C) each."""
+    means, log_variances = [], []
+    with no_grad():
+        for start in range(0, len(images), batch):
+            mean, log_variance = vae.encode(Tensor(to_unit_range(images[start : start + batch])))
+            means.append(mean.data)
+            log_variances.append(log_variance.data)
+    return np.concatenate(means), np.concatenate(log_variances)

@@ -1,0 +1,45 @@
+"""What the VAE learns: to give every picture back through a small latent (Kingma & Welling 2014)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minisd import ops
+from minisd.autograd import Array, Tensor, no_grad
+from minisd.models.vae import VAE, VAEConfig
+from minisd.pictures import to_bytes, to_unit_range
+from minisd.train.loop import Recipe
+
+
+class VAETask:
+    """loss = mean (x - x')^2 + kl_weight KL / number of latents.
+
+    The weight is small: the latents stay near N(0, 1), so that noise can become one, without blurring the pictures.
+    """
+
+    name = "vae"
+    recipe = Recipe(batch=64, peak_lr=3e-3, ema_decay=0.995)
+
+    def __init__(self, images: Array, rng: np.random.Generator, kl_weight: float = 1e-4) -> None:
+        self.images, self.kl_weight = images, kl_weight
+        self.module = VAE(VAEConfig(), rng=rng)
+
+    @property
+    def sample_count(self) -> int:
+        return len(self.images)
+
+    def loss(self, indices: Array, rng: np.random.Generator) -> Tensor:
+        x = Tensor(to_unit_range(self.images[indices]))
+        B, H, W, _ = x.shape
+        noise = rng.standard_normal((B, H // 4, W // 4, self.module.config.latent_channels), np.float32)
+        x_again, mean, log_variance = self.module(x, noise)
+        kl_per_latent = ops.kl_divergence(mean, log_variance) * (B / mean.data.size)
+        return ops.mean_squared_error(x_again, x) + kl_per_latent * self.kl_weight
+
+    def preview(self) -> Array:
+        """Pictures, each followed by what comes back."""
+        with no_grad():
+            x = to_unit_range(self.images[:16])
+            mean, _ = self.module.encode(Tensor(x))
+            again = to_bytes(self.module.decode(mean).data)
+        return np.stack([self.images[:16], again], axis=1).reshape(-1, *again.shape[1:])

@@ -1,0 +1,37 @@
+import gzip
+import hashlib
+
+import numpy as np
+import pytest
+
+from minisd.data import DataError, digits, draw_strokes, load_digits, mnist
+
+
+def test_strokes_carry_what_was_drawn(monkeypatch):
+    monkeypatch.setattr(digits, "draw_strokes", lambda count, seed: draw_strokes(count // 200, seed))
+    train, test = load_digits("strokes", "train"), load_digits("strokes", "test")
+    assert (len(train), len(test)) == (100, 10)
+    assert not np.array_equal(train.images[:10], test.images)
+    np.testing.assert_array_equal(train.thickness_bin, np.digitize(train.thickness, (2.31, 2.83)))
+    np.testing.assert_array_equal(train.slant_bin, np.digitize(train.slant, (-0.6, 12.6)))
+
+
+def test_mnist_is_measured(monkeypatch, tmp_path):
+    drawn = draw_strokes(50, seed=3)
+    labels = drawn.labels.astype(np.uint8)
+    for name, array in zip(mnist.FILES["test"], (drawn.images, labels), strict=True):
+        data = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes()
+        monkeypatch.setitem(mnist.MD5, name, hashlib.md5(data).hexdigest())
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(data))
+    measured = load_digits("mnist", "test", tmp_path)
+    np.testing.assert_array_equal(measured.images, drawn.images)
+    np.testing.assert_array_equal(measured.labels, drawn.labels)
+    assert np.abs(measured.slant - drawn.slant).mean() < 3  # degrees
+    assert np.abs(measured.thickness - drawn.thickness).mean() < 0.2
+
+
+def test_unknown_names():
+    with pytest.raises(DataError, match="'cifar'"):
+        load_digits("cifar", "train")
+    with pytest.raises(DataError, match="'dev'"):
+        load_digits("strokes", "dev")

@@ -1,0 +1,200 @@
+"""Samplers against exact answers: the true noise, and Gaussian data, whose best model is known in closed form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minisd.diffusion.samplers import SAMPLERS, initial_noise, sample, sample_rngs
+from minisd.diffusion.samplers.ddim import ddim_step
+from minisd.diffusion.samplers.ddpm import ddpm_step
+from minisd.diffusion.schedule import SCHEDULES, Array, NoiseSchedule, make_schedule
+
+Model = Callable[[Array, Array], Array]
+MEAN, SD = 0.3, 0.5
+
+
+def gaussian_model(schedule: NoiseSchedule, prediction: str = "noise") -> Model:
+    """The best possible model of data x_0 ~ N(MEAN, SD^2): its x_t is Gaussian too, so E[noise | x_t] is linear."""
+
+    def model(x_t: Array, t: Array) -> Array:
+        alpha, sigma = schedule.rates(t, x_t)
+        deviation = (x_t - alpha * MEAN) / (alpha**2 * SD**2 + sigma**2)
+        noise, x_0 = sigma * deviation, MEAN + alpha * SD**2 * deviation
+        return noise if prediction == "noise" else schedule.v_target(x_0, noise, t)
+
+    return model
+
+
+def rough_model(x_t: Array, t: Array) -> Array:
+    """No good as a model, but plain arithmetic, so each sample's result is the same in any batch."""
+    return x_t * (0.5 + t / 2000).astype(x_t.dtype).reshape(-1, 1, 1, 1) - x_t**2 / 64
+
+
+@given(st.sampled_from(sorted(SCHEDULES)), st.integers(1, 60), st.integers(0, 99))
+def test_ddim_with_the_true_noise_returns_x_0(name: str, steps: int, seed: int) -> None:
+    schedule = make_schedule(name, 200)
+    rng = np.random.default_rng(seed)
+    x_0, noise = rng.standard_normal((2, 3, 4, 1)), rng.standard_normal((2, 3, 4, 1))
+    x_T = schedule.add_noise(x_0, noise, 199)
+    np.testing.assert_allclose(sample(lambda x_t, t: noise, x_T, schedule, steps=steps), x_0, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("prediction", ["noise", "v"])
+def test_image_to_image_with_the_true_answer_returns_x_0(prediction: str) -> None:
+    schedule = make_schedule("scaled_linear")
+    rng = np.random.default_rng(0)
+    x_0, noise = rng.standard_normal((2, 3, 4, 1)), rng.standard_normal((2, 3, 4, 1))
+
+    def model(x_t: Array, t: Array) -> Array:
+        return noise if prediction == "noise" else schedule.v_target(x_0, noise, t)
+
+    visited: list[int] = []
+    result = sample(
+        model,
+        schedule.add_noise(x_0, noise, 599),
+        schedule,
+        steps=6,
+        prediction=prediction,
+        t_start=599,
+        callback=lambda index, t, x_t, x_0_pred: visited.append(t),
+    )
+    np.testing.assert_allclose(result, x_0, rtol=0, atol=1e-12)
+    assert visited == [599, 499, 399, 299, 199, 99]
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_ddim_converges_at_first_order(name: str) -> None:
+    schedule = make_schedule(name, 2000)
+    x_T = np.full((1, 1, 1, 1), 1.3)
+    alpha, sigma = schedule.rates(1999, x_T)
+    # DDIM's differential equation keeps (x_t - alpha MEAN) / sd(x_t) as it was at T.
+    exact = MEAN + SD * (x_T - alpha * MEAN) / math.sqrt(alpha**2 * SD**2 + sigma**2)
+    errors = [abs(sample(gaussian_model(schedule), x_T, schedule, steps=n) - exact).max() for n in (10, 20, 40, 80)]
+    orders = -np.diff(np.log2(errors))
+    # Found: 0.92..0.97 (linear), 0.80..0.86 (scaled_linear), 0.95..0.98 (cosine), rising towards 1.
+    assert ((orders > 0.75) & (orders < 1.05)).all() and (np.diff(orders) > 0).all(), orders
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+@pytest.mark.parametrize(("sampler", "options"), [("ddpm", {}), ("ddim", {"eta": 1.0}), ("ddim", {"eta": 0.0})])
+def test_all_steps_reproduce_the_data(name: str, sampler: str, options: dict[str, Any]) -> None:
+    schedule = make_schedule(name)
+    rngs = sample_rngs(seed=0, count=4)
+    x_T = initial_noise((50, 50, 1), rngs, np.float64)
+    x_0 = sample(gaussian_model(schedule), x_T, schedule, sampler=sampler, steps=1000, rngs=rngs, **options)
+    assert x_0.mean() == pytest.approx(MEAN, abs=4 * SD / math.sqrt(x_0.size))
+    assert x_0.std() == pytest.approx(SD, rel=0.03)  # 1000 steps cost about 1%, 10000 pixels about 0.7%
+
+
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+def test_prediction_kinds_give_the_same_picture(sampler: str) -> None:
+    schedule = make_schedule("cosine")
+    results = []
+    for prediction in ("noise", "v"):
+        rngs = sample_rngs(seed=3, count=2)
+        x_T = initial_noise((4, 5, 2), rngs, np.float64)
+        model = gaussian_model(schedule, prediction)
+        results.append(sample(model, x_T, schedule, sampler=sampler, steps=20, prediction=prediction, rngs=rngs))
+    np.testing.assert_allclose(results[0], results[1], rtol=0, atol=1e-9)
+
+
+@given(st.integers(0, 999), st.integers(-1, 998), st.integers(0, 99))
+def test_ddpm_step_is_the_papers_eq_11_and_ddim_at_eta_1(t: int, t_prev: int, seed: int) -> None:
+    t_prev = min(t_prev, t - 1)
+    schedule = make_schedule("scaled_linear")
+    alpha_bar, alpha_bar_prev = schedule.alpha_bar_at(t), schedule.alpha_bar_at(t_prev)
+    x_t, noise_pred, noise = np.random.default_rng(seed).standard_normal((3, 1, 2, 2, 1))
+    x_0_pred = schedule.x_0_from_noise(x_t, noise_pred, t)
+    step = ddpm_step(x_t, x_0_pred, noise, alpha_bar, alpha_bar_prev)
+
+    alpha = alpha_bar / alpha_bar_prev
+    mean = (x_t - (1 - alpha) / math.sqrt(1 - alpha_bar) * noise_pred) / math.sqrt(alpha)
+    variance = (1 - alpha_bar_prev) / (1 - alpha_bar) * (1 - alpha)
+    np.testing.assert_allclose(step, mean + math.sqrt(variance) * noise, rtol=0, atol=1e-9)
+    eta_1 = ddim_step(x_0_pred, noise_pred, noise, alpha_bar, alpha_bar_prev, eta=1.0)
+    np.testing.assert_allclose(step, eta_1, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("sampler", "options"), [("ddpm", {}), ("ddim", {}), ("ddim", {"eta": 0.7})])
+def test_same_picture_whatever_the_batch(sampler: str, options: dict[str, Any], dtype: type[Any]) -> None:
+    schedule = make_schedule("scaled_linear")
+
+    def pictures(first: int, count: int) -> Array:
+        rngs = sample_rngs(seed=11, count=count, first=first)
+        x_T = initial_noise((3, 5, 2), rngs, dtype)
+        return sample(rough_model, x_T, schedule, sampler=sampler, steps=7, rngs=rngs, **options)
+
+    together = pictures(0, 5)
+    assert together.dtype == dtype and np.isfinite(together).all()
+    for batches in ([1, 1, 1, 1, 1], [2, 3], [4, 1]):
+        starts = np.cumsum([0, *batches[:-1]]).tolist()
+        apart = [pictures(first, count) for first, count in zip(starts, batches, strict=True)]
+        np.testing.assert_array_equal(np.concatenate(apart), together)
+
+
+def test_initial_noise_is_one_stream_per_sample() -> None:
+    noise = initial_noise((8, 9, 2), sample_rngs(seed=1, count=3))
+    assert noise.shape == (3, 8, 9, 2) and noise.dtype == np.float32
+    assert not np.array_equal(noise[0], noise[1])
+    in_float64 = initial_noise((8, 9, 2), sample_rngs(seed=1, count=3), np.float64)
+    np.testing.assert_array_equal(noise, in_float64.astype(np.float32))
+    assert not np.array_equal(noise, initial_noise((8, 9, 2), sample_rngs(seed=2, count=3)))
+
+
+def test_clip_bounds_x_0_and_turns_the_noise_to_match() -> None:
+    schedule = make_schedule("cosine")
+    seen: list[tuple[int, int, Array, Array]] = []
+    x_T = initial_noise((4, 4, 1), sample_rngs(seed=0, count=2), np.float64)
+    result = sample(rough_model, x_T, schedule, steps=10, clip=0.5, callback=lambda *step: seen.append(step))
+    assert max(abs(x_0_pred).max() for _, _, _, x_0_pred in seen) == 0.5
+    np.testing.assert_array_equal(result, seen[-1][3])  # the last step ends at its x_0_pred
+    for (_, t, x_t, x_0_pred), (_, t_prev, x_prev, _) in pairwise(seen):
+        noise_pred = schedule.noise_from_x_0(x_t, x_0_pred, t)
+        np.testing.assert_allclose(schedule.add_noise(x_0_pred, noise_pred, t_prev), x_prev, atol=1e-12)
+
+
+def test_callback_shows_every_step() -> None:
+    schedule = make_schedule("linear")
+    model = gaussian_model(schedule)
+    x_T = initial_noise((4, 4, 1), sample_rngs(seed=0, count=2), np.float64)
+    seen: list[tuple[int, int, Array, Array]] = []
+    result = sample(model, x_T, schedule, steps=4, callback=lambda *step: seen.append(step))
+    assert [(index, t) for index, t, _, _ in seen] == [(0, 999), (1, 749), (2, 499), (3, 249)]
+    np.testing.assert_array_equal(seen[0][2], x_T)
+    for _, t, x_t, x_0_pred in seen:
+        noise_pred = model(x_t, np.full(2, t))
+        np.testing.assert_allclose(schedule.x_0_from_noise(x_t, noise_pred, t), x_0_pred, atol=1e-12)
+    np.testing.assert_allclose(result, seen[-1][3], atol=1e-12)
+
+
+def test_errors_teach() -> None:
+    schedule = make_schedule("cosine")
+    rngs = sample_rngs(seed=0, count=2)
+    x_T = initial_noise((2, 2, 1), rngs)
+    with pytest.raises(ValueError, match=r"no sampler is called 'plms'; choose one of ddpm, ddim"):
+        sample(rough_model, x_T, schedule, sampler="plms")
+    with pytest.raises(ValueError, match=r"pass rngs=sample_rngs\(seed, 2\)"):
+        sample(rough_model, x_T, schedule, sampler="ddpm")
+    with pytest.raises(ValueError, match="one random stream per sample, 2, got 1"):
+        sample(rough_model, x_T, schedule, rngs=rngs[:1])
+    with pytest.raises(ValueError, match=r"wanted 1\.\.1000 steps"):
+        sample(rough_model, x_T, schedule, steps=1001)
+    with pytest.raises(ValueError, match=r"t_start must lie in 0\.\.999, got 1000"):
+        sample(rough_model, x_T, schedule, t_start=1000)
+    with pytest.raises(ValueError, match=r"eta in 0\.\.1"):
+        sample(rough_model, x_T, schedule, eta=1.5, rngs=rngs)
+    with pytest.raises(ValueError, match="'noise' or 'v'"):
+        sample(rough_model, x_T, schedule, prediction="score")
+    with pytest.raises(ValueError, match=r"shaped as x_t, \(2, 2, 2, 1\), got \(2, 2, 1\)"):
+        sample(lambda x_t, t: x_t[0], x_T, schedule)
+    with pytest.raises(TypeError, match="eta"):
+        sample(rough_model, x_T, schedule, sampler="ddpm", rngs=rngs, eta=0.5)

@@ -1,0 +1,108 @@
+"""SiLU, GELU and softmax against loops, at huge numbers and at NaN; the polynomial behind them against math.exp."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+import oracles
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from minisd_kernels import gelu, silu, softmax
+from minisd_kernels.gelu import numba_cpu as gelu_numba
+from minisd_kernels.shapes import ShapeError
+from minisd_kernels.silu import numba_cpu as silu_numba
+from minisd_kernels.softmax import numba_cpu as softmax_numba
+from strategies import Arrays, arrays, each_backend, few, run
+
+shapes = st.sampled_from([(1,), (7,), (3, 5), (2, 3, 2, 4)])
+each_activation = pytest.mark.parametrize(
+    ("activation", "oracle"), [(silu, oracles.silu), (gelu, oracles.gelu), (softmax, oracles.softmax)]
+)
+each_gate = pytest.mark.parametrize("gate", [silu, gelu])
+
+
+@each_backend
+@each_activation
+@given(arrays, shapes)
+@few
+def test_forward_and_backward_are_the_loops(
+    activation: ModuleType, oracle: oracles.Function, backend: str, make: Arrays, shape: tuple[int, ...]
+) -> None:
+    x = 4 * make(*shape)
+    y = run(backend, activation.forward, x)
+    assert y.dtype == x.dtype
+    np.testing.assert_allclose(y, oracle(x), **make.tolerance)
+
+    grad_y = make(*shape)
+    grad_x = run(backend, activation.backward, grad_y, y if activation is softmax else x)
+    assert grad_x.dtype == x.dtype
+    np.testing.assert_allclose(grad_x, oracles.gradient(oracle, x, grad_y), **make.gradient_tolerance)
+
+
+@each_backend
+@each_gate
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_huge_numbers_and_nan_pass_the_gates(gate: ModuleType, dtype: type, backend: str) -> None:
+    x = np.array([1e4, -1e4, 100, -100, 0, np.nan], dtype)
+    np.testing.assert_allclose(run(backend, gate.forward, x), [1e4, 0, 100, 0, 0, np.nan], atol=1e-30)
+    gradient = run(backend, gate.backward, np.ones_like(x), x)
+    np.testing.assert_allclose(gradient, [1, 0, 1, 0, 0.5, np.nan], atol=1e-30)
+
+
+@each_backend
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_softmax_bears_huge_numbers_infinity_and_nan(dtype: type, backend: str) -> None:
+    x = np.array([[1e4, -1e4, 0], [1e4, 1e4, -np.inf], [-1e4, -1e4, -1e4], [0, np.nan, 1]], dtype)
+    wanted = [[1, 0, 0], [0.5, 0.5, 0], [1 / 3] * 3, [np.nan] * 3]
+    np.testing.assert_allclose(run(backend, softmax.forward, x), wanted, rtol=1e-6)
+
+
+@each_backend
+@given(arrays, st.integers(1, 100), st.sampled_from([0.1, 10.0, 1000.0]))
+@few
+def test_softmax_rows_sum_to_1_and_ignore_a_shift(backend: str, make: Arrays, N: int, spread: float) -> None:
+    x = make(3, N) * make.dtype(spread)
+    y = run(backend, softmax.forward, x)
+    assert (y >= 0).all()
+    np.testing.assert_allclose(y.sum(axis=-1), 1, rtol=1e-5)
+    shifted = run(backend, softmax.forward, x + make.dtype(64))
+    np.testing.assert_allclose(shifted, y, rtol=1e-3, atol=1e-3)
+
+
+def test_the_fast_exponential_of_float32() -> None:
+    # Softmax over (x, 0) with x <= 0 is e^x / (e^x + 1): where e^x is small, it is e^x itself.
+    x = np.linspace(-86.9, -20, 100_001, dtype=np.float32)
+    rows = np.stack([x, np.zeros_like(x)], axis=1)
+    e = softmax_numba.forward(rows)[:, 0]
+    np.testing.assert_allclose(e, np.exp(x.astype(np.float64)), rtol=3e-7)
+    # Below -87 nothing denormal is left.
+    assert softmax_numba.forward(np.array([[-87.01, 0], [-1e30, 0]], np.float32))[:, 0].tolist() == [0, 0]
+    # Up to 88.72 it is finite: SiLU of -88 is -88 / (1 + e^88).
+    y = silu_numba.forward(np.array([-88.7], np.float32))
+    np.testing.assert_allclose(y, [-88.7 / (1 + np.exp(88.7))], rtol=1e-5)
+
+
+def test_the_plain_loops_are_the_fast_ones() -> None:
+    make = Arrays(5, np.float32)
+    x, grad_y = make(20), make(20)
+    for gate in (silu_numba, gelu_numba):
+        np.testing.assert_allclose(gate.plain_forward(x), gate.forward(x), **make.tolerance)
+        np.testing.assert_allclose(gate.plain_backward(grad_y, x), gate.backward(grad_y, x), **make.tolerance)
+    rows, grad_rows = make(4, 5), make(4, 5)
+    y = softmax_numba.plain_forward(rows)
+    np.testing.assert_allclose(y, softmax_numba.forward(rows), **make.tolerance)
+    plain = softmax_numba.plain_backward(grad_rows, y)
+    np.testing.assert_allclose(plain, softmax_numba.backward(grad_rows, y), **make.tolerance)
+
+
+def test_wrong_arguments_are_explained() -> None:
+    x = np.zeros((2, 3), np.float32)
+    for activation in (silu, gelu, softmax):
+        with pytest.raises(ShapeError, match="grad_y: wanted shape"):
+            activation.backward(x[1:], x)
+        with pytest.raises(TypeError, match="wanted all float32 or all float64"):
+            activation.forward(x.astype(int))
+    with pytest.raises(ShapeError, match="N >= 1"):
+        softmax.forward(x[:, :0])

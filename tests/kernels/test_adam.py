@@ -1,0 +1,61 @@
+"""AdamW against the algorithm in plain Python."""
+
+from __future__ import annotations
+
+import numpy as np
+import oracles
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from minisd_kernels import adam
+from minisd_kernels.adam import numba_cpu, numpy_ref
+from minisd_kernels.shapes import ShapeError
+from strategies import Array, Arrays, contiguous_arrays, each_backend, few, run
+
+
+@each_backend
+@given(contiguous_arrays, st.integers(1, 40), st.sampled_from([0.0, 0.1]), st.sampled_from([1e-3, 0.5]))
+@few
+def test_three_steps_are_the_algorithm(backend: str, make: Arrays, N: int, decay: float, lr: float) -> None:
+    start, *grads = make(N), make(N), make(N), make(N)
+
+    def train(param: Array, m: Array, v: Array, *grads: Array) -> Array:
+        for t, grad in enumerate(grads, start=1):
+            adam.step(param, grad, m, v, step=t, lr=lr, beta1=0.8, beta2=0.99, eps=1e-6, weight_decay=decay)
+        return param
+
+    got = run(backend, train, start.copy(), np.zeros_like(start), np.zeros_like(start), *grads)
+    assert got.dtype == start.dtype
+    np.testing.assert_allclose(got, oracles.adamw(start, grads, lr, 0.8, 0.99, 1e-6, decay), **make.tolerance)
+
+
+@each_backend
+def test_the_buffers_themselves_change(backend: str) -> None:
+    param, grad, m, v = (np.ones(3, np.float32) for _ in range(4))
+    if backend != "cupy":
+        run(backend, adam.step, param, grad, m, v, step=1, lr=0.1)
+        assert (param < 1).all() and (grad == 1).all()
+
+
+def test_the_plain_loop_is_the_fast_one() -> None:
+    make = Arrays(0, np.float32)
+    param, grad, m, v = make(9), make(9), make(9), make(9) ** 2
+    results = []
+    for step in (numba_cpu.plain_step, numba_cpu.step, numpy_ref.step):
+        buffers = param.copy(), grad, m.copy(), v.copy()
+        step(*buffers, 1e-2, 1.5, 0.9, 0.99, 1e-6, 1e-3)
+        results.append(np.stack(buffers))
+    np.testing.assert_allclose(results[1], results[0], **make.tolerance)
+    np.testing.assert_allclose(results[1], results[2], **make.tolerance)
+
+
+def test_wrong_arguments_are_explained() -> None:
+    a = np.ones(4, np.float32)
+    with pytest.raises(ShapeError, match=r"adam.step v: wanted shape \(N,\) = \(4\), got \(3,\)"):
+        adam.step(a, a, a, a[1:], step=1, lr=0.1)
+    with pytest.raises(ValueError, match="strided view"):
+        adam.step(a[::2], a[:2], a[:2], a[:2], step=1, lr=0.1)
+    with pytest.raises(ValueError, match="wanted step >= 1, got 0"):
+        adam.step(a, a, a, a, step=0, lr=0.1)
+    with pytest.raises(TypeError, match="float32, float64"):
+        adam.step(a, a.astype(np.float64), a, a, step=1, lr=0.1)

@@ -1,0 +1,81 @@
+"""Embedding against loops; repeated ids add up, and always in the same order."""
+
+from __future__ import annotations
+
+import numpy as np
+import oracles
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from minisd_kernels import embedding
+from minisd_kernels.embedding import numba_cpu
+from minisd_kernels.shapes import ShapeError
+from strategies import Arrays, arrays, each_backend, few, run
+
+
+@each_backend
+@given(
+    arrays,
+    st.integers(1, 5),
+    st.integers(1, 20),
+    st.sampled_from([(), (1,), (6,), (2, 3)]),
+    st.sampled_from([np.int64, np.int32, np.uint8]),
+)
+@few
+def test_forward_and_backward_are_the_loops(
+    backend: str, make: Arrays, V: int, D: int, shape: tuple[int, ...], kind: type
+) -> None:
+    table, ids = make(V, D), make.rng.integers(0, V, shape).astype(kind)
+    y = run(backend, embedding.forward, table, ids)
+    assert y.dtype == table.dtype and y.shape == (*shape, D)
+    np.testing.assert_array_equal(y, oracles.embedding(table, ids))
+
+    grad_y = make(*shape, D)
+    grad_table = run(backend, embedding.backward, grad_y, ids, V)
+    wanted = np.zeros((V, D))
+    for n in np.ndindex(*shape):
+        wanted[int(ids[n])] += grad_y[n]
+    assert grad_table.dtype == table.dtype
+    np.testing.assert_allclose(grad_table, wanted, **make.tolerance)
+
+
+@each_backend
+def test_the_same_sum_every_time(backend: str) -> None:
+    make = Arrays(0, np.float32)
+    grad_y, ids = make(500, 17), make.rng.integers(0, 3, 500)
+    first = run(backend, embedding.backward, grad_y, ids, 3)
+    np.testing.assert_array_equal(first, run(backend, embedding.backward, grad_y, ids, 3))
+
+
+def test_numba_sums_in_the_order_of_numpy() -> None:
+    make = Arrays(0, np.float32)
+    grad_y, ids = make(500, 17), make.rng.integers(0, 3, 500)
+    wanted = run("numpy", embedding.backward, grad_y, ids, 3)
+    np.testing.assert_array_equal(run("numba", embedding.backward, grad_y, ids, 3), wanted)
+
+
+def test_the_plain_loops_are_the_fast_ones() -> None:
+    make = Arrays(0, np.float32)
+    table, ids = make(4, 9), make.rng.integers(0, 4, 6)
+    y = numba_cpu.plain_forward(table, ids)
+    np.testing.assert_array_equal(y, numba_cpu.forward(table, ids))
+    np.testing.assert_array_equal(numba_cpu.plain_backward(y, ids, 4), numba_cpu.backward(y, ids, 4))
+
+
+@pytest.mark.parametrize("wrong", [4, -1])
+def test_an_id_outside_the_table_is_named(wrong: int) -> None:
+    table, ids = np.zeros((4, 2), np.float32), np.array([0, wrong])
+    with pytest.raises(IndexError, match=f"id {wrong} is not in a table of V = 4 rows"):
+        embedding.forward(table, ids)
+    with pytest.raises(IndexError, match=f"id {wrong} "):
+        embedding.backward(np.zeros((2, 2), np.float32), ids, 4)
+
+
+def test_wrong_arguments_are_explained() -> None:
+    table = np.zeros((4, 2), np.float32)
+    with pytest.raises(TypeError, match="ids must be integers, got float64"):
+        embedding.forward(table, np.array([1.0]))
+    with pytest.raises(ShapeError, match=r"wanted shape \(V, D\)"):
+        embedding.forward(table[0], np.array([1]))
+    with pytest.raises(ShapeError, match=r"grad_y: wanted shape \(\*ids.shape, D\)"):
+        embedding.backward(table, np.array([1]), 4)

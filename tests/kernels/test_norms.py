@@ -1,0 +1,139 @@
+"""Group and layer normalisation against loops, their gradients against central differences."""
+
+from __future__ import annotations
+
+import numpy as np
+import oracles
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from minisd_kernels import group_norm, layer_norm
+from minisd_kernels.group_norm import numba_cpu as group_norm_numba
+from minisd_kernels.layer_norm import numba_cpu as layer_norm_numba
+from minisd_kernels.shapes import ShapeError
+from strategies import Arrays, arrays, each_backend, few, run
+
+# Spatial sizes around 8 pixels, the fast kernel's step; none at all is allowed too.
+spatial = st.sampled_from([(), (1,), (3,), (2, 4), (3, 3)])
+groupings = st.sampled_from([(1, 1), (2, 1), (3, 3), (4, 2), (6, 3)])  # (C, groups)
+
+
+@each_backend
+@given(arrays, st.integers(1, 2), spatial, groupings)
+@few
+def test_group_norm_is_the_loops(
+    backend: str, make: Arrays, B: int, pixels: tuple[int, ...], grouping: tuple[int, int]
+) -> None:
+    C, groups = grouping
+    x, gamma, beta = make(B, *pixels, C), make(C), make(C)
+    eps = 0.1  # far from 0, so that a group of one or two numbers is not all rounding
+    y, mean, rstd = run(backend, group_norm.forward, x, gamma, beta, groups=groups, eps=eps)
+    assert y.dtype == mean.dtype == rstd.dtype == x.dtype and mean.shape == rstd.shape == (B, groups)
+    np.testing.assert_allclose(y, oracles.group_norm(x, gamma, beta, groups, eps), **make.tolerance)
+
+    grad_y = make(*x.shape)
+    gradients = run(backend, group_norm.backward, grad_y, x, gamma, mean, rstd, groups=groups)
+    wanted = (
+        oracles.gradient(lambda x: oracles.group_norm(x, gamma, beta, groups, eps), x, grad_y),
+        oracles.gradient(lambda gamma: oracles.group_norm(x, gamma, beta, groups, eps), gamma, grad_y),
+        oracles.gradient(lambda beta: oracles.group_norm(x, gamma, beta, groups, eps), beta, grad_y),
+    )
+    for got, want in zip(gradients, wanted, strict=True):
+        assert got.dtype == x.dtype
+        np.testing.assert_allclose(got, want, **make.gradient_tolerance)
+
+
+@each_backend
+@given(arrays, st.sampled_from([(1,), (3,), (2, 3)]), st.integers(1, 9))
+@few
+def test_layer_norm_is_the_loops(backend: str, make: Arrays, rows: tuple[int, ...], D: int) -> None:
+    x, gamma, beta = make(*rows, D), make(D), make(D)
+    y, mean, rstd = run(backend, layer_norm.forward, x, gamma, beta, eps=0.1)
+    assert y.dtype == mean.dtype == rstd.dtype == x.dtype and mean.shape == rstd.shape == rows
+    np.testing.assert_allclose(y, oracles.layer_norm(x, gamma, beta, 0.1), **make.tolerance)
+
+    grad_y = make(*x.shape)
+    gradients = run(backend, layer_norm.backward, grad_y, x, gamma, mean, rstd)
+    wanted = (
+        oracles.gradient(lambda x: oracles.layer_norm(x, gamma, beta, 0.1), x, grad_y),
+        oracles.gradient(lambda gamma: oracles.layer_norm(x, gamma, beta, 0.1), gamma, grad_y),
+        oracles.gradient(lambda beta: oracles.layer_norm(x, gamma, beta, 0.1), beta, grad_y),
+    )
+    for got, want in zip(gradients, wanted, strict=True):
+        assert got.dtype == x.dtype
+        np.testing.assert_allclose(got, want, **make.gradient_tolerance)
+
+
+@each_backend
+def test_an_image_of_several_pieces_is_normalised(backend: str) -> None:
+    make = Arrays(1, np.float32)
+    x, gamma, beta = make(1, 50, 45, 4), make(4), make(4)  # 2250 pixels: two whole pieces and a part
+    y, mean, rstd = run(backend, group_norm.forward, x, gamma, beta, groups=2)
+    np.testing.assert_allclose(y, oracles.group_norm(x, gamma, beta, 2), **make.tolerance)
+    grad_y = make(*x.shape)
+    grad_x, grad_gamma, grad_beta = run(backend, group_norm.backward, grad_y, x, gamma, mean, rstd, groups=2)
+    # Adding a constant to x or scaling it about its mean does not change y, so grad_x is orthogonal to both.
+    d = (grad_y * gamma).astype(np.float64).reshape(-1, 2, 2)
+    x_hat = ((x.reshape(-1, 2, 2) - mean[0][:, None]) * rstd[0][:, None]).astype(np.float64)
+    wanted = rstd[0][:, None] * (d - d.mean((0, 2), keepdims=True) - x_hat * (d * x_hat).mean((0, 2), keepdims=True))
+    np.testing.assert_allclose(grad_x.reshape(-1, 2, 2), wanted, **make.tolerance)
+    np.testing.assert_allclose(grad_gamma, (grad_y.reshape(-1, 4) * x_hat.reshape(-1, 4)).sum(0), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(grad_beta, grad_y.reshape(-1, 4).sum(0), rtol=1e-3, atol=1e-3)
+
+
+@each_backend
+def test_a_mean_of_1000_leaves_the_variance_right(backend: str) -> None:
+    make = Arrays(2, np.float32)
+    ones, zeros = np.ones(8, np.float32), np.zeros(8, np.float32)
+    x = make(2, 9, 7, 8) + np.float32(1000)
+    y, _, rstd = run(backend, group_norm.forward, x, ones, zeros, groups=2)
+    variance = x.astype(np.float64).reshape(2, 63, 2, 4).var(axis=(1, 3))
+    np.testing.assert_allclose(rstd, 1 / np.sqrt(variance + 1e-5), rtol=1e-5)
+    np.testing.assert_allclose(y, oracles.group_norm(x, ones, zeros, 2), atol=2e-4)
+    y, _, _ = run(backend, layer_norm.forward, x, ones, zeros)
+    np.testing.assert_allclose(y, oracles.layer_norm(x, ones, zeros), atol=2e-4)
+
+
+@each_backend
+def test_nan_stays_in_its_image(backend: str) -> None:
+    x = Arrays(3, np.float32)(2, 3, 3, 4)
+    x[0, 1, 1, 0] = np.nan
+    y, _, _ = run(backend, group_norm.forward, x, np.ones(4, np.float32), np.zeros(4, np.float32), groups=1)
+    assert np.isnan(y[0]).all() and np.isfinite(y[1]).all()
+
+
+def test_the_plain_loops_are_the_fast_ones() -> None:
+    make = Arrays(4, np.float32)
+    x, gamma, beta, grad_y = make(2, 10, 6), make(6), make(6), make(2, 10, 6)
+    plain = group_norm_numba.plain_forward(x, gamma, beta, 3, 1e-5)
+    for got, want in zip(group_norm_numba.forward(x, gamma, beta, 3, 1e-5), plain, strict=True):
+        np.testing.assert_allclose(got, want, **make.tolerance)
+    arguments = grad_y, x, gamma, plain[1], plain[2], 3
+    for got, want in zip(
+        group_norm_numba.backward(*arguments), group_norm_numba.plain_backward(*arguments), strict=True
+    ):
+        np.testing.assert_allclose(got, want, **make.tolerance)
+
+    rows, grad_rows = x[0], grad_y[0]
+    plain = layer_norm_numba.plain_forward(rows, gamma, beta, 1e-5)
+    for got, want in zip(layer_norm_numba.forward(rows, gamma, beta, 1e-5), plain, strict=True):
+        np.testing.assert_allclose(got, want, **make.tolerance)
+    row_arguments = grad_rows, rows, gamma, plain[1], plain[2]
+    for got, want in zip(
+        layer_norm_numba.backward(*row_arguments), layer_norm_numba.plain_backward(*row_arguments), strict=True
+    ):
+        np.testing.assert_allclose(got, want, **make.tolerance)
+
+
+def test_wrong_arguments_are_explained() -> None:
+    x, ones = np.zeros((1, 2, 2, 6), np.float32), np.ones(6, np.float32)
+    with pytest.raises(ShapeError, match="6 channels do not divide into 4 groups; choose one of 1, 2, 3, 6"):
+        group_norm.forward(x, ones, ones, groups=4)
+    with pytest.raises(ShapeError, match=r"gamma: wanted shape \(C,\) = \(6\), got \(5,\)"):
+        group_norm.forward(x, ones[1:], ones, groups=2)
+    with pytest.raises(TypeError, match="float32, float64"):
+        group_norm.forward(x, ones.astype(np.float64), ones, groups=2)
+    with pytest.raises(ShapeError, match=r"beta: wanted shape \(D,\)"):
+        layer_norm.forward(x, ones, ones[1:])
+    with pytest.raises(ShapeError, match=r"wanted shape \(\.\.\., D\)"):
+        layer_norm.forward(np.array(1.0, np.float32), ones, ones)

@@ -1,0 +1,108 @@
+"""Max pooling against loops, and its corner cases: ties, padding, the rows that the floor drops."""
+
+from __future__ import annotations
+
+import numpy as np
+import oracles
+import pytest
+from hypothesis import example, given
+from minisd_kernels import max_pool2d
+from minisd_kernels.max_pool2d import numba_cpu
+from minisd_kernels.shapes import ShapeError
+from strategies import ASYMMETRIC, Arrays, Geometry, arrays, each_backend, few, geometries, run
+
+
+def options(geometry: Geometry) -> dict[str, tuple[int, int]]:
+    return {"window": geometry.window, "stride": geometry.stride, "padding": geometry.padding}
+
+
+@each_backend
+@given(arrays, geometries())
+@example(Arrays(0, np.float32), ASYMMETRIC)
+@few
+def test_forward_and_backward_are_the_loops(backend: str, make: Arrays, geometry: Geometry) -> None:
+    x = make(2, *geometry.size, 3)
+    y, argmax = run(backend, max_pool2d.forward, x, **options(geometry))
+    wanted_y, wanted_argmax = oracles.max_pool2d(x, geometry.window, geometry.stride, geometry.padding)
+    assert y.shape == (2, *geometry.out, 3) and y.dtype == x.dtype and argmax.dtype == np.int32
+    np.testing.assert_array_equal(y, wanted_y)
+    np.testing.assert_array_equal(argmax, wanted_argmax)
+
+    grad_y = make(*y.shape)
+    grad_x = run(backend, max_pool2d.backward, grad_y, argmax, x.shape, **options(geometry))
+    wanted = np.zeros(x.shape)
+    for b, p, q, c in np.ndindex(*y.shape):
+        i, j = divmod(int(wanted_argmax[b, p, q, c]), geometry.window[1])
+        h, w = p * geometry.stride[0] + i - geometry.padding[0], q * geometry.stride[1] + j - geometry.padding[1]
+        wanted[b, h, w, c] += grad_y[b, p, q, c]
+    assert grad_x.dtype == x.dtype
+    np.testing.assert_allclose(grad_x, wanted, **make.tolerance)
+
+
+@each_backend
+@given(arrays, geometries())
+@example(Arrays(0, np.float32), ASYMMETRIC)
+@few
+def test_what_the_floor_drops_changes_nothing(backend: str, make: Arrays, geometry: Geometry) -> None:
+    x = make(1, *geometry.size, 2)
+    changed = x.copy()
+    rows, columns = geometry.used
+    changed[:, rows:] = np.inf
+    changed[:, :, columns:] = np.inf
+    y, _ = run(backend, max_pool2d.forward, x, **options(geometry))
+    y_changed, argmax = run(backend, max_pool2d.forward, changed, **options(geometry))
+    np.testing.assert_array_equal(y, y_changed)
+    grad_x = run(backend, max_pool2d.backward, np.ones_like(y), argmax, x.shape, **options(geometry))
+    assert not grad_x[:, rows:].any() and not grad_x[:, :, columns:].any()
+
+
+@each_backend
+def test_of_equal_numbers_the_first_takes_the_gradient(backend: str) -> None:
+    x = np.ones((1, 4, 6, 2), np.float32)
+    y, argmax = run(backend, max_pool2d.forward, x, window=(2, 3))
+    assert not argmax.any()
+    grad_x = run(backend, max_pool2d.backward, y, argmax, x.shape, window=(2, 3))
+    np.testing.assert_array_equal(grad_x[0, :, :, 0], np.array([[1, 0, 0, 1, 0, 0], [0] * 6] * 2))
+
+
+@each_backend
+def test_padding_is_minus_infinity_and_not_zero(backend: str) -> None:
+    x = np.full((1, 3, 3, 1), -5.0, np.float32)
+    y, argmax = run(backend, max_pool2d.forward, x, window=3, stride=2, padding=1)
+    assert (y == -5).all()
+    assert argmax.ravel().tolist() == [4, 3, 1, 0]  # the first place inside the image
+
+
+@each_backend
+def test_nan_is_the_maximum(backend: str) -> None:
+    x = np.array([1.0, np.nan, 3.0, 2.0, 7.0, 1.0], np.float32).reshape(1, 1, 6, 1)
+    y, argmax = run(backend, max_pool2d.forward, x, window=(1, 3))
+    assert np.isnan(y[0, 0, 0, 0]) and y[0, 0, 1, 0] == 7
+    assert argmax.ravel().tolist() == [1, 1]
+
+
+def test_the_plain_loops_are_the_fast_ones() -> None:
+    make = Arrays(0, np.float32)
+    x, g = make(2, *ASYMMETRIC.size, 3), ASYMMETRIC
+    y, argmax = numba_cpu.plain_forward(x, g.window, g.stride, g.padding, g.out)
+    fast_y, fast_argmax = numba_cpu.forward(x, g.window, g.stride, g.padding, g.out)
+    np.testing.assert_array_equal(y, fast_y)
+    np.testing.assert_array_equal(argmax, fast_argmax)
+    grad_y = make(*y.shape)
+    arguments = grad_y, argmax, x.shape, g.window, g.stride, g.padding
+    np.testing.assert_allclose(numba_cpu.plain_backward(*arguments), numba_cpu.backward(*arguments), rtol=1e-6)
+
+
+def test_wrong_arguments_are_explained() -> None:
+    x = np.zeros((1, 4, 4, 2), np.float32)
+    with pytest.raises(ShapeError, match="padding .* must be smaller than the window"):
+        max_pool2d.forward(x, window=2, padding=2)
+    with pytest.raises(ShapeError, match="does not fit an input of 4"):
+        max_pool2d.forward(x, window=5)
+    with pytest.raises(ShapeError, match=r"wanted shape \(B, H, W, C\)"):
+        max_pool2d.forward(x[0], window=2)
+    with pytest.raises(TypeError, match="int64"):
+        max_pool2d.forward(x.astype(np.int64), window=2)
+    y, argmax = max_pool2d.forward(x, window=2)
+    with pytest.raises(ShapeError, match="grad_y: wanted shape"):
+        max_pool2d.backward(y[:, 1:], argmax, x.shape, window=2)

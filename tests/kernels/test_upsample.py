@@ -1,0 +1,56 @@
+"""Nearest-neighbour upsampling against loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import oracles
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from minisd_kernels import upsample2d
+from minisd_kernels.shapes import ShapeError
+from minisd_kernels.upsample2d import numba_cpu
+from strategies import Arrays, arrays, each_backend, few, run
+
+sizes = st.tuples(st.integers(1, 2), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3))
+scales = st.tuples(st.integers(1, 3), st.integers(1, 3))
+
+
+@each_backend
+@given(arrays, sizes, scales)
+@few
+def test_forward_and_backward_are_the_loops(
+    backend: str, make: Arrays, size: tuple[int, int, int, int], scale: tuple[int, int]
+) -> None:
+    x = make(*size)
+    y = run(backend, upsample2d.forward, x, scale)
+    assert y.dtype == x.dtype
+    np.testing.assert_array_equal(y, oracles.upsample2d(x, scale))
+
+    grad_y = make(*y.shape)
+    grad_x = run(backend, upsample2d.backward, grad_y, scale)
+    wanted = np.zeros(x.shape)
+    for b, h, w, c in np.ndindex(*y.shape):
+        wanted[b, h // scale[0], w // scale[1], c] += grad_y[b, h, w, c]
+    assert grad_x.dtype == x.dtype
+    np.testing.assert_allclose(grad_x, wanted, **make.tolerance)
+
+
+def test_the_plain_loops_are_the_fast_ones() -> None:
+    make = Arrays(0, np.float32)
+    x, grad_y = make(2, 3, 5, 4), make(2, 6, 15, 4)
+    np.testing.assert_array_equal(numba_cpu.plain_forward(x, (2, 3)), numba_cpu.forward(x, (2, 3)))
+    plain = numba_cpu.plain_backward(grad_y, (2, 3))
+    np.testing.assert_allclose(plain, numba_cpu.backward(grad_y, (2, 3)), **make.tolerance)
+
+
+def test_wrong_arguments_are_explained() -> None:
+    x = np.zeros((1, 4, 5, 2), np.float32)
+    with pytest.raises(ShapeError, match="upsample2d scale: wanted an int or a pair of ints >= 1, got 0"):
+        upsample2d.forward(x, 0)
+    with pytest.raises(ShapeError, match="not made of blocks of 2 x 2"):
+        upsample2d.backward(x, 2)
+    with pytest.raises(ShapeError, match=r"wanted shape \(B, H, W, C\)"):
+        upsample2d.forward(x[0], 2)
+    with pytest.raises(TypeError, match="float16"):
+        upsample2d.forward(x.astype(np.float16), 2)

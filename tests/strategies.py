@@ -1,0 +1,123 @@
+"""What the tests draw: backends, array layouts and window geometries."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from minisd_kernels.backends import BackendUnavailable, available_backends, use_backend
+from minisd_kernels.shapes import effective_window, window_output_size
+
+Array = npt.NDArray[Any]
+
+each_backend = pytest.mark.parametrize("backend", available_backends())
+
+# Few and small examples: the time goes to compiling kernels, and the whole run must stay short.
+few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def run(backend: str, operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Call the operation on `backend`: arrays travel to its device, results back."""
+    if backend != "cupy":
+        with use_backend(backend):
+            return operation(*arguments, **options)
+    cupy = importlib.import_module("cupy")
+    on_device = [cupy.asarray(a) if isinstance(a, np.ndarray) else a for a in arguments]
+    try:
+        result = operation(*on_device, **options)
+    except BackendUnavailable as missing:
+        pytest.skip(str(missing))
+    if isinstance(result, tuple):
+        return tuple(cupy.asnumpy(r) for r in result)
+    return cupy.asnumpy(result)
+
+
+LAYOUTS = ("contiguous", "transposed", "strided", "reversed")
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Normal random arrays of one dtype and one memory layout: arrays(2, 3) has shape (2, 3)."""
+
+    seed: int
+    dtype: type[np.floating[Any]]
+    layout: str = "contiguous"
+    rng: np.random.Generator = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rng", np.random.default_rng(self.seed))
+
+    def __call__(self, *shape: int) -> Array:
+        if self.layout == "strided":
+            return self.rng.standard_normal([2 * n for n in shape]).astype(self.dtype)[
+                (slice(1, None, 2),) * len(shape)
+            ]
+        if self.layout == "transposed":
+            return self.rng.standard_normal(shape[::-1]).astype(self.dtype).T
+        values = self.rng.standard_normal(shape).astype(self.dtype)
+        return values[(slice(None, None, -1),) * len(shape)] if self.layout == "reversed" else values
+
+    @property
+    def tolerance(self) -> dict[str, float]:
+        """What rounding may change, for assert_allclose: float32 keeps 7 digits, float64 16."""
+        return {"rtol": 1e-4, "atol": 1e-4} if self.dtype is np.float32 else {"rtol": 1e-9, "atol": 1e-9}
+
+    @property
+    def gradient_tolerance(self) -> dict[str, float]:
+        """The same against central differences, which are right to about 9 digits."""
+        return {"rtol": 1e-3, "atol": 1e-3} if self.dtype is np.float32 else {"rtol": 1e-6, "atol": 1e-6}
+
+
+arrays = st.builds(
+    Arrays, st.integers(0, 2**32 - 1), st.sampled_from([np.float32, np.float64]), st.sampled_from(LAYOUTS)
+)
+contiguous_arrays = st.builds(Arrays, st.integers(0, 2**32 - 1), st.sampled_from([np.float32, np.float64]))
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A window operation's sizes, each (vertical, horizontal)."""
+
+    size: tuple[int, int]
+    window: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int] = (1, 1)
+
+    @property
+    def out(self) -> tuple[int, int]:
+        """The predicted output size."""
+        axes = zip(self.size, self.window, self.stride, self.padding, self.dilation, strict=True)
+        vertical, horizontal = (window_output_size(*axis) for axis in axes)
+        return vertical, horizontal
+
+    @property
+    def used(self) -> tuple[int, int]:
+        """How many rows and columns of the input some window reaches; the floor drops the others."""
+        axes = zip(self.size, self.window, self.stride, self.padding, self.dilation, self.out, strict=True)
+        rows, columns = (min(i, s * (o - 1) + effective_window(f, d) - p) for i, f, s, p, d, o in axes)
+        return rows, columns
+
+
+# H != W, kh != kw, one stride and padding per axis, and a row and a column that the floor drops.
+ASYMMETRIC = Geometry(size=(8, 7), window=(3, 2), stride=(2, 3), padding=(1, 0))
+
+
+@st.composite
+def geometries(draw: st.DrawFn, max_dilation: int = 1) -> Geometry:
+    """Windows that fit, padding below the window, down to size 1."""
+
+    def axis() -> tuple[int, int, int, int, int]:
+        window, stride = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+        padding, dilation = draw(st.integers(0, window - 1)), draw(st.integers(1, max_dilation))
+        smallest = max(1, effective_window(window, dilation) - 2 * padding)
+        return draw(st.integers(smallest, smallest + 5)), window, stride, padding, dilation
+
+    return Geometry(*zip(axis(), axis(), strict=True))

@@ -1,0 +1,112 @@
+from collections import Counter
+from itertools import product
+
+import numpy as np
+import pytest
+
+from minisd.text import (
+    Caption,
+    CaptionError,
+    all_captions,
+    caption_text,
+    parse_caption,
+    phrases,
+    random_caption,
+    unknown_words,
+)
+
+EVERY = [Caption(*said) for said in product(range(10), (None, 0, 1, 2), (None, 0, 1, 2))]
+
+
+@pytest.mark.parametrize("caption", EVERY)
+def test_every_phrase_says_its_caption(caption):
+    for text in phrases(caption):
+        assert parse_caption(text) == caption
+        assert parse_caption(f"  {text.upper().replace(' ', '   ')} ") == caption
+        assert unknown_words(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "caption"),
+    [
+        ("a thick seven leaning left", Caption(7, 2, 0)),
+        ("a thin upright three", Caption(3, 0, 1)),
+        ("a seven", Caption(7)),
+        ("a seven upright", Caption(7, None, 1)),
+        ("a bold 7 slanted left", Caption(7, 2, 0)),
+        ("a medium seven leaning right", Caption(7, 1, 2)),
+        ("zero", Caption(0)),
+        ("the digit 7", Caption(7)),
+        ("7", Caption(7)),
+        ("a beautiful eight!", Caption(8)),
+    ],
+)
+def test_parse(text, caption):
+    assert parse_caption(text) == caption
+
+
+def test_plainest_text():
+    assert caption_text(Caption(8, None, 1)) == "an upright eight"
+    assert caption_text(Caption(8)) == "an eight"
+    assert caption_text(Caption(1)) == "a one"
+    assert caption_text(Caption(3, 0, 1)) == "a thin upright three"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a cat", "names no digit"),
+        ("", "names no digit"),
+        ("a thin thick seven", "'thin' and 'thick'"),
+        ("seven eight", "'seven' and 'eight'"),
+        ("an upright 7 leaning left", "one slant"),
+    ],
+)
+def test_parse_errors(text, message):
+    with pytest.raises(CaptionError, match=message):
+        parse_caption(text)
+
+
+def test_saying_the_same_twice_is_no_contradiction():
+    assert parse_caption("a bold thick seven, 7") == Caption(7, 2)
+
+
+@pytest.mark.parametrize("said", [(10,), (-1,), (0, 3), (0, None, -1)])
+def test_captions_out_of_range(said):
+    with pytest.raises(CaptionError, match="wanted 0"):
+        Caption(*said)
+
+
+def test_all_captions_are_few_different_and_parse():
+    texts = all_captions()
+    assert len(texts) == len(set(texts)) <= 1500
+    assert {parse_caption(text) for text in texts} == set(EVERY)
+    assert {len(text.split()) for text in texts} <= set(range(1, 7))
+
+
+def test_random_captions_come_from_all_captions_and_never_lie():
+    rng, every = np.random.default_rng(0), set(all_captions())
+    said = Counter()
+    for _ in range(3000):
+        digit, thickness, slant = rng.integers(10), rng.integers(3), rng.integers(3)
+        text = random_caption(digit, thickness, slant, rng)
+        assert text in every
+        caption = parse_caption(text)
+        assert caption.digit == digit and caption.thickness in (None, thickness) and caption.slant in (None, slant)
+        said["thickness"] += caption.thickness is not None
+        said["slant"] += caption.slant is not None
+    assert all(1850 < n < 2150 for n in said.values())  # two thirds of 3,000, four deviations wide
+
+
+def test_random_caption_is_repeatable_and_mention_is_obeyed():
+    draw = [[random_caption(4, 2, 1, np.random.default_rng(s)) for s in range(20)] for _ in range(2)]
+    assert draw[0] == draw[1] and len(set(draw[0])) > 5
+    rng = np.random.default_rng(0)
+    assert {parse_caption(random_caption(4, 2, 1, rng, mention=1.0)) for _ in range(50)} == {Caption(4, 2, 1)}
+    assert {parse_caption(random_caption(4, 2, 1, rng, mention=0.0)) for _ in range(50)} == {Caption(4)}
+
+
+def test_unknown_words():
+    assert unknown_words("A purple SEVEN, leaning left, on Mars") == ["purple", "on", "mars"]
+    assert unknown_words("the digit 7") == []
+    assert unknown_words("") == []
