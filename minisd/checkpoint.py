@@ -44,7 +44,7 @@ class CheckpointError(ValueError):
     """A file that cannot be written or used: the message says which, what is wrong with it and what to do."""
 
 
-class FolderInUse(CheckpointError):
+class FolderInUse(CheckpointError):  # noqa: N818 (it says what is so)
     """Another run is writing to this folder."""
 
 
@@ -189,6 +189,8 @@ class Checkpoints:
         target, partial = self.folder / name, self.folder / f"{name}.partial"
         sequence = 1 + max((sequence for sequence, _, _ in self._states()), default=0)
         state = {"sequence": sequence, "name": name, "about": about}
+        for stray in self.folder.glob("*.partial"):  # of runs that were killed
+            self._remove(stray)
         with _writing(target):
             try:
                 partial.mkdir(parents=True, exist_ok=True)
@@ -209,8 +211,6 @@ class Checkpoints:
         self._remove(self.folder / f"{name}.replaced")
         for _, _, old in self._states()[self.keep :]:
             self._remove(old)
-        for stray in self.folder.glob("*.partial"):
-            self._remove(stray)
 
     def latest(self) -> tuple[str, dict[str, Array], dict[str, Any]] | None:
         """Name, arrays and `about` of the newest state that can be read; None if none was ever saved.
@@ -230,7 +230,7 @@ class Checkpoints:
                 _log.warning("a training state is damaged, going back to the one before it: %s", error)
         if states:
             raise CheckpointError(
-                f"{self.folder}: all {len(states)} training states are damaged; remove the folder to train from the start"
+                f"{self.folder}: all {len(states)} training states are damaged; remove the folder to start again"
             )
         return None
 

@@ -56,7 +56,7 @@ def precision_and_recall(real: ArrayLike, drawn: ArrayLike, k: int = 3) -> tuple
     Raises:
         ValueError: wrong shapes, k or fewer rows, or NaN.
 
-    >>> precision_and_recall([[0.0], [1.0], [5.0], [6.0]], [[0.2], [0.4], [0.6]], k=1)  # one half is never drawn
+    >>> precision_and_recall([[0.0], [1.0], [5.0], [6.0]], [[0.1], [0.4], [0.6]], k=1)  # one half is never drawn
     (1.0, 0.25)
     """
     real, drawn = _features("precision_and_recall", real, drawn, at_least=k + 1)
@@ -64,7 +64,7 @@ def precision_and_recall(real: ArrayLike, drawn: ArrayLike, k: int = 3) -> tuple
 
 
 def coverage(real: ArrayLike, drawn: ArrayLike, k: int = 5) -> float:
-    """The part of `real` that has a drawn point in its ball of k neighbours (Naeem et al. 2020, eq. 9).
+    """The part of `real` that has a drawn point in its ball of k neighbours (Naeem et al. 2020, section 3.2).
 
     Unlike recall it takes no balls around drawn points, where one stray point makes a ball that holds everything.
 
@@ -118,7 +118,7 @@ def diversity_ratio(real: ArrayLike, drawn: ArrayLike, labels_real: ArrayLike, l
 
 
 def retrieval_accuracy(similarity: ArrayLike) -> float:
-    """R@1: how often a row's own partner, on the diagonal, is the most similar one (Radford et al. 2021, section 3.1).
+    """R@1: how often a row's own partner, on the diagonal, is the most similar one.
 
     A tie counts as a fair draw among the tied, so a model that finds everything alike scores 1/N.
 
@@ -172,9 +172,9 @@ def wilson_interval(hits: int, count: int) -> tuple[float, float]:
     if not 0 <= hits <= count or count == 0:
         raise ValueError(f"wilson_interval: wanted 0 <= hits <= count and count >= 1, got {hits} of {count}")
     z, p, n = 1.959963984540054, hits / count, count
-    middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    # At 0 or n hits an end is exactly 0 or 1, which rounding may miss.
-    return max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
+    middle, half, width = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)), 1 + z * z / n
+    # With no hits the lower end is exactly 0, with nothing but hits the upper one exactly 1: rounding may miss it.
+    return (middle - half) / width if hits else 0.0, (middle + half) / width if hits < count else 1.0
 
 
 def _features(what: str, a: ArrayLike, b: ArrayLike, at_least: int) -> tuple[Array, Array]:
@@ -196,8 +196,8 @@ def _features(what: str, a: ArrayLike, b: ArrayLike, at_least: int) -> tuple[Arr
 
 def _covariance_factor(a: Array) -> Array:
     """R with R^T R = the covariance of `a`, with D rows at most: the R of a QR decomposition of the centred rows."""
-    centred = (a - a.mean(axis=0)) / math.sqrt(len(a) - 1)
-    return np.linalg.qr(centred, mode="r")
+    factor: Array = np.linalg.qr((a - a.mean(axis=0)) / math.sqrt(len(a) - 1)).R
+    return factor
 
 
 def _squared_distances(a: Array, b: Array) -> Iterator[tuple[slice, Array]]:

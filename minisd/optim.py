@@ -1,9 +1,9 @@
-"""Optimisers, the moving average of weights, gradient clipping, and the learning-rate schedule."""
+"""Optimisers, the moving average of weights, and the learning-rate schedule."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -29,100 +29,83 @@ class SGD:
 class AdamW:
     """Adam with decoupled weight decay (Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019, algorithm 2).
 
-    ``step`` consumes the gradients: they are None afterwards.
+    All parameters of the module move together, in the one buffer of ``Module.flat_parameters``; a parameter that has no
+    gradient counts as one with gradient 0. ``step`` consumes the gradients: they are None afterwards.
     """
 
     def __init__(
         self, module: Module, *, betas: tuple[float, float] = (0.9, 0.99), eps: float = 1e-8, weight_decay: float = 0.0
     ) -> None:
-        self.named = dict(module.named_parameters())
+        self.parameters, self.weights = module.parameters(), module.flat_parameters()
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
+        self.m, self.v = np.zeros_like(self.weights), np.zeros_like(self.weights)
         self.steps = 0
-        self.m = {name: np.zeros_like(parameter.data) for name, parameter in self.named.items()}
-        self.v = {name: np.zeros_like(parameter.data) for name, parameter in self.named.items()}
 
-    def step(self, lr: float) -> None:
+    def step(self, lr: float, largest_norm: float = math.inf) -> float:
+        """Move the weights; gradients longer than `largest_norm` are shortened to it first (Pascanu et al. 2013).
+
+        Returns the gradient's length before that. If it is not finite nothing moves: the caller decides what to do.
+        """
+        grad = np.concatenate(
+            [(np.zeros_like(p.data) if p.grad is None else p.grad).reshape(-1) for p in self.parameters]
+        )
+        norm = math.sqrt(float(np.vdot(grad, grad)))
+        if not math.isfinite(norm):
+            return norm
+        if norm > largest_norm:
+            grad *= grad.dtype.type(largest_norm / norm)
         self.steps += 1
-        for name, parameter in self.named.items():
-            if parameter.grad is None:
-                continue
-            adam.step(
-                parameter.data.reshape(-1),
-                np.ascontiguousarray(parameter.grad).reshape(-1),
-                self.m[name].reshape(-1),
-                self.v[name].reshape(-1),
-                step=self.steps,
-                lr=lr,
-                beta1=self.betas[0],
-                beta2=self.betas[1],
-                eps=self.eps,
-                weight_decay=self.weight_decay,
-            )
+        beta1, beta2 = self.betas
+        adam.step(
+            self.weights, grad, self.m, self.v,
+            step=self.steps, lr=lr, beta1=beta1, beta2=beta2, eps=self.eps, weight_decay=self.weight_decay,
+        )  # fmt: skip
+        for parameter in self.parameters:
             parameter.grad = None
+        return norm
 
     def state_dict(self) -> dict[str, Array]:
-        """Both moments of every parameter, and the number of steps."""
-        moments = {f"m.{name}": array for name, array in self.m.items()}
-        moments |= {f"v.{name}": array for name, array in self.v.items()}
-        return moments | {"steps": np.asarray(self.steps)}
+        """Both moments, and the number of steps."""
+        return {"m": self.m, "v": self.v, "steps": np.asarray(self.steps)}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        for name in self.named:
-            self.m[name][...] = state[f"m.{name}"]
-            self.v[name][...] = state[f"v.{name}"]
+        self.m[...], self.v[...] = state["m"], state["v"]
         self.steps = int(state["steps"])
 
 
 class EMA:
     """The exponential moving average of a module's weights: smoother than the last step's, and better to draw with.
 
-    average += (1 - decay_n) (weight - average), decay_n = min(decay, (1 + n) / (10 + n)) after n steps, so that the
+    average += (1 - decay_n) (weights - average), decay_n = min(decay, (1 + n) / (10 + n)) after n steps, so that the
     first, bad weights are soon forgotten.
     """
 
     def __init__(self, module: Module, decay: float) -> None:
-        self.weights = module.state_dict()
-        self.average = {name: array.copy() for name, array in self.weights.items()}
+        self.weights = module.flat_parameters()
+        self.average = self.weights.copy()
         self.decay, self.steps = decay, 0
 
     def update(self) -> None:
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for name, average in self.average.items():
-            average += np.float32(1 - decay) * (self.weights[name] - average)
+        self.average += self.average.dtype.type(1 - decay) * (self.weights - self.average)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Inside the block the module has the averaged weights, afterwards its own again."""
-        own = {name: array.copy() for name, array in self.weights.items()}
-        for name, array in self.weights.items():
-            array[...] = self.average[name]
+        own = self.weights.copy()
+        self.weights[...] = self.average
         try:
             yield
         finally:
-            for name, array in self.weights.items():
-                array[...] = own[name]
+            self.weights[...] = own
 
     def state_dict(self) -> dict[str, Array]:
-        return {**self.average, "steps": np.asarray(self.steps)}
+        return {"average": self.average, "steps": np.asarray(self.steps)}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        for name, average in self.average.items():
-            average[...] = state[name]
+        self.average[...] = state["average"]
         self.steps = int(state["steps"])
-
-
-def clip_gradients(parameters: Iterable[Parameter], largest_norm: float) -> float:
-    """Scale all gradients down together where their joint length exceeds `largest_norm`; returns the length before.
-
-    The direction of the step stays (Pascanu et al. 2013). A length that is not finite is returned, nothing scaled.
-    """
-    grads = [parameter for parameter in parameters if parameter.grad is not None]
-    norm = math.sqrt(sum(float(np.vdot(p.grad, p.grad)) for p in grads))  # type: ignore[arg-type]
-    if math.isfinite(norm) and norm > largest_norm:
-        for parameter in grads:
-            parameter.grad = parameter.grad * parameter.data.dtype.type(largest_norm / norm)
-    return norm
 
 
 def warmup_cosine(step: int, steps: int, peak: float, *, warmup: int, final: float = 0.0) -> float:

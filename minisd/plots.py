@@ -46,11 +46,14 @@ def save_loss_curve(path: Path | str, losses: Mapping[str, Sequence[float]], ste
         panel.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         panel.grid(which="both", alpha=0.25)
         if not len(loss):
+            panel.set(xticks=[], yticks=[])
             panel.text(0.5, 0.5, "nothing to show yet", ha="center", va="center", transform=panel.transAxes)
             continue
         window = max(1, len(loss) // 50)
         panel.plot(steps, loss, color="tab:blue", alpha=0.3, linewidth=0.8, label="each value")
-        panel.plot(steps, _running_mean(loss, window), color="tab:blue", linewidth=1.8, label=f"mean of {window}")
+        dot = "." if len(loss) < 50 else None  # a single value makes no line
+        mean = _running_mean(loss, window)
+        panel.plot(steps, mean, color="tab:blue", linewidth=1.8, marker=dot, label=f"mean of {window}")
         if (loss > 0).all():
             panel.set_yscale("log")
         panel.legend(loc="upper right", frameon=False)

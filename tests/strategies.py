@@ -65,12 +65,12 @@ class Arrays:
         return values[(slice(None, None, -1),) * len(shape)] if self.layout == "reversed" else values
 
     @property
-    def tolerance(self) -> dict[str, float]:
+    def tolerance(self) -> dict[str, Any]:
         """What rounding may change, for assert_allclose: float32 keeps 7 digits, float64 16."""
         return {"rtol": 1e-4, "atol": 1e-4} if self.dtype is np.float32 else {"rtol": 1e-9, "atol": 1e-9}
 
     @property
-    def gradient_tolerance(self) -> dict[str, float]:
+    def gradient_tolerance(self) -> dict[str, Any]:
         """The same against central differences, which are right to about 9 digits."""
         return {"rtol": 1e-3, "atol": 1e-3} if self.dtype is np.float32 else {"rtol": 1e-6, "atol": 1e-6}
 

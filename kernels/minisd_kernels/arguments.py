@@ -35,6 +35,7 @@ def require_shape(where: str, array: Any, letters: str, shape: Sequence[int | No
 
 def require_float(where: str, *arrays: Any) -> None:
     """Demand one floating type, float32 or float64, for all arrays."""
-    kinds = {str(array.dtype) for array in arrays}
-    if len(kinds) != 1 or not kinds <= {"float32", "float64"}:
-        raise TypeError(f"{where}: wanted all float32 or all float64, got {', '.join(sorted(kinds))}; use .astype(...)")
+    kinds = {array.dtype.char for array in arrays}
+    if kinds not in ({"f"}, {"d"}):
+        got = ", ".join(sorted({str(array.dtype) for array in arrays}))
+        raise TypeError(f"{where}: wanted all float32 or all float64, got {got}; use .astype(...)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -20,8 +21,8 @@ _OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "fastmath": {"contract", "reassoc", "nsz", "arcp"},
 }
-jit = partial(njit, **_OPTIONS)
-parallel_jit = partial(njit, parallel=True, **_OPTIONS)
+jit: Callable[..., Any] = partial(njit, **_OPTIONS)
+parallel_jit: Callable[..., Any] = partial(njit, parallel=True, **_OPTIONS)
 
 # Sums over many samples are split into this many parts and the parts added in order, whatever the number of
 # threads: the same seed gives the same weights on one core and on eight.

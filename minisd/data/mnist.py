@@ -100,7 +100,7 @@ def read_idx(path: Path, md5: str | None = None) -> NDArray[np.uint8]:
     axes = data[3] if len(data) >= 4 else 0
     if data[:3] != b"\0\0\x08" or axes == 0:
         raise DataError(
-            f"{path}: starts with the bytes {data[:4].hex(' ')}; an IDX file starts with 00 00 08, then the number of axes"
+            f"{path}: begins {data[:4].hex(' ')}; an IDX file begins with 00 00 08, then the number of axes"
         )
     start = 4 + 4 * axes
     if len(data) < start:

@@ -37,6 +37,22 @@ class Module:
     def parameters(self) -> list[Parameter]:
         return [parameter for _, parameter in self.named_parameters()]
 
+    def flat_parameters(self) -> Array:
+        """All parameters in one buffer: from then on each parameter's array is a view of its part of it.
+
+        One buffer makes the optimiser's step one pass over memory instead of a hundred small ones.
+        """
+        parameters = self.parameters()
+        buffer = parameters[0].data.base
+        if buffer is None or buffer.ndim != 1 or any(parameter.data.base is not buffer for parameter in parameters):
+            buffer = np.concatenate([parameter.data.reshape(-1) for parameter in parameters])
+            start = 0
+            for parameter in parameters:
+                stop = start + parameter.data.size
+                parameter.data = buffer[start:stop].reshape(parameter.data.shape)
+                start = stop
+        return buffer
+
     def parameter_count(self) -> int:
         return sum(parameter.data.size for parameter in self.parameters())
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from minisd.autograd import Array, Tensor
 from minisd.nn import Module
-from minisd.optim import EMA, AdamW, clip_gradients, warmup_cosine
+from minisd.optim import EMA, AdamW, warmup_cosine
 
 
 @dataclass(frozen=True)
@@ -91,17 +91,16 @@ class Fit:
         Raises:
             TrainingDiverged: the loss or the gradient is not finite; the weights are those of the step before.
         """
-        n, recipe, module = self.steps_done, self.task.recipe, self.task.module
+        n, recipe = self.steps_done, self.task.recipe
         loss = self.task.loss(self._batch(n), self._rng("step", n))
         loss.backward()
-        norm = clip_gradients(module.parameters(), recipe.clip_norm)
+        # Until the number of steps is planned the rate only warms up, which does not depend on it.
+        lr = warmup_cosine(n, self.steps or recipe.warmup, recipe.peak_lr, warmup=recipe.warmup)
+        norm = self.optimizer.step(lr, recipe.clip_norm)
         if not (math.isfinite(loss.item()) and math.isfinite(norm)):
             raise TrainingDiverged(
                 f"{self.task.name}, step {n}: the loss is {loss.item():g} and the gradient's length {norm:g}"
             )
-        # Until the number of steps is planned the rate only warms up, which does not depend on it.
-        steps = self.steps if self.steps is not None else n + recipe.warmup
-        self.optimizer.step(warmup_cosine(n, steps, recipe.peak_lr, warmup=min(recipe.warmup, steps // 2)))
         self.ema.update()
         self.losses.append(loss.item())
 

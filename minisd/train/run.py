@@ -211,7 +211,8 @@ class Run:
                     last_preview = now
         self._preview(fit)
         self._save(fit, checkpoints)
-        checkpoint.save_arrays(self._weights(network), fit.ema.average)
+        with fit.ema.in_use():
+            checkpoint.save_arrays(self._weights(network), fit.task.module.state_dict())
 
     def _plan(self, fit: Fit, network: str, seconds_a_step: float) -> None:
         """Decide how many steps fit into the network's share of the time, once: from then on the run is reproducible."""

@@ -82,9 +82,9 @@ def test_wrong_checksum_names_file_expected_and_got(tmp_path, tiny):
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [
-        (b"", None, "starts with"),
-        (b"\0\0\x0d\3" + bytes(12), None, "starts with"),
-        (b"\0\0\x08\0", None, "starts with"),
+        (b"", None, "begins"),
+        (b"\0\0\x0d\3" + bytes(12), None, "begins"),
+        (b"\0\0\x08\0", None, "begins"),
         (b"\0\0\x08\3\0\0", None, "inside the header"),
         (idx(np.zeros((2, 28, 28), np.uint8))[:-1], None, "truncated"),
         (idx(np.zeros((2, 28, 28), np.uint8)) + b"\0", None, "too long"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import oracles
@@ -14,7 +15,7 @@ from minisd_kernels.gelu import numba_cpu as gelu_numba
 from minisd_kernels.shapes import ShapeError
 from minisd_kernels.silu import numba_cpu as silu_numba
 from minisd_kernels.softmax import numba_cpu as softmax_numba
-from strategies import Arrays, arrays, each_backend, few, run
+from strategies import Array, Arrays, arrays, each_backend, few, run
 
 shapes = st.sampled_from([(1,), (7,), (3, 5), (2, 3, 2, 4)])
 each_activation = pytest.mark.parametrize(
@@ -44,8 +45,8 @@ def test_forward_and_backward_are_the_loops(
 @each_backend
 @each_gate
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_huge_numbers_and_nan_pass_the_gates(gate: ModuleType, dtype: type, backend: str) -> None:
-    x = np.array([1e4, -1e4, 100, -100, 0, np.nan], dtype)
+def test_huge_numbers_and_nan_pass_the_gates(gate: ModuleType, dtype: type[np.floating[Any]], backend: str) -> None:
+    x: Array = np.array([1e4, -1e4, 100, -100, 0, np.nan], dtype)
     np.testing.assert_allclose(run(backend, gate.forward, x), [1e4, 0, 100, 0, 0, np.nan], atol=1e-30)
     gradient = run(backend, gate.backward, np.ones_like(x), x)
     np.testing.assert_allclose(gradient, [1, 0, 1, 0, 0.5, np.nan], atol=1e-30)
@@ -53,9 +54,9 @@ def test_huge_numbers_and_nan_pass_the_gates(gate: ModuleType, dtype: type, back
 
 @each_backend
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_softmax_bears_huge_numbers_infinity_and_nan(dtype: type, backend: str) -> None:
-    x = np.array([[1e4, -1e4, 0], [1e4, 1e4, -np.inf], [-1e4, -1e4, -1e4], [0, np.nan, 1]], dtype)
-    wanted = [[1, 0, 0], [0.5, 0.5, 0], [1 / 3] * 3, [np.nan] * 3]
+def test_softmax_bears_huge_numbers_infinity_and_nan(dtype: type[np.floating[Any]], backend: str) -> None:
+    x: Array = np.array([[1e4, -1e4, 0], [1e4, 1e4, -np.inf], [-1e4, -1e4, -1e4], [0, np.nan, 1]], dtype)
+    wanted = np.array([[1, 0, 0], [0.5, 0.5, 0], [1 / 3] * 3, [np.nan] * 3])
     np.testing.assert_allclose(run(backend, softmax.forward, x), wanted, rtol=1e-6)
 
 

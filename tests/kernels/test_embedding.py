@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import oracles
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from minisd_kernels import embedding
 from minisd_kernels.embedding import numba_cpu
 from minisd_kernels.shapes import ShapeError
-from strategies import Arrays, arrays, each_backend, few, run
+from strategies import Array, Arrays, arrays, each_backend, few, run
 
 
 @each_backend
@@ -23,9 +25,10 @@ from strategies import Arrays, arrays, each_backend, few, run
 )
 @few
 def test_forward_and_backward_are_the_loops(
-    backend: str, make: Arrays, V: int, D: int, shape: tuple[int, ...], kind: type
+    backend: str, make: Arrays, V: int, D: int, shape: tuple[int, ...], kind: type[np.integer[Any]]
 ) -> None:
-    table, ids = make(V, D), make.rng.integers(0, V, shape).astype(kind)
+    table: Array = make(V, D)
+    ids: Array = make.rng.integers(0, V, shape).astype(kind)
     y = run(backend, embedding.forward, table, ids)
     assert y.dtype == table.dtype and y.shape == (*shape, D)
     np.testing.assert_array_equal(y, oracles.embedding(table, ids))

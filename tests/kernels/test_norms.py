@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import oracles
 import pytest
@@ -11,7 +12,7 @@ from minisd_kernels import group_norm, layer_norm
 from minisd_kernels.group_norm import numba_cpu as group_norm_numba
 from minisd_kernels.layer_norm import numba_cpu as layer_norm_numba
 from minisd_kernels.shapes import ShapeError
-from strategies import Arrays, arrays, each_backend, few, run
+from strategies import Array, Arrays, arrays, each_backend, few, run
 
 # Spatial sizes around 8 pixels, the fast kernel's step; none at all is allowed too.
 spatial = st.sampled_from([(), (1,), (3,), (2, 4), (3, 3)])
@@ -100,6 +101,27 @@ def test_nan_stays_in_its_image(backend: str) -> None:
     x[0, 1, 1, 0] = np.nan
     y, _, _ = run(backend, group_norm.forward, x, np.ones(4, np.float32), np.zeros(4, np.float32), groups=1)
     assert np.isnan(y[0]).all() and np.isfinite(y[1]).all()
+
+
+def test_one_thread_gives_the_same_bits() -> None:
+    make = Arrays(5, np.float32)
+    x, gamma, beta, grad_y = make(3, 1500, 6), make(6), make(6), make(3, 1500, 6)
+
+    def results() -> list[Array]:
+        group = group_norm_numba.forward(x, gamma, beta, 3, 1e-5)
+        layer = layer_norm_numba.forward(x[0], gamma, beta, 1e-5)
+        group_gradients = group_norm_numba.backward(grad_y, x, gamma, *group[1:], 3)
+        return [*group, *layer, *group_gradients, *layer_norm_numba.backward(grad_y[0], x[0], gamma, *layer[1:])]
+
+    threads = numba.get_num_threads()
+    wanted = results()
+    try:
+        numba.set_num_threads(1)
+        alone = results()
+    finally:
+        numba.set_num_threads(threads)
+    for got, want in zip(alone, wanted, strict=True):
+        np.testing.assert_array_equal(got, want)
 
 
 def test_the_plain_loops_are_the_fast_ones() -> None:

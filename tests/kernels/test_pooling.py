@@ -95,7 +95,7 @@ def test_the_plain_loops_are_the_fast_ones() -> None:
 
 def test_wrong_arguments_are_explained() -> None:
     x = np.zeros((1, 4, 4, 2), np.float32)
-    with pytest.raises(ShapeError, match="padding .* must be smaller than the window"):
+    with pytest.raises(ShapeError, match=r"padding .* must be smaller than the window"):
         max_pool2d.forward(x, window=2, padding=2)
     with pytest.raises(ShapeError, match="does not fit an input of 4"):
         max_pool2d.forward(x, window=5)

@@ -1,0 +1,216 @@
+"""How good a model is, in numbers: its drawings against real digits, its VAE and its text encoder for themselves.
+
+The judge is a digit classifier that minisd trained on real digits and that never sees a drawing. A high accuracy alone
+says little: blurred digits, or the same ten digits over and over, score well. So its features are compared as well:
+how far the drawings' distribution lies from the real one (Fréchet distance, beside that of real digits from other real
+digits), and how much of the real variety they cover (recall).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minisd import checkpoint, metrics
+from minisd.autograd import Array, Tensor, no_grad
+from minisd.data.digits import DigitSet
+from minisd.data.morphology import SLANT_BINS, THICKNESS_BINS, bins, slant, thickness
+from minisd.models.classifier import Classifier, ClassifierConfig
+from minisd.pictures import to_bytes, to_unit_range
+from minisd.pipeline import Pipeline, shipped_model
+from minisd.text.captions import Caption, caption_text
+
+
+@dataclass
+class Judge:
+    """The classifier, asked for digits and for features.
+
+    >>> judge = Judge.load()
+    >>> judge.digits(np.zeros((3, 28, 28), np.uint8)).shape
+    (3,)
+    """
+
+    classifier: Classifier
+
+    def _look(self, images: Array, batch: int = 250) -> tuple[Array, Array]:
+        parts = []
+        with no_grad():
+            for start in range(0, len(images), batch):
+                parts.append(self.classifier(Tensor(to_unit_range(images[start : start + batch]))))
+        return np.concatenate([p[0].data for p in parts]), np.concatenate([p[1].data for p in parts])
+
+    def digits(self, images: Array) -> Array:
+        """The digit that each picture (N, H, W) shows."""
+        return np.asarray(self._look(images)[0].argmax(axis=1))
+
+    def features(self, images: Array) -> Array:
+        """What the judge sees in each picture, (N, 64)."""
+        return self._look(images)[1]
+
+    def save(self, folder: Path) -> None:
+        checkpoint.save_arrays(folder / "judge.safetensors", self.classifier.state_dict())
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> Judge:
+        """The judge in `folder`; without one, the one that comes with minisd, the same for everybody.
+
+        Raises:
+            CheckpointError: no judge there, or a damaged one.
+        """
+        classifier = Classifier(ClassifierConfig(), rng=np.random.default_rng(0))
+        checkpoint.load_module(classifier, (folder or shipped_model()) / "judge.safetensors")
+        return cls(classifier)
+
+
+@dataclass
+class DrawingReport:
+    """How the drawings of one kind of prompt compare with as many real test digits of the same labels and attributes."""
+
+    prompts: str
+    count: int
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    accuracy_by_digit: list[float]
+    thickness_as_asked: float | None
+    slant_as_asked: float | None
+    frechet: float
+    frechet_floor: float
+    precision: float
+    recall: float
+    diversity: float
+
+
+@dataclass
+class Report:
+    """Everything `minisd eval` measures; the numbers' names are explained where they are made."""
+
+    judge_accuracy: float
+    drawings: list[DrawingReport]
+    vae_psnr: float
+    vae_accuracy: float
+    clip_zero_shot: float
+    clip_thickness: float
+    clip_slant: float
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def evaluate(
+    pipeline: Pipeline,
+    judge: Judge,
+    train: DigitSet,
+    test: DigitSet,
+    *,
+    count: int = 1000,
+    seed: int = 0,
+    guidance: float | None = None,
+    steps: int | None = None,
+    sampler: str | None = None,
+    say: Callable[[str], None] = print,
+) -> Report:
+    """Measure a model on the test set; drawings of `count` prompts, once with all attributes, once with the digit alone.
+
+    Raises:
+        ValueError: `count` is not a multiple of 10, or too small to compare distributions.
+    """
+    if count < 100 or count % 10:
+        raise ValueError(f"eval: wanted a multiple of 10 and at least 100 drawings, got {count}")
+    rng = np.random.default_rng([seed, count])
+    chosen, others = _balanced(test, count, rng), _balanced(train, count, rng)
+    floor = metrics.frechet_distance(judge.features(test.images[chosen]), judge.features(train.images[others]))
+    drawings = []
+    for prompts, detailed in (("digit, thickness and slant", True), ("digit alone", False)):
+        say(f"drawing {count} digits: {prompts}")
+        captions = [
+            caption_text(
+                Caption(int(test.labels[i]), int(test.thickness_bin[i]), int(test.slant_bin[i]))
+                if detailed
+                else Caption(int(test.labels[i]))
+            )
+            for i in chosen
+        ]
+        images = pipeline.draw(captions, seed=seed, guidance=guidance, steps=steps, sampler=sampler)
+        drawings.append(_drawing_report(prompts, images, test, chosen, judge, floor, detailed))
+    say("reconstructing and matching the test set")
+    psnr, vae_accuracy = _vae_quality(pipeline, judge, test)
+    return Report(
+        judge_accuracy=float((judge.digits(test.images) == test.labels).mean()),
+        drawings=drawings,
+        vae_psnr=psnr,
+        vae_accuracy=vae_accuracy,
+        **_clip_quality(pipeline, test),
+    )
+
+
+def _balanced(digits: DigitSet, count: int, rng: np.random.Generator) -> Array:
+    """Indices of `count` samples, as many of each digit; the labels go round 0..9."""
+    columns = [rng.choice(np.flatnonzero(digits.labels == d), count // 10, replace=False) for d in range(10)]
+    return np.stack(columns, axis=1).reshape(-1)
+
+
+def _drawing_report(
+    prompts: str, images: Array, test: DigitSet, chosen: Array, judge: Judge, floor: float, detailed: bool
+) -> DrawingReport:
+    labels = test.labels[chosen]
+    right = judge.digits(images) == labels
+    features, real = judge.features(images), judge.features(test.images[chosen])
+    precision, recall = metrics.precision_and_recall(real, features)
+    as_asked = {}
+    if detailed:
+        as_asked["thickness"] = float((bins(thickness(images), THICKNESS_BINS) == test.thickness_bin[chosen]).mean())
+        as_asked["slant"] = float((bins(np.rad2deg(slant(images)), SLANT_BINS) == test.slant_bin[chosen]).mean())
+    return DrawingReport(
+        prompts=prompts,
+        count=len(images),
+        accuracy=float(right.mean()),
+        accuracy_interval=metrics.wilson_interval(int(right.sum()), len(right)),
+        accuracy_by_digit=[float(right[labels == d].mean()) for d in range(10)],
+        thickness_as_asked=as_asked.get("thickness"),
+        slant_as_asked=as_asked.get("slant"),
+        frechet=metrics.frechet_distance(features, real),
+        frechet_floor=floor,
+        precision=precision,
+        recall=recall,
+        diversity=metrics.diversity_ratio(real, features, labels, labels),
+    )
+
+
+def _vae_quality(pipeline: Pipeline, judge: Judge, test: DigitSet, batch: int = 250) -> tuple[float, float]:
+    """PSNR in dB of the test set's reconstructions, and the judge's accuracy on them."""
+    again = []
+    with no_grad():
+        for start in range(0, len(test), batch):
+            mean, _ = pipeline.vae.encode(Tensor(to_unit_range(test.images[start : start + batch])))
+            again.append(to_bytes(pipeline.vae.decode(mean).data))
+    images = np.concatenate(again)
+    accuracy = float((judge.digits(images) == test.labels).mean())
+    return metrics.psnr(images.astype(np.float64), test.images.astype(np.float64), peak=255), accuracy
+
+
+def _clip_quality(pipeline: Pipeline, test: DigitSet, batch: int = 500) -> dict[str, float]:
+    """How often the caption nearest to a test picture is its own: among ten digits, and among three of each attribute."""
+    with no_grad():
+        vectors = np.concatenate(
+            [
+                pipeline.clip.image(Tensor(to_unit_range(test.images[start : start + batch]))).data
+                for start in range(0, len(test), batch)
+            ]
+        )
+
+    def nearest(captions: Sequence[Caption]) -> Array:
+        texts = pipeline.encode_prompts([caption_text(caption) for caption in captions]).pooled
+        return np.asarray((vectors @ (texts / np.linalg.norm(texts, axis=1, keepdims=True)).T).argmax(axis=1))
+
+    by_thickness = np.stack([nearest([Caption(d, thickness=i) for i in range(3)]) for d in range(10)])
+    by_slant = np.stack([nearest([Caption(d, slant=i) for i in range(3)]) for d in range(10)])
+    rows = np.arange(len(test))
+    return {
+        "clip_zero_shot": float((nearest([Caption(d) for d in range(10)]) == test.labels).mean()),
+        "clip_thickness": float((by_thickness[test.labels, rows] == test.thickness_bin).mean()),
+        "clip_slant": float((by_slant[test.labels, rows] == test.slant_bin).mean()),
+    }

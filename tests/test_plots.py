@@ -1,0 +1,129 @@
+"""Pictures: their sizes, their pixels, and what happens where they cannot be drawn or written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from minisd.checkpoint import CheckpointError
+from minisd.plots import _running_mean, save_grid, save_loss_curve, save_strip
+
+
+def pixels(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        return np.array(picture.convert("L"))
+
+
+def random_images(*shape: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+
+
+def test_importing_plots_is_cheap() -> None:
+    code = "import sys; import minisd.plots; print([m for m in ('matplotlib', 'PIL') if m in sys.modules])"
+    path = str(Path(__file__).parents[1])
+    run = subprocess.run([sys.executable, "-c", code], cwd=path, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_loss_curve_of_three_networks(tmp_path: Path) -> None:
+    save_loss_curve(tmp_path / "one.png", {"vae": [3.0, 2.0, 1.0]})
+    save_loss_curve(tmp_path / "three.png", {"vae": [3.0, 2.0, 1.0], "clip": [2.0], "unet": [1.0, 0.5]}, 10)
+    one, three = pixels(tmp_path / "one.png"), pixels(tmp_path / "three.png")
+    assert one.shape[0] == three.shape[0] and three.shape[1] > 2 * one.shape[1]
+    for picture in (one, three):
+        for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):
+            assert (edge == 255).all()  # nothing is cut off
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[], [1.0], [float("nan")] * 3, [1.0, float("inf"), 0.5], [-1.0, 2.0], [0.0, 0.0], [1.0, 1.0], [1e-30, 1e30]],
+)
+def test_loss_curve_of_strange_losses(tmp_path: Path, values: list[float]) -> None:
+    save_loss_curve(tmp_path / "a.png", {"unet": values})
+    assert (pixels(tmp_path / "a.png") < 128).any()
+
+
+def test_loss_curve_of_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="train a network first"):
+        save_loss_curve(tmp_path / "a.png", {})
+
+
+def test_running_mean() -> None:
+    assert _running_mean(np.array([4.0, 2.0, 6.0, 0.0]), 2).tolist() == [4, 3, 4, 3]
+    assert _running_mean(np.array([4.0, 2.0]), 1).tolist() == [4, 2]
+    assert _running_mean(np.array([4.0, 2.0]), 9).tolist() == [4, 3]
+
+
+@pytest.mark.parametrize(
+    ("N", "columns", "shape"), [(6, None, (2, 3)), (1, None, (1, 1)), (5, 2, (3, 2)), (3, 8, (1, 3))]
+)
+def test_grid_holds_every_pixel(tmp_path: Path, N: int, columns: int | None, shape: tuple[int, int]) -> None:
+    images, scale, margin = random_images(N, 4, 5), 3, 2
+    save_grid(tmp_path / "a.png", images, columns, scale=scale, margin=margin)
+    sheet = pixels(tmp_path / "a.png")
+    rows, across = shape
+    assert sheet.shape == (margin + rows * (4 * scale + margin), margin + across * (5 * scale + margin))
+    for i in range(N):
+        top, left = margin + i // across * (4 * scale + margin), margin + i % across * (5 * scale + margin)
+        tile = sheet[top : top + 4 * scale, left : left + 5 * scale]
+        np.testing.assert_array_equal(tile, np.kron(images[i], np.ones((scale, scale), np.uint8)))
+        sheet[top : top + 4 * scale, left : left + 5 * scale] = 255
+    assert (sheet == 255).all()  # the rest is white
+
+
+def test_captions_stand_above_their_picture_and_are_not_cut(tmp_path: Path) -> None:
+    images = np.full((4, 28, 28), 255, np.uint8)
+    captions = ["", "a very thick seven, slanted to the left", "Donaudampfschifffahrtsgesellschaft", "7"]
+    save_grid(tmp_path / "a.png", images, columns=2, captions=captions)
+    sheet = pixels(tmp_path / "a.png")
+    for edge in (sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]):
+        assert (edge == 255).all()
+    half = sheet.shape[1] // 2
+    assert (sheet[:60, :half] == 255).all() and (sheet[:60, half:] < 128).any()  # no first caption, but a second
+
+
+def test_strip_has_a_picture_a_row(tmp_path: Path) -> None:
+    frames = random_images(3, 2, 28, 28)  # 3 moments of 2 pictures
+    save_strip(tmp_path / "a.png", frames, ["t = 999", "t = 500", "t = 0"])
+    sheet = pixels(tmp_path / "a.png")
+    step = 28 * 3 + 2
+    band = sheet.shape[0] - (2 + 2 * step)  # the labels
+    assert band > 8 and sheet.shape[1] == 2 + 3 * step
+    for s in range(3):
+        for n in range(2):
+            top, left = 2 + band + n * step, 2 + s * step
+            np.testing.assert_array_equal(sheet[top : top + 84 : 3, left : left + 84 : 3], frames[s, n])
+
+
+def test_wrong_pictures_teach(tmp_path: Path) -> None:
+    path, images = tmp_path / "a.png", random_images(2, 4, 4)
+    for bad in (images.astype(np.float32), images[0], images[:0]):
+        with pytest.raises(ValueError, match=r"save_grid: wanted pictures \(N, H, W\) of uint8"):
+            save_grid(path, bad)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="2 pictures need 2 captions, got 1"):
+        save_grid(path, images, captions=["one"])
+    with pytest.raises(ValueError, match="do not make a sheet"):
+        save_grid(path, images, columns=0)
+    with pytest.raises(ValueError, match=r"S labels, got \(2, 4, 4\)"):
+        save_strip(path, images, ["a", "b"])
+    with pytest.raises(ValueError, match="1 labels"):
+        save_strip(path, images[None].repeat(2, axis=0), ["a"])
+    assert not path.exists()
+
+
+def test_where_no_picture_can_be(tmp_path: Path) -> None:
+    images = random_images(2, 4, 4)
+    with pytest.raises(CheckpointError, match=r"a\.png: could not be written: No such file .*choose a folder"):
+        save_grid(tmp_path / "missing" / "a.png", images)
+    with pytest.raises(CheckpointError, match=r"a\.jpg: pictures are written as PNG"):
+        save_strip(tmp_path / "a.jpg", images[None], ["t"])
+    with pytest.raises(CheckpointError, match=r"a\.png: could not be written"):
+        save_loss_curve(tmp_path / "missing" / "a.png", {"unet": [1.0]})
