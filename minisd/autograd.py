@@ -75,7 +75,7 @@ class Tensor:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return self.data.dtype  # type: ignore[no-any-return]
+        return self.data.dtype
 
     @property
     def ndim(self) -> int:
@@ -110,7 +110,7 @@ class Tensor:
         if grad is None:
             if self.data.size != 1:
                 raise ValueError(f"backward: a tensor of shape {self.shape} needs a gradient; or take .sum() first")
-            grad = self.data * 0 + 1
+            grad = np.ones_like(self.data)
         if tuple(grad.shape) != self.shape:
             raise ValueError(f"backward: wanted a gradient of shape {self.shape}, got {tuple(grad.shape)}")
         grads: dict[int, Array] = {id(self): grad}
@@ -165,8 +165,11 @@ class Tensor:
     def __pow__(self, exponent: float) -> Tensor:
         return Power.apply(self, exponent=exponent)
 
-    def __matmul__(self, other: Tensor) -> Tensor:
-        return MatMul.apply(self, other)
+    def __matmul__(self, other: Any) -> Tensor:
+        return MatMul.apply(self, as_tensor(other))
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return MatMul.apply(as_tensor(other), self)
 
     def __getitem__(self, index: Any) -> Tensor:
         return Index.apply(self, index=index)
@@ -269,7 +272,7 @@ def unbroadcast(grad: Array, shape: Sequence[int]) -> Array:
 
 
 class Add(Function):
-    def forward(self, a: Array, b: Array) -> Array:  # type: ignore[override]
+    def forward(self, a: Array, b: Array) -> Array:
         self.shapes = a.shape, b.shape
         return a + b
 
@@ -278,7 +281,7 @@ class Add(Function):
 
 
 class Subtract(Function):
-    def forward(self, a: Array, b: Array) -> Array:  # type: ignore[override]
+    def forward(self, a: Array, b: Array) -> Array:
         self.shapes = a.shape, b.shape
         return a - b
 
@@ -287,7 +290,7 @@ class Subtract(Function):
 
 
 class Multiply(Function):
-    def forward(self, a: Array, b: Array) -> Array:  # type: ignore[override]
+    def forward(self, a: Array, b: Array) -> Array:
         self.a, self.b = a, b
         return a * b
 
@@ -301,7 +304,7 @@ class Multiply(Function):
 class Divide(Function):
     """d(a/b) = da / b - (a / b) db / b."""
 
-    def forward(self, a: Array, b: Array) -> Array:  # type: ignore[override]
+    def forward(self, a: Array, b: Array) -> Array:
         self.a, self.b = a, b
         return a / b
 
@@ -316,7 +319,7 @@ class Divide(Function):
 class Power(Function):
     """d(x^p) = p x^(p-1) dx for a constant p."""
 
-    def forward(self, x: Array, exponent: float) -> Array:  # type: ignore[override]
+    def forward(self, x: Array, exponent: float) -> Array:
         self.x, self.exponent = x, exponent
         return x**exponent
 
@@ -325,7 +328,7 @@ class Power(Function):
 
 
 class Exp(Function):
-    def forward(self, x: Array) -> Array:  # type: ignore[override]
+    def forward(self, x: Array) -> Array:
         self.y = np.exp(x)
         return self.y
 
@@ -334,7 +337,7 @@ class Exp(Function):
 
 
 class Log(Function):
-    def forward(self, x: Array) -> Array:  # type: ignore[override]
+    def forward(self, x: Array) -> Array:
         self.x = x
         return np.log(x)
 
@@ -345,7 +348,7 @@ class Log(Function):
 class MatMul(Function):
     """C = A B over the last two axes: dA = dC B^T, dB = A^T dC."""
 
-    def forward(self, a: Array, b: Array) -> Array:  # type: ignore[override]
+    def forward(self, a: Array, b: Array) -> Array:
         if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
             raise ValueError(f"matmul: wanted (..., N, K) @ (..., K, M), got {tuple(a.shape)} @ {tuple(b.shape)}")
         self.a, self.b = a, b
@@ -359,7 +362,7 @@ class MatMul(Function):
 
 
 class Sum(Function):
-    def forward(self, x: Array, axis: int | tuple[int, ...] | None, keepdims: bool) -> Array:  # type: ignore[override]
+    def forward(self, x: Array, axis: int | tuple[int, ...] | None, keepdims: bool) -> Array:
         total = x.sum(axis=axis, keepdims=True)
         self.shape, self.kept_shape = x.shape, total.shape
         if keepdims:
@@ -371,7 +374,7 @@ class Sum(Function):
 
 
 class Reshape(Function):
-    def forward(self, x: Array, shape: tuple[int, ...]) -> Array:  # type: ignore[override]
+    def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
         self.shape = x.shape
         return x.reshape(shape)
 
@@ -380,8 +383,8 @@ class Reshape(Function):
 
 
 class Transpose(Function):
-    def forward(self, x: Array, axes: tuple[int, ...]) -> Array:  # type: ignore[override]
-        self.inverse = np.argsort(axes)
+    def forward(self, x: Array, axes: tuple[int, ...]) -> Array:
+        self.inverse = tuple(np.argsort([axis % x.ndim for axis in axes]))
         return x.transpose(axes)
 
     def backward(self, grad: Array) -> tuple[Array]:
@@ -391,7 +394,7 @@ class Transpose(Function):
 class Index(Function):
     """y = x[index]; the gradient goes back to the places that were read (twice if read twice)."""
 
-    def forward(self, x: Array, index: Any) -> Array:  # type: ignore[override]
+    def forward(self, x: Array, index: Any) -> Array:
         self.shape, self.index = x.shape, index
         return x[index]
 

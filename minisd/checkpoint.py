@@ -9,21 +9,26 @@ No file is trusted when it is read: whatever is wrong with it becomes a Checkpoi
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import safetensors.numpy
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
+
+if TYPE_CHECKING:  # the arithmetic of files needs no layers
+    from minisd.nn import Module
 
 Array = NDArray[Any]
 
@@ -44,17 +49,24 @@ class CheckpointError(ValueError):
     """A file that cannot be written or used: the message says which, what is wrong with it and what to do."""
 
 
-class FolderInUse(CheckpointError):  # noqa: N818 (it says what is so)
+class FolderInUse(CheckpointError):
     """Another run is writing to this folder."""
 
 
 def write_atomically(path: Path | str, data: bytes) -> None:
     """Put `data` under `path` so that a crash at any moment leaves the old file or the new one, whole.
 
+    A link is followed. What is no file, such as /dev/stdout, cannot be replaced: the data are simply written to it.
+
     Raises:
         CheckpointError: the disk is full, the folder is missing or may not be written, ...; the old file stays.
     """
     path = Path(path)
+    if _is_device(path):
+        with _writing(path):
+            path.write_bytes(data)
+        return
+    path = Path(os.path.realpath(path))
     # In the same folder, as a rename is atomic only within one file system; two processes may write the same path.
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with _writing(path):
@@ -66,6 +78,32 @@ def write_atomically(path: Path | str, data: bytes) -> None:
                 temporary.unlink()
             raise
         _sync_folder(path.parent)
+
+
+def check_writable(path: Path | str) -> None:
+    """Make the folder of the file `path`, and find out whether it can be written: before the work, not after it.
+
+    Raises:
+        CheckpointError: as write_atomically, or `path` is a folder.
+    """
+    path = Path(path)
+    with _writing(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if not _is_device(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=path.parent).close()
+
+
+def make_folder(path: Path | str) -> None:
+    """Make the folder `path`, and those above it, unless it is there.
+
+    Raises:
+        CheckpointError: there is a file of that name, or the place cannot be written.
+    """
+    path = Path(path)
+    with _writing(path):
+        path.mkdir(parents=True, exist_ok=True)
 
 
 def save_arrays(path: Path | str, arrays: Mapping[str, Array], about: Mapping[str, str] | None = None) -> None:
@@ -118,6 +156,19 @@ def load_weights(path: Path | str) -> dict[str, Array]:
     return arrays
 
 
+def load_module(module: Module, path: Path | str) -> None:
+    """Copy the weights in a safetensors file into `module`.
+
+    Raises:
+        CheckpointError: as in load_weights; or they are of another architecture: the message says where they differ.
+    """
+    weights = load_weights(path)
+    try:
+        module.load_state_dict(weights)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}; use the file and the model.json of one and the same run") from error
+
+
 def load_about(path: Path | str) -> dict[str, str]:
     """The text that save_arrays wrote beside the arrays; empty for a file of another program.
 
@@ -153,6 +204,25 @@ def load_json(path: Path | str) -> Any:
         return json.loads(path.read_bytes())
 
 
+def load_text(path: Path | str) -> str:
+    """What a text file holds.
+
+    Raises:
+        CheckpointError: the file is missing or is not UTF-8.
+    """
+    path = Path(path)
+    with _reading(path):
+        return path.read_text(encoding="utf-8")
+
+
+class State(NamedTuple):
+    """A training state: its name, its arrays, and what else JSON holds `about` it."""
+
+    name: str
+    arrays: dict[str, Array]
+    about: dict[str, Any]
+
+
 class Checkpoints:
     """A folder of training states, each a folder <name> of state.safetensors and state.json; the newest `keep` stay.
 
@@ -164,7 +234,7 @@ class Checkpoints:
     ...     checkpoints = Checkpoints(Path(folder))
     ...     checkpoints.save("unet-00000100", {"weight": np.zeros(2)}, {"step": 100})
     ...     checkpoints.latest()
-    ('unet-00000100', {'weight': array([0., 0.])}, {'step': 100})
+    State(name='unet-00000100', arrays={'weight': array([0., 0.])}, about={'step': 100})
     """
 
     ARRAYS, JSON = "state.safetensors", "state.json"
@@ -212,8 +282,8 @@ class Checkpoints:
         for _, _, old in self._states()[self.keep :]:
             self._remove(old)
 
-    def latest(self) -> tuple[str, dict[str, Array], dict[str, Any]] | None:
-        """Name, arrays and `about` of the newest state that can be read; None if none was ever saved.
+    def latest(self) -> State | None:
+        """The newest state that can be read; None if none was ever saved.
 
         A damaged state is passed over with a warning in the log.
 
@@ -225,7 +295,7 @@ class Checkpoints:
             try:
                 if not state:
                     raise CheckpointError(f"{path / self.JSON}: damaged; removing {path} does no harm")
-                return state["name"], load_arrays(path / self.ARRAYS), state["about"]
+                return State(state["name"], load_arrays(path / self.ARRAYS), state["about"])
             except CheckpointError as error:
                 _log.warning("a training state is damaged, going back to the one before it: %s", error)
         if states:
@@ -311,6 +381,11 @@ def _writing(path: Path) -> Iterator[None]:
             f"{path}: could not be written: {error.strerror or error}; what was there before is untouched; "
             "free some space, or choose a folder that exists and that you may write to"
         ) from error
+
+
+def _is_device(path: Path) -> bool:
+    """Whether `path` is there and neither a file nor a folder: a terminal, a pipe, /dev/null."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _write_to_disk(path: Path, data: bytes) -> None:

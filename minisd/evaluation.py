@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class Judge:
     (3,)
     """
 
+    FILE: ClassVar[str] = "judge.safetensors"
+
     classifier: Classifier
 
     def _look(self, images: Array, batch: int = 250) -> tuple[Array, Array]:
@@ -52,7 +54,7 @@ class Judge:
         return self._look(images)[1]
 
     def save(self, folder: Path) -> None:
-        checkpoint.save_arrays(folder / "judge.safetensors", self.classifier.state_dict())
+        checkpoint.save_arrays(folder / self.FILE, self.classifier.state_dict())
 
     @classmethod
     def load(cls, folder: Path | None = None) -> Judge:
@@ -62,13 +64,13 @@ class Judge:
             CheckpointError: no judge there, or a damaged one.
         """
         classifier = Classifier(ClassifierConfig(), rng=np.random.default_rng(0))
-        checkpoint.load_module(classifier, (folder or shipped_model()) / "judge.safetensors")
+        checkpoint.load_module(classifier, (folder or shipped_model()) / cls.FILE)
         return cls(classifier)
 
 
 @dataclass
 class DrawingReport:
-    """How the drawings of one kind of prompt compare with as many real test digits of the same labels and attributes."""
+    """How the drawings of one kind of prompt compare with real test digits of the same labels and attributes."""
 
     prompts: str
     count: int
@@ -113,13 +115,12 @@ def evaluate(
     sampler: str | None = None,
     say: Callable[[str], None] = print,
 ) -> Report:
-    """Measure a model on the test set; drawings of `count` prompts, once with all attributes, once with the digit alone.
+    """Measure a model: `count` drawings told the digit and its attributes, and `count` told the digit alone.
 
     Raises:
-        ValueError: `count` is not a multiple of 10, or too small to compare distributions.
+        ValueError: as check_count.
     """
-    if count < 100 or count % 10:
-        raise ValueError(f"eval: wanted a multiple of 10 and at least 100 drawings, got {count}")
+    check_count(count, train, test)
     rng = np.random.default_rng([seed, count])
     chosen, others = _balanced(test, count, rng), _balanced(train, count, rng)
     floor = metrics.frechet_distance(judge.features(test.images[chosen]), judge.features(train.images[others]))
@@ -145,6 +146,19 @@ def evaluate(
         vae_accuracy=vae_accuracy,
         **_clip_quality(pipeline, test),
     )
+
+
+def check_count(count: int, train: DigitSet, test: DigitSet) -> None:
+    """Can `count` drawings, as many of each digit, be compared with as many real digits of both sets?
+
+    Raises:
+        ValueError: not a multiple of 10, too few to compare distributions, or more than there are real digits.
+    """
+    most = 10 * min(int(np.bincount(digits.labels, minlength=10).min()) for digits in (train, test))
+    if count % 10 or not 100 <= count <= most:
+        raise ValueError(
+            f"wanted a multiple of 10 from 100 to {most} drawings (ten times the rarest digit), got {count}"
+        )
 
 
 def _balanced(digits: DigitSet, count: int, rng: np.random.Generator) -> Array:
@@ -193,7 +207,7 @@ def _vae_quality(pipeline: Pipeline, judge: Judge, test: DigitSet, batch: int = 
 
 
 def _clip_quality(pipeline: Pipeline, test: DigitSet, batch: int = 500) -> dict[str, float]:
-    """How often the caption nearest to a test picture is its own: among ten digits, and among three of each attribute."""
+    """How often the caption nearest to a test picture is its own: of ten digits, and of three of each attribute."""
     with no_grad():
         vectors = np.concatenate(
             [

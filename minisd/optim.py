@@ -109,7 +109,7 @@ class EMA:
 
 
 def warmup_cosine(step: int, steps: int, peak: float, *, warmup: int, final: float = 0.0) -> float:
-    """Learning rate at `step` of `steps`: up in a straight line, then down along half a cosine (Loshchilov & Hutter 2017).
+    """Learning rate at `step` of `steps`: straight up, then down along half a cosine (Loshchilov & Hutter 2017).
 
     >>> [round(warmup_cosine(step, 100, 1.0, warmup=10), 3) for step in (0, 9, 54, 99)]
     [0.1, 1.0, 0.517, 0.0]

@@ -180,7 +180,7 @@ class Pipeline:
         """Write model.json, tokenizer.json and a safetensors file for each network into `folder`."""
         for name, network in self._networks().items():
             checkpoint.save_arrays(folder / f"{name}.safetensors", network.state_dict())
-        checkpoint.save_json(folder / "tokenizer.json", self.tokenizer.to_json())
+        checkpoint.write_atomically(folder / "tokenizer.json", self.tokenizer.to_json().encode())
         checkpoint.save_json(
             folder / "model.json",
             {
@@ -207,11 +207,13 @@ class Pipeline:
                 vae=VAE(_config(VAEConfig, about["vae"]), rng=rng),
                 clip=CLIP(_config(CLIPConfig, about["clip"]), rng=rng),
                 unet=UNet(_config(UNetConfig, about["unet"]), rng=rng),
-                tokenizer=Tokenizer.from_json(checkpoint.load_json(folder / "tokenizer.json")),
+                tokenizer=Tokenizer.from_json(checkpoint.load_text(folder / "tokenizer.json")),
                 info=_config(ModelInfo, about["info"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise checkpoint.CheckpointError(f"{folder / 'model.json'} does not describe a minisd model: {error}") from error
+            raise checkpoint.CheckpointError(
+                f"{folder / 'model.json'} does not describe a minisd model: {error}"
+            ) from error
         for name, network in pipeline._networks().items():
             checkpoint.load_module(network, folder / f"{name}.safetensors")
         return pipeline

@@ -133,3 +133,110 @@ def gradient(function: Function, x: Array, grad_y: Array, step: float = 1e-5) ->
         grad_x[i] = (grad_y * (above - function(at))).sum() / (2 * step)
         at[i] = middle
     return grad_x
+
+
+# ---- Linear layer, convolution and attention
+
+
+def linear(x: Array, weight: Array, bias: Array) -> Array:
+    """y[m, n] = bias[n] + sum_k x[m, k] weight[k, n]."""
+    y = np.empty((x.shape[0], weight.shape[1]))
+    for m, n in np.ndindex(*y.shape):
+        y[m, n] = float(bias[n]) + sum(float(x[m, k]) * float(weight[k, n]) for k in range(x.shape[1]))
+    return y
+
+
+def starts(size: int, window: int, stride: int, padding: int, dilation: int) -> list[int]:
+    """Where a window can start so that it ends inside the padded input: counted, not computed."""
+    last_tap = dilation * (window - 1)
+    return [i for i in range(-padding, size + padding) if (i + padding) % stride == 0 and i + last_tap < size + padding]
+
+
+def meetings(pixels: Pair, window: Pair, stride: Pair, padding: Pair, dilation: Pair, picture: Pair) -> list[list[int]]:
+    """All (p, q, i, j, h, w): tap (i, j) of the window at pixel (p, q) lies on pixel (h, w) of the picture."""
+    met = []
+    for p, q, i, j in np.ndindex(*pixels, *window):
+        h = p * stride[0] - padding[0] + i * dilation[0]
+        w = q * stride[1] - padding[1] + j * dilation[1]
+        if 0 <= h < picture[0] and 0 <= w < picture[1]:
+            met.append([p, q, i, j, h, w])
+    return met
+
+
+def conv2d(x: Array, weight: Array, bias: Array, stride: Pair, padding: Pair, dilation: Pair) -> Array:
+    """y[p, q, o] = bias[o] + sum over the window and c of x[h, w, c] weight[i, j, c, o]."""
+    (B, H, W, _), (kh, kw, _, O) = x.shape, weight.shape
+    P = len(starts(H, kh, stride[0], padding[0], dilation[0]))
+    Q = len(starts(W, kw, stride[1], padding[1], dilation[1]))
+    y = np.zeros((B, P, Q, O)) + bias
+    for p, q, i, j, h, w in meetings((P, Q), (kh, kw), stride, padding, dilation, (H, W)):
+        y[:, p, q] += x[:, h, w].astype(float) @ weight[i, j]
+    return y
+
+
+def conv2d_gradients(
+    grad: Array, x: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair
+) -> tuple[Array, Array, Array]:
+    """Every product x weight that was added to y passes y's gradient to both of its factors."""
+    grad_x, grad_weight, g = np.zeros(x.shape), np.zeros(weight.shape), grad.astype(float)
+    (_, H, W, _), (_, P, Q, _), (kh, kw, _, _) = x.shape, grad.shape, weight.shape
+    for p, q, i, j, h, w in meetings((P, Q), (kh, kw), stride, padding, dilation, (H, W)):
+        grad_x[:, h, w] += g[:, p, q] @ weight[i, j].T
+        grad_weight[i, j] += x[:, h, w].T @ g[:, p, q]
+    return grad_x, grad_weight, g.sum(axis=(0, 1, 2))
+
+
+def conv_transpose2d(
+    x: Array, weight: Array, bias: Array, stride: Pair, padding: Pair, dilation: Pair, output_padding: Pair
+) -> Array:
+    """y[h, w, o] = bias[o], and x[p, q, c] weight[i, j, c, o] is added wherever a window meets the pixel."""
+    (B, P, Q, _), (kh, kw, _, O) = x.shape, weight.shape
+    H = (P - 1) * stride[0] + (kh - 1) * dilation[0] + 1 - 2 * padding[0] + output_padding[0]
+    W = (Q - 1) * stride[1] + (kw - 1) * dilation[1] + 1 - 2 * padding[1] + output_padding[1]
+    y = np.zeros((B, H, W, O)) + bias
+    for p, q, i, j, h, w in meetings((P, Q), (kh, kw), stride, padding, dilation, (H, W)):
+        y[:, h, w] += x[:, p, q].astype(float) @ weight[i, j]
+    return y
+
+
+def conv_transpose2d_gradients(
+    grad: Array, x: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair
+) -> tuple[Array, Array, Array]:
+    """Every product x weight that was added to y passes y's gradient to both of its factors."""
+    grad_x, grad_weight, g = np.zeros(x.shape), np.zeros(weight.shape), grad.astype(float)
+    (_, P, Q, _), (_, H, W, _), (kh, kw, _, _) = x.shape, grad.shape, weight.shape
+    for p, q, i, j, h, w in meetings((P, Q), (kh, kw), stride, padding, dilation, (H, W)):
+        grad_x[:, p, q] += g[:, h, w] @ weight[i, j].T
+        grad_weight[i, j] += x[:, p, q].T @ g[:, h, w]
+    return grad_x, grad_weight, g.sum(axis=(0, 1, 2))
+
+
+def attention(query: Array, key: Array, value: Array, scale: float, causal: bool) -> tuple[Array, Array]:
+    """out[n] = sum_m softmax_m(scale <query[n], key[m]>) value[m], and the logarithm of the softmax's denominator."""
+    B, N, heads, _ = query.shape
+    out, logsumexp = np.zeros(query.shape), np.zeros((B, heads, N))
+    for b, n, h in np.ndindex(B, N, heads):
+        seen = slice(n + 1) if causal else slice(None)
+        scores = scale * (key[b, seen, h].astype(float) @ query[b, n, h].astype(float))
+        weights = np.exp(scores - scores.max())
+        out[b, n, h] = weights @ value[b, seen, h] / weights.sum()
+        logsumexp[b, h, n] = scores.max() + math.log(weights.sum())
+    return out, logsumexp
+
+
+def attention_gradients(
+    grad: Array, query: Array, key: Array, value: Array, scale: float, causal: bool
+) -> tuple[Array, Array, Array]:
+    """The chain rule for one query after the other, with the softmax's Jacobian diag(p) - p p^T written out."""
+    grad_query, grad_key, grad_value = np.zeros(query.shape), np.zeros(key.shape), np.zeros(value.shape)
+    B, N, heads, _ = query.shape
+    for b, n, h in np.ndindex(B, N, heads):
+        seen = slice(n + 1) if causal else slice(None)
+        q, k, v, g = (a.astype(float) for a in (query[b, n, h], key[b, seen, h], value[b, seen, h], grad[b, n, h]))
+        p = np.exp(scale * (k @ q) - (scale * (k @ q)).max())
+        p /= p.sum()
+        grad_scores = (np.diag(p) - np.outer(p, p)) @ (v @ g)
+        grad_value[b, seen, h] += np.outer(p, g)
+        grad_query[b, n, h] += scale * (grad_scores @ k)
+        grad_key[b, seen, h] += scale * np.outer(grad_scores, q)
+    return grad_query, grad_key, grad_value

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -39,7 +40,7 @@ def run(backend: str, operation: Callable[..., Any], *arguments: Any, **options:
     return cupy.asnumpy(result)
 
 
-LAYOUTS = ("contiguous", "transposed", "strided", "reversed")
+LAYOUTS = ("contiguous", "transposed", "strided", "reversed", "read-only")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Arrays:
         if self.layout == "transposed":
             return self.rng.standard_normal(shape[::-1]).astype(self.dtype).T
         values = self.rng.standard_normal(shape).astype(self.dtype)
+        values.flags.writeable = self.layout != "read-only"
         return values[(slice(None, None, -1),) * len(shape)] if self.layout == "reversed" else values
 
     @property
@@ -79,6 +81,16 @@ arrays = st.builds(
     Arrays, st.integers(0, 2**32 - 1), st.sampled_from([np.float32, np.float64]), st.sampled_from(LAYOUTS)
 )
 contiguous_arrays = st.builds(Arrays, st.integers(0, 2**32 - 1), st.sampled_from([np.float32, np.float64]))
+
+
+def on_one_thread(function: Callable[[], Any]) -> Any:
+    """The result of `function` when Numba has a single thread."""
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        return function()
+    finally:
+        numba.set_num_threads(threads)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import index
 from typing import Any
 
 from minisd_kernels.shapes import ShapeError
@@ -16,7 +17,10 @@ def pair(value: int | Sequence[int], where: str, minimum: int = 1) -> Pair:
     >>> pair(2, "conv2d stride"), pair((1, 3), "conv2d stride")
     ((2, 2), (1, 3))
     """
-    values = (value, value) if isinstance(value, int) else tuple(int(v) for v in value)
+    try:
+        values = tuple(index(v) for v in (value if isinstance(value, Iterable) else (value, value)))
+    except TypeError:  # a size of 1.5 is a mistake, not a 1
+        values = ()
     if len(values) != 2 or min(values) < minimum:
         raise ShapeError(f"{where}: wanted an int or a pair of ints >= {minimum}, got {value!r}")
     return values[0], values[1]

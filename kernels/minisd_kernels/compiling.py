@@ -11,9 +11,9 @@ from typing import Any
 # thread takes the core from the one that has work. OpenMP reads this when Numba loads it.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-import numpy as np  # noqa: E402
-import numpy.typing as npt  # noqa: E402
-from numba import njit  # noqa: E402
+import numpy as np
+import numpy.typing as npt
+from numba import njit
 
 # NaN and infinity must survive (training looks for them), so only the flags that reorder and contract are set.
 _OPTIONS: dict[str, Any] = {
@@ -31,4 +31,5 @@ CHUNKS = 8
 
 def contiguous(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The array in the one form that kernels are compiled for, C-contiguous and writeable; a copy only if it is not."""
-    return np.require(array, requirements=["C", "W"])
+    flags = array.flags
+    return array if flags.c_contiguous and flags.writeable else array.copy(order="C")

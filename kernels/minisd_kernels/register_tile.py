@@ -41,13 +41,11 @@ def _tile_type_error(*arrays: Any) -> bool:
     return any(not isinstance(array, types.Array) or array.dtype != types.float32 for array in arrays)
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
-def tile(  # type: ignore[no-untyped-def]
-    typingctx, rows, a, a_start, a_row, a_step, b, b_start, b_step, c, c_start, c_row, depth
-):
+def _tile(typingctx, rows, a, a_start, a_row, a_step, b, b_start, b_step, c, c_start, c_row, depth):
     """C[i, j] += sum_k A[i, k] B[k, j] for `rows` (a literal) x COLUMNS float32 outputs, kept in registers.
 
-    A[i, k] is a[a_start + i a_row + k a_step]; B[k, j] is b[b_start + k b_step + j]; C[i, j] is c[c_start + i c_row + j].
+    A[i, k] is a[a_start + i a_row + k a_step], B[k, j] is b[b_start + k b_step + j], and C[i, j] is
+    c[c_start + i c_row + j].
     """
     if not isinstance(rows, types.IntegerLiteral) or _tile_type_error(a, b, c):
         return None
@@ -55,14 +53,14 @@ def tile(  # type: ignore[no-untyped-def]
     index = types.intp
     signature = types.void(rows, a, index, index, index, b, index, index, c, index, index, index)
 
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, sig, args):
         _, a_val, a_start, a_row, a_step, b_val, b_start, b_step, c_val, c_start, c_row, depth = args
         scalar = ir.FloatType()
         vector = ir.VectorType(scalar, LANES)
         size = depth.type
         zero, one = ir.Constant(size, 0), ir.Constant(size, 1)
 
-        def data(array_type, value):  # type: ignore[no-untyped-def]
+        def data(array_type, value):
             return context.make_array(array_type)(context, builder, value).data
 
         a_data, b_data, c_data = data(sig.args[1], a_val), data(sig.args[5], b_val), data(sig.args[8], c_val)
@@ -70,7 +68,7 @@ def tile(  # type: ignore[no-untyped-def]
             builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{LANES}f32"
         )
 
-        def vector_at(base, offset):  # type: ignore[no-untyped-def]
+        def vector_at(base, offset):
             return builder.bitcast(builder.gep(base, [offset]), vector.as_pointer())
 
         # Load the sums.
@@ -130,20 +128,32 @@ def tile(  # type: ignore[no-untyped-def]
     return signature, codegen
 
 
+tile: Any = intrinsic(prefer_literal=True)(_tile)
+
+
 # Signatures are given here: a caller's literal numbers would each compile a version of their own.
 _FLOATS, _INT = types.float32[::1], types.int64
 
 
 @jit(types.void(_FLOATS, _INT, _FLOATS, _INT, _INT))
-def copy(source, source_start, target, target_start, count):  # type: ignore[no-untyped-def]
-    """target[...] = source[...]: through views, whose loop index cannot be negative, so that it becomes a vector copy."""
+def copy(source, source_start, target, target_start, count):
+    """target[...] = source[...]; through views, whose index cannot be negative, it becomes a vector copy."""
     read, write = source[source_start : source_start + count], target[target_start : target_start + count]
     for i in range(count):
         write[i] = read[i]
 
 
+@jit(types.void(_FLOATS, _INT, _INT, _INT, _FLOATS))
+def add_rows(rows, start, count, width, sums):
+    """sums[j] += the sum over `count` rows of `width` numbers: what a bias gets of a gradient."""
+    for i in range(count):
+        row = rows[start + i * width : start + (i + 1) * width]
+        for j in range(width):
+            sums[j] += row[j]
+
+
 @jit(types.void(_FLOATS, *[_INT] * 5, _FLOATS))
-def pack(b, b_start, b_row, b_column, depth, columns, packed):  # type: ignore[no-untyped-def]
+def pack(b, b_start, b_row, b_column, depth, columns, packed):
     """Copy B (depth x columns) to panels of COLUMNS columns, the last filled up with zeros.
 
     B[k, j] is b[b_start + k b_row + j b_column]; it goes to packed[((j // COLUMNS) depth + k) COLUMNS + j % COLUMNS].
@@ -172,7 +182,7 @@ def packed_size(depth: int, columns: int) -> int:
 
 
 @jit(types.void(_FLOATS, *[_INT] * 4, _FLOATS, _INT, _INT, _FLOATS, _INT, _INT))
-def multiply_add(a, a_start, a_row, a_step, rows, packed, depth, columns, c, c_start, c_row):  # type: ignore[no-untyped-def]
+def multiply_add(a, a_start, a_row, a_step, rows, packed, depth, columns, c, c_start, c_row):
     """C += A B for A (rows x depth), B (depth x columns) packed, C (rows x columns): tiles over rows and panels."""
     scratch = np.empty(ROWS * COLUMNS, np.float32)
     for panel in range((columns + COLUMNS - 1) // COLUMNS):

@@ -1,4 +1,4 @@
-"""The digit classifier: minisd's own judge of what was drawn, and the features that the Fréchet distance is taken in."""
+"""The digit classifier: the judge of what was drawn, and the features that the Fréchet distance is taken in."""
 
 from __future__ import annotations
 

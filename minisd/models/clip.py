@@ -2,8 +2,8 @@
 
     text:   ids -> token + position embeddings -> causal transformer -> final norm -> tokens (B, M, D)
             the token at the first end mark has seen the whole sentence: its projection is the sentence's vector
-    image:  picture -> convolutions -> mean over pixels -> projection
-    loss:   every picture must find its caption among the batch's, and every caption its picture (cross-entropy both ways)
+    image:  picture -> convolutions -> projection of all pixels
+    loss:   every picture must find its caption in the batch, and every caption its picture (cross-entropy both ways)
 
 Differs: CLIP's text encoder is 12 layers of width 768 with 77 positions, and its image encoder a vision transformer.
 """
@@ -31,10 +31,10 @@ class CLIPConfig:
 
     vocabulary: int
     end_id: int
-    context_length: int = 16
+    context_length: int = 12
     width: int = 64
     layers: int = 3
-    heads: int = 4
+    heads: int = 2
     embedding_width: int = 64
     image_channels: tuple[int, int] = (32, 64)
 
@@ -43,9 +43,9 @@ class TextEncoder(Module):
     """Sentences to vectors.
 
     >>> encoder = TextEncoder(CLIPConfig(vocabulary=600, end_id=599), rng=np.random.default_rng(0))
-    >>> tokens, pooled = encoder(np.full((2, 16), 599))
+    >>> tokens, pooled = encoder(np.full((2, 12), 599))
     >>> tokens.shape, pooled.shape
-    ((2, 16, 64), (2, 64))
+    ((2, 12, 64), (2, 64))
     """
 
     def __init__(self, config: CLIPConfig, *, rng: np.random.Generator) -> None:
@@ -68,8 +68,10 @@ class TextEncoder(Module):
         """
         B, M = ids.shape
         if not 1 <= clip_skip <= self.config.layers:
-            raise ValueError(f"clip_skip: wanted 1 (the last layer) to {self.config.layers} (the first), got {clip_skip}")
-        if M > self.config.context_length:
+            raise ValueError(
+                f"clip_skip: wanted 1 (the last layer) to {self.config.layers} (the first), got {clip_skip}"
+            )
+        if self.config.context_length < M:
             raise ValueError(f"text encoder: {M} tokens are more than the context length {self.config.context_length}")
         x = self.token_embedding(ids) + self.position_embedding(np.arange(M))  # (B, M, D)
         states = []
@@ -99,8 +101,7 @@ class ImageEncoder(Module):
         x = ops.silu(self.norm_1(self.conv_1(x)))
         x = ops.silu(self.norm_2(self.conv_2(x)))
         x = ops.silu(self.norm_3(self.conv_3(x)))
-        result: Tensor = self.projection(x.reshape(x.shape[0], -1))
-        return result
+        return self.projection(x.reshape(x.shape[0], -1))
 
 
 class CLIP(Module):

@@ -1,4 +1,4 @@
-"""The conditional U-Net: predicts the noise in a latent, told the time and the prompt (Rombach et al. 2022, section 3.3).
+"""The conditional U-Net: finds the noise in a latent, told the time and the prompt (Rombach et al. 2022, section 3.3).
 
         x_t (7 x 7 x 4)                                    prediction (7 x 7 x 4)
           |                                                   ^
@@ -35,11 +35,12 @@ class UNetConfig:
         channels: one number a level, from full size down; each level is half the size of the one above, rounded up.
         context_width: D of the prompt's tokens.
         pooled_width: E of the prompt's pooled vector.
+        head_width: d of every attention head.
     """
 
     latent_channels: int = 4
-    channels: tuple[int, ...] = (64, 128)
-    heads: int = 4
+    channels: tuple[int, ...] = (64, 96)
+    head_width: int = 32
     groups: int = 8
     context_width: int = 64
     pooled_width: int = 64
@@ -53,9 +54,10 @@ class PromptAttention(Module):
     """
 
     def __init__(self, channels: int, config: UNetConfig, *, rng: np.random.Generator) -> None:
-        self.block = TransformerBlock(
-            channels, config.heads, context_width=config.context_width, expansion=2, rng=rng
-        )
+        heads, rest = divmod(channels, config.head_width)
+        if rest:
+            raise ValueError(f"UNet: {channels} channels do not split into heads of width {config.head_width}")
+        self.block = TransformerBlock(channels, heads, context_width=config.context_width, expansion=2, rng=rng)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         B, H, W, C = x.shape
@@ -116,8 +118,7 @@ class UNet(Module):
             if level > 0:
                 x = self.upsamplers[level - 1](ops.upsample2d(x, 2))
 
-        result: Tensor = self.conv_out(ops.silu(self.norm_out(x)))
-        return result
+        return self.conv_out(ops.silu(self.norm_out(x)))
 
 
 def time_embedding(t: Array, width: int) -> Array:

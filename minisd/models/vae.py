@@ -1,4 +1,4 @@
-"""The variational autoencoder: pictures to small latents and back (Kingma & Welling 2014; Rombach et al. 2022, section 3.1).
+"""The variational autoencoder: pictures to small latents and back (Kingma & Welling 2014; Rombach et al. 2022).
 
     encoder:  x -> mean, log_variance           z = mean + exp(log_variance / 2) noise     (reparameterisation)
     decoder:  z -> x'
@@ -75,7 +75,8 @@ class VAE(Module):
         """
         _, H, W, _ = x.shape
         if H % 4 or W % 4:
-            raise ValueError(f"VAE: {H} x {W} is not a multiple of 4; nearest: {round(H / 4) * 4} x {round(W / 4) * 4}")
+            nearest = [max(1, round(size / 4)) * 4 for size in (H, W)]
+            raise ValueError(f"VAE: {H} x {W} is not a multiple of 4; nearest: {nearest[0]} x {nearest[1]}")
         for layer in self.encoder:
             x = layer(x)
         moments: Tensor = self.to_moments(ops.silu(self.encoder_norm(x)))
@@ -87,8 +88,7 @@ class VAE(Module):
         x = z
         for layer in self.decoder:
             x = layer(x)
-        result: Tensor = self.to_image(ops.silu(self.decoder_norm(x)))
-        return result
+        return self.to_image(ops.silu(self.decoder_norm(x)))
 
     def forward(self, x: Tensor, noise: Array) -> tuple[Tensor, Tensor, Tensor]:
         """Encode, draw z with `noise` ~ N(0, 1), decode; returns the picture, mean and log-variance."""
@@ -97,7 +97,7 @@ class VAE(Module):
 
 
 def reparameterise(mean: Tensor, log_variance: Tensor, noise: Array) -> Tensor:
-    """z = mean + exp(log_variance / 2) noise: a draw that gradients pass through (Kingma & Welling 2014, section 2.4)."""
+    """z = mean + exp(log_variance / 2) noise: a draw that gradients pass (Kingma & Welling 2014, section 2.4)."""
     return mean + (log_variance * 0.5).exp() * Tensor(noise)
 
 

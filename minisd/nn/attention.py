@@ -17,7 +17,13 @@ class MultiHeadAttention(Module):
     """
 
     def __init__(
-        self, width: int, heads: int, *, rng: np.random.Generator, context_width: int | None = None, causal: bool = False
+        self,
+        width: int,
+        heads: int,
+        *,
+        rng: np.random.Generator,
+        context_width: int | None = None,
+        causal: bool = False,
     ) -> None:
         if width % heads:
             raise ValueError(f"MultiHeadAttention: a width of {width} does not split into {heads} heads")
@@ -35,8 +41,7 @@ class MultiHeadAttention(Module):
         key = self.to_key(context).reshape(B, M, h, D // h)
         value = self.to_value(context).reshape(B, M, h, D // h)
         out = ops.attention(query, key, value, causal=self.causal)
-        result: Tensor = self.to_out(out.reshape(B, N, D))
-        return result
+        return self.to_out(out.reshape(B, N, D))
 
 
 class TransformerBlock(Module):

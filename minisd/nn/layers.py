@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from minisd_kernels.arguments import pair
 
 from minisd import ops
 from minisd.autograd import Array, Tensor
 from minisd.nn.module import Module, Parameter, random_weight, zeros
 from minisd.ops.convolution import Size
-from minisd_kernels.arguments import pair
 
 
 class Linear(Module):

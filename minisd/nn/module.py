@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,9 @@ class Module:
         """
         parameters = self.parameters()
         buffer = parameters[0].data.base
-        if buffer is None or buffer.ndim != 1 or any(parameter.data.base is not buffer for parameter in parameters):
+        shared = buffer is not None and all(parameter.data.base is buffer for parameter in parameters)
+        # Parameters in a buffer of another size are part of a larger module's: they move to one of their own.
+        if not shared or buffer.shape != (self.parameter_count(),):
             buffer = np.concatenate([parameter.data.reshape(-1) for parameter in parameters])
             start = 0
             for parameter in parameters:
@@ -79,14 +82,16 @@ class Module:
             if names
         ]
         if problems:
-            raise ValueError(f"these weights are of another architecture than {type(self).__name__}: {'; '.join(problems)}")
+            raise ValueError(
+                f"these weights are of another architecture than {type(self).__name__}: {'; '.join(problems)}"
+            )
         for name, array in own.items():
             array[...] = state[name]
 
-    def __call__(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)
 
-    def forward(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
 
 

@@ -20,7 +20,13 @@ class ResidualBlock(Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, *, rng: np.random.Generator, groups: int = 8, condition_width: int | None = None
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        rng: np.random.Generator,
+        groups: int = 8,
+        condition_width: int | None = None,
     ) -> None:
         self.norm_1 = GroupNorm(groups, inputs)
         self.conv_1 = Conv2d(inputs, outputs, 3, padding=1, rng=rng)

@@ -10,7 +10,7 @@ from minisd.autograd import Array, Function, Tensor
 
 
 class _SiLU(Function):
-    def forward(self, x: Array) -> Array:  # type: ignore[override]
+    def forward(self, x: Array) -> Array:
         self.x = x
         return silu_kernel.forward(x)
 
@@ -19,7 +19,7 @@ class _SiLU(Function):
 
 
 class _GELU(Function):
-    def forward(self, x: Array) -> Array:  # type: ignore[override]
+    def forward(self, x: Array) -> Array:
         self.x = x
         return gelu_kernel.forward(x)
 
@@ -28,7 +28,7 @@ class _GELU(Function):
 
 
 class _Softmax(Function):
-    def forward(self, x: Array) -> Array:  # type: ignore[override]
+    def forward(self, x: Array) -> Array:
         self.y = softmax_kernel.forward(x)
         return self.y
 

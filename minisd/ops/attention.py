@@ -8,7 +8,7 @@ from minisd.autograd import Array, Function, Tensor
 
 
 class _Attention(Function):
-    def forward(self, query: Array, key: Array, value: Array, causal: bool) -> Array:  # type: ignore[override]
+    def forward(self, query: Array, key: Array, value: Array, causal: bool) -> Array:
         out, logsumexp = attention_kernel.forward(query, key, value, causal=causal)
         self.saved, self.causal = (query, key, value, out, logsumexp), causal
         return out

@@ -14,7 +14,7 @@ Size = int | Sequence[int]
 
 
 class _Conv2d(Function):
-    def forward(self, x: Array, weight: Array, bias: Array | None = None, **geometry: Any) -> Array:  # type: ignore[override]
+    def forward(self, x: Array, weight: Array, bias: Array | None = None, **geometry: Any) -> Array:
         self.x, self.weight, self.geometry = x, weight, geometry
         return conv2d_kernel.forward(x, weight, bias, **geometry)
 
@@ -24,7 +24,7 @@ class _Conv2d(Function):
 
 
 class _ConvTranspose2d(Function):
-    def forward(  # type: ignore[override]
+    def forward(
         self, x: Array, weight: Array, bias: Array | None = None, output_padding: Size = 0, **geometry: Any
     ) -> Array:
         self.x, self.weight, self.geometry = x, weight, geometry

@@ -8,7 +8,7 @@ from minisd.autograd import Array, Function, Tensor
 
 
 class _Embedding(Function):
-    def forward(self, table: Array, ids: Array) -> Array:  # type: ignore[override]
+    def forward(self, table: Array, ids: Array) -> Array:
         self.ids, self.vocabulary = ids, table.shape[0]
         return embedding_kernel.forward(table, ids)
 

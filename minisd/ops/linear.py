@@ -8,7 +8,7 @@ from minisd.autograd import Array, Function, Tensor
 
 
 class _Linear(Function):
-    def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:  # type: ignore[override]
+    def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
         self.shape, self.rows, self.weight = x.shape, x.reshape(-1, x.shape[-1]), weight
         return linear_kernel.forward(self.rows, weight, bias).reshape(*x.shape[:-1], weight.shape[1])
 

@@ -22,7 +22,7 @@ def mean_squared_error(prediction: Tensor, target: Tensor) -> Tensor:
 class _CrossEntropy(Function):
     """-sum target log softmax(logits), averaged over rows; its gradient is softmax(logits) - target."""
 
-    def forward(self, logits: Array, target: Array) -> Array:  # type: ignore[override]
+    def forward(self, logits: Array, target: Array) -> Array:
         shifted = logits - logits.max(axis=-1, keepdims=True)
         log_total = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
         log_probability = shifted - log_total
@@ -45,7 +45,9 @@ def cross_entropy(logits: Tensor, target: Array) -> Tensor:
     """
     if target.ndim == 1:
         if target.min() < 0 or target.max() >= logits.shape[1]:
-            raise ValueError(f"cross_entropy: wanted classes in 0..{logits.shape[1] - 1}, got {target.min()}..{target.max()}")
+            raise ValueError(
+                f"cross_entropy: wanted classes in 0..{logits.shape[1] - 1}, got {target.min()}..{target.max()}"
+            )
         target = np.eye(logits.shape[1], dtype=logits.dtype)[target]
     return _CrossEntropy.apply(logits, target=target)
 

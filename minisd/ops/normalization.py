@@ -9,7 +9,7 @@ from minisd.autograd import Array, Function, Tensor
 
 
 class _GroupNorm(Function):
-    def forward(self, x: Array, gamma: Array, beta: Array, groups: int) -> Array:  # type: ignore[override]
+    def forward(self, x: Array, gamma: Array, beta: Array, groups: int) -> Array:
         y, mean, rstd = group_norm_kernel.forward(x, gamma, beta, groups=groups)
         self.saved, self.groups = (x, gamma, mean, rstd), groups
         return y
@@ -19,7 +19,7 @@ class _GroupNorm(Function):
 
 
 class _LayerNorm(Function):
-    def forward(self, x: Array, gamma: Array, beta: Array) -> Array:  # type: ignore[override]
+    def forward(self, x: Array, gamma: Array, beta: Array) -> Array:
         y, mean, rstd = layer_norm_kernel.forward(x, gamma, beta)
         self.saved = (x, gamma, mean, rstd)
         return y

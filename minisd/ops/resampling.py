@@ -12,7 +12,7 @@ from minisd.ops.convolution import Size
 
 
 class _MaxPool2d(Function):
-    def forward(self, x: Array, **geometry: Any) -> Array:  # type: ignore[override]
+    def forward(self, x: Array, **geometry: Any) -> Array:
         y, argmax = max_pool2d_kernel.forward(x, **geometry)
         self.argmax, self.shape, self.geometry = argmax, x.shape, geometry
         return y
@@ -22,7 +22,7 @@ class _MaxPool2d(Function):
 
 
 class _Upsample2d(Function):
-    def forward(self, x: Array, scale: Size) -> Array:  # type: ignore[override]
+    def forward(self, x: Array, scale: Size) -> Array:
         self.scale = scale
         return upsample2d_kernel.forward(x, scale)
 

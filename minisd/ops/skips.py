@@ -9,7 +9,7 @@ from minisd.autograd import Array, Function, Tensor
 
 
 class _Concatenate(Function):
-    def forward(self, *arrays: Array, axis: int) -> Array:  # type: ignore[override]
+    def forward(self, *arrays: Array, axis: int) -> Array:
         self.axis, self.cuts = axis, np.cumsum([array.shape[axis] for array in arrays])[:-1]
         return np.concatenate(arrays, axis=axis)
 
@@ -25,7 +25,7 @@ def concatenate(tensors: list[Tensor], axis: int = -1) -> Tensor:
 def crop(x: Tensor, height: int, width: int) -> Tensor:
     """The centre of x, `height` x `width` pixels; nothing happens where the size fits already."""
     _, H, W, _ = x.shape
-    if (H, W) == (height, width):
+    if (height, width) == (H, W):
         return x
     top, left = crop_offset(H, height), crop_offset(W, width)
     return x[:, top : top + height, left : left + width]

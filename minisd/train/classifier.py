@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
+from tqdm import tqdm
 
 from minisd import ops
 from minisd.autograd import Array, Tensor
 from minisd.data.digits import DigitSet
 from minisd.models.classifier import Classifier, ClassifierConfig
 from minisd.pictures import to_unit_range
-from minisd.train.loop import Recipe
+from minisd.train.loop import Fit, Recipe
+
+_MEASURED_STEPS = (5, 30)  # from the first to the second is measured how long a step takes; compiling comes before
 
 
 class ClassifierTask:
-    """Cross-entropy of the digit; the pictures are shifted by up to two pixels, so that the judge is not fooled by place."""
+    """Cross-entropy of the digit; pictures are shifted by up to two pixels, so that place does not matter."""
 
     name = "judge"
     recipe = Recipe(batch=128, peak_lr=3e-3, ema_decay=0.995, weight_decay=1e-2)
@@ -34,3 +39,27 @@ class ClassifierTask:
 
     def preview(self) -> None:
         return None
+
+
+def train_judge(digits: DigitSet, *, seed: int = 0, minutes: float = 2.0, steps: int | None = None) -> Classifier:
+    """A judge trained on `digits`, for `steps` steps or, without them, for about so many minutes.
+
+    Raises:
+        TrainingDiverged: a loss is no longer finite.
+    """
+    task = ClassifierTask(digits, np.random.default_rng(seed))
+    fit = Fit(task, seed=seed, steps=steps)
+    first, last = _MEASURED_STEPS
+    started = measured_from = time.monotonic()
+    with tqdm(total=steps, desc=task.name, unit="step", dynamic_ncols=True) as bar:
+        while not fit.done:
+            fit.step()
+            bar.update()
+            now = time.monotonic()
+            if fit.steps_done == first:
+                measured_from = now
+            elif fit.steps is None and fit.steps_done == last:
+                left = started + 60 * minutes - now
+                fit.steps = bar.total = last + max(1, int(left / (now - measured_from) * (last - first)))
+    fit.ema.weights[...] = fit.ema.average  # the buffer that the module's parameters are views of
+    return task.module

@@ -29,8 +29,7 @@ class CLIPTask:
     def loss(self, indices: Array, rng: np.random.Generator) -> Tensor:
         captions = self.data.captions(indices, rng)
         ids, _ = self.tokenizer(captions, self.module.config.context_length)
-        loss: Tensor = self.module(Tensor(to_unit_range(self.data.images[indices])), ids)
-        return loss
+        return self.module(Tensor(to_unit_range(self.data.images[indices])), ids)
 
     def preview(self) -> None:
         return None

@@ -76,7 +76,8 @@ class CaptionedFolder:
 
     def example_captions(self) -> list[str]:
         distinct = self.all_captions()
-        return [distinct[i * len(distinct) // 10] for i in range(min(10, len(distinct)))]
+        count = min(10, len(distinct))
+        return [distinct[i * len(distinct) // count] for i in range(count)]
 
 
 DATA_SETS = ("mnist", "strokes", "folder")
@@ -94,6 +95,4 @@ def load_training_set(name: str, data_dir: Path | None) -> CaptionedImages:
             raise ValueError("a folder of pictures needs --data-dir: the folder with the pictures and captions.csv")
         images, texts = load_folder(data_dir)
         return CaptionedFolder(images, texts)
-    if name not in DATA_SETS:
-        raise ValueError(f"no data set is called {name!r}; choose one of {', '.join(DATA_SETS)}")
     return CaptionedDigits(load_digits(name, "train", data_dir))

@@ -43,8 +43,10 @@ class Task(Protocol):
     """What a network learns: its name, the module, and the loss of a batch."""
 
     name: str
-    module: Module
     recipe: Recipe
+
+    @property
+    def module(self) -> Module: ...
 
     @property
     def sample_count(self) -> int: ...

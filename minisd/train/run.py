@@ -1,9 +1,9 @@
 """The whole training: VAE, CLIP and U-Net one after the other into one folder, stoppable and resumable at any moment.
 
-    folder/  run.json          what was asked for, and the number of steps planned for each network
-             checkpoints/      the latest states of the network in training
-             *.safetensors, tokenizer.json, model.json      the finished networks; model.json comes last
-             loss.png, samples/                             what can be seen of the progress
+folder/  run.json          what was asked for, and the number of steps planned for each network
+         checkpoints/      the latest states of the network in training
+         *.safetensors, tokenizer.json, model.json      the finished networks; model.json comes last
+         loss.png, samples/                             what can be seen of the progress
 """
 
 from __future__ import annotations
@@ -79,15 +79,15 @@ class Run:
         """A new run.
 
         Raises:
-            CheckpointError: the folder holds a run already, or cannot be written.
+            CheckpointError: the folder holds a run or a model already.
         """
+        run = cls(folder, settings)
         if (folder / "run.json").exists():
             raise checkpoint.CheckpointError(
                 f"{folder} holds a training run already: go on with --resume, or choose another folder with --out"
             )
-        checkpoint.make_folder(folder)
-        run = cls(folder, settings)
-        run._save_plan()
+        if run.finished or any(run._weights(network).exists() for network in NETWORKS):
+            raise checkpoint.CheckpointError(f"{folder} holds a model already: choose another folder with --out")
         return run
 
     @classmethod
@@ -101,7 +101,9 @@ class Run:
         try:
             return cls(folder, Settings(**about["settings"]), about["planned"], about["seconds"])
         except (KeyError, TypeError) as error:
-            raise checkpoint.CheckpointError(f"{folder / 'run.json'} does not describe a training run: {error}") from error
+            raise checkpoint.CheckpointError(
+                f"{folder / 'run.json'} does not describe a training run: {error}"
+            ) from error
 
     @property
     def finished(self) -> bool:
@@ -128,6 +130,7 @@ class Run:
             self._sitting = time.monotonic() - self.seconds
             self._interrupted = interrupted
             data = load_training_set(self.settings.data, Path(d) if (d := self.settings.data_dir) else None)
+            self._save_plan()  # not before the data are there: a run that cannot start leaves nothing in the way
             say(f"{len(data):,} pictures of {self.settings.data}; first steps compile the kernels")
             self._fit("vae", lambda: VAETask(data.images, self._rng("vae")), say)
             self._fit("clip", lambda: CLIPTask(data, self._tokenizer(data), self._rng("clip")), say)
@@ -198,7 +201,10 @@ class Run:
                         bar.reset(fit.steps)
                         bar.update(fit.steps_done)
                 bar.set_postfix(
-                    {"loss": f"{np.mean(fit.losses[-50:]):.4f}", "images/s": f"{fit.task.recipe.batch / (now - started):.0f}"},
+                    {
+                        "loss": f"{np.mean(fit.losses[-50:]):.4f}",
+                        "images/s": f"{fit.task.recipe.batch / (now - started):.0f}",
+                    },
                     refresh=False,
                 )
                 if self._interrupted or now - last_save > _CHECKPOINT_SECONDS:
@@ -215,7 +221,7 @@ class Run:
             checkpoint.save_arrays(self._weights(network), fit.task.module.state_dict())
 
     def _plan(self, fit: Fit, network: str, seconds_a_step: float) -> None:
-        """Decide how many steps fit into the network's share of the time, once: from then on the run is reproducible."""
+        """Decide, once, how many steps fit into the network's share of the time: then the run is reproducible."""
         share = sum(SHARES[name] for name in NETWORKS[: NETWORKS.index(network) + 1])
         left = share * self.settings.minutes * 60 - (time.monotonic() - self._sitting)
         fit.steps = self.planned[network] = fit.steps_done + max(1, int(0.95 * left / seconds_a_step))
@@ -237,11 +243,8 @@ class Run:
 
     def _last_good(self, checkpoints: checkpoint.Checkpoints) -> str:
         found = checkpoints.latest()
-        return (
-            f"the last good checkpoint is {checkpoints.folder / found.name}: look at the data, or lower the learning rate"
-            if found
-            else "no checkpoint was written yet: look at the data, or lower the learning rate"
-        )
+        where = "no checkpoint was written yet" if found is None else f"the last good checkpoint is {found.name}"
+        return f"{where}; look at the data, or lower the learning rate"
 
 
 class _Flag:

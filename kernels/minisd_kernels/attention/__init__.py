@@ -37,9 +37,11 @@ def forward(query: Any, key: Any, value: Any, *, scale: float | None = None, cau
     M = key.shape[1]
     require_shape("attention value", value, "(B, M, h, d)", (B, M, h, d))
     require_float("attention", query, key, value)
+    if M == 0:
+        raise ShapeError("attention: wanted at least one key to look at, got a context of 0 tokens")
     if causal and N != M:
         raise ShapeError(f"causal attention: wanted as many keys as queries, got {M} keys for {N} queries")
-    return kernel(__name__, query).forward(query, key, value, _scale(scale, d), causal)  # type: ignore[no-any-return]
+    return kernel(__name__, query).forward(query, key, value, _scale(scale, d), causal)
 
 
 def backward(
@@ -58,10 +60,17 @@ def backward(
     With P the softmax:  grad_value = P^T grad,  dP = grad value^T,  dS = P (dP - <grad, out>),
     grad_query = scale dS key,  grad_key = scale dS^T query.
     """
-    require_shape("attention grad", grad, "(B, N, h, d)", query.shape)
+    B, N, h, d = query.shape
+    M = key.shape[1]
+    for name, array in (("grad", grad), ("out", out)):
+        require_shape(f"attention {name}", array, "(B, N, h, d)", (B, N, h, d))
+    for name, array in (("key", key), ("value", value)):
+        require_shape(f"attention {name}", array, "(B, M, h, d)", (B, M, h, d))
+    require_shape("attention logsumexp", logsumexp, "(B, h, N)", (B, h, N))
+    require_float("attention", grad, query, key, value, out, logsumexp)
     run = kernel(__name__, query)
-    grads = run.backward(grad, query, key, value, out, logsumexp, _scale(scale, query.shape[3]), causal)
-    return grads  # type: ignore[no-any-return]
+    grads = run.backward(grad, query, key, value, out, logsumexp, _scale(scale, d), causal)
+    return grads
 
 
 def _scale(scale: float | None, d: int) -> float:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from numba import prange
 
 from minisd_kernels.compiling import contiguous, jit, parallel_jit
-from minisd_kernels.fast_exp import exp
-from minisd_kernels.register_tile import multiply_add, pack, packed_size
+from minisd_kernels.fast_exp import exp, maximum
+from minisd_kernels.register_tile import COLUMNS, multiply_add, pack, packed_size
 
 Array = npt.NDArray[Any]
 
@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 
 
 @jit
-def _forward_plain(query, key, value, scale, causal, out, logsumexp):  # type: ignore[no-untyped-def]
+def _forward_plain(query, key, value, scale, causal, out, logsumexp):
     B, N, heads, d = query.shape
     M = key.shape[1]
     scores = np.empty(M)
@@ -46,9 +46,7 @@ def _forward_plain(query, key, value, scale, causal, out, logsumexp):  # type: i
 
 
 @jit
-def _backward_plain(  # type: ignore[no-untyped-def]
-    grad, query, key, value, out, logsumexp, scale, causal, grad_query, grad_key, grad_value
-):
+def _backward_plain(grad, query, key, value, out, logsumexp, scale, causal, grad_query, grad_key, grad_value):
     B, N, heads, d = query.shape
     M = key.shape[1]
     for b in range(B):
@@ -75,16 +73,21 @@ def _backward_plain(  # type: ignore[no-untyped-def]
 # score, what has been summed so far is scaled down by exp(old largest - new largest). One thread has one head of one
 # sample, so nothing is summed across threads.
 
-_QUERIES, _KEYS = 56, 64  # a block: a multiple of every tile height, and of every panel width
+_QUERIES = 56  # a block of queries: a multiple of every tile height
+_KEYS = COLUMNS * max(1, 64 // COLUMNS)  # a block of keys: whole panels, so that no tile is cut off at its edge
 
 
 @jit
-def _score_block(  # type: ignore[no-untyped-def]
-    query, q_start, row, n_count, keys, m_count, d, scale, causal, first_n, first_m, scores
-):
+def _whole_panels(columns):
+    """Columns with those that packing filled up with zeros; computing them too is cheaper than cutting them off."""
+    return (columns + COLUMNS - 1) // COLUMNS * COLUMNS
+
+
+@jit
+def _score_block(query, q_start, row, n_count, keys, m_count, d, scale, causal, first_n, first_m, scores):
     """scores[n, m] = scale <query, key> for a block; -inf where a causal query must not look."""
-    scores[:] = np.float32(0)
-    multiply_add(query, q_start, row, 1, n_count, keys, d, m_count, scores, 0, _KEYS)
+    scores[: n_count * _KEYS] = np.float32(0)
+    multiply_add(query, q_start, row, 1, n_count, keys, d, _whole_panels(m_count), scores, 0, _KEYS)
     for n in range(n_count):
         line = scores[n * _KEYS : n * _KEYS + m_count]
         for m in range(m_count):
@@ -95,7 +98,7 @@ def _score_block(  # type: ignore[no-untyped-def]
 
 
 @parallel_jit
-def _forward_fast(query, key, value, B, N, M, heads, d, scale, causal, out, logsumexp, size):  # type: ignore[no-untyped-def]
+def _forward_fast(query, key, value, B, N, M, heads, d, scale, causal, out, logsumexp, size):
     row = heads * d
     for head in prange(B * heads):
         b, h = head // heads, head % heads
@@ -116,7 +119,7 @@ def _forward_fast(query, key, value, B, N, M, heads, d, scale, causal, out, logs
                     line = scores[n * _KEYS : n * _KEYS + m_count]
                     new_largest = largest[n]
                     for m in range(m_count):
-                        new_largest = max(new_largest, line[m])
+                        new_largest = maximum(new_largest, line[m])
                     shrink = exp(largest[n] - new_largest)
                     line_total = np.float32(0)
                     for m in range(m_count):
@@ -137,7 +140,7 @@ def _forward_fast(query, key, value, B, N, M, heads, d, scale, causal, out, logs
 
 
 @parallel_jit
-def _backward_fast(  # type: ignore[no-untyped-def]
+def _backward_fast(
     grad, query, key, value, out, logsumexp, B, N, M, heads, d, scale, causal, grad_query, grad_key, grad_value, size
 ):
     row = heads * d
@@ -155,8 +158,8 @@ def _backward_fast(  # type: ignore[no-untyped-def]
                 pack(key, kv_block, 1, row, d, m_count, packed)
                 _score_block(query, q_block, row, n_count, packed, m_count, d, scale, causal, first_n, first_m, weights)
                 pack(value, kv_block, 1, row, d, m_count, packed)
-                grad_scores[:] = np.float32(0)
-                multiply_add(grad, q_block, row, 1, n_count, packed, d, m_count, grad_scores, 0, _KEYS)
+                grad_scores[: n_count * _KEYS] = np.float32(0)
+                multiply_add(grad, q_block, row, 1, n_count, packed, d, _whole_panels(m_count), grad_scores, 0, _KEYS)
                 for n in range(n_count):
                     grad_n = grad[q_block + n * row : q_block + n * row + d]
                     out_n = out[q_block + n * row : q_block + n * row + d]

@@ -77,14 +77,16 @@ def backward(
     dilation: int | Sequence[int] = 1,
     need_input: bool = True,
 ) -> tuple[Any | None, Any, Any]:
-    """Gradients of sum(y * grad) for x, weight and bias; the first is None unless `need_input` (a first layer's is not).
+    """Gradients of sum(y * grad) for x, weight and bias; the first only with `need_input`.
 
     For x, every output pixel hands its gradient back to the pixels of its window; for weight, every window is
     multiplied with its output pixel's gradient.
     """
     s, p, d = _geometry(stride, padding, dilation)
     size = output_size(x.shape[1:3], weight.shape[:2], s, p, d)
+    require_shape("conv2d weight", weight, "(kh, kw, C, O)", (None, None, x.shape[3], None))
     require_shape("conv2d grad", grad, "(B, H', W', O)", (x.shape[0], *size, weight.shape[3]))
+    require_float("conv2d", grad, x, weight)
     run = kernel(__name__, x)
     grad_x = run.input_gradient(grad, weight, x.shape[1:3], s, p, d) if need_input else None
     grad_weight, grad_bias = run.weight_gradient(grad, x, weight.shape[:2], s, p, d)

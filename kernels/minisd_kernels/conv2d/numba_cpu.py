@@ -11,7 +11,7 @@ from numba import prange
 from minisd_kernels.arguments import Pair
 from minisd_kernels.compiling import CHUNKS, contiguous, jit, parallel_jit
 from minisd_kernels.linear import numba_cpu as linear
-from minisd_kernels.register_tile import copy, multiply_add, pack, packed_size
+from minisd_kernels.register_tile import add_rows, copy, multiply_add, pack, packed_size
 
 Array = npt.NDArray[Any]
 
@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 
 
 @jit
-def _forward_plain(x, weight, y, stride, padding, dilation):  # type: ignore[no-untyped-def]
+def _forward_plain(x, weight, y, stride, padding, dilation):
     B, H, W, C = x.shape
     kh, kw, _, O = weight.shape
     for b in range(B):
@@ -29,7 +29,10 @@ def _forward_plain(x, weight, y, stride, padding, dilation):  # type: ignore[no-
             for q in range(y.shape[2]):
                 for i in range(kh):
                     for j in range(kw):
-                        h, w = p * stride[0] - padding[0] + i * dilation[0], q * stride[1] - padding[1] + j * dilation[1]
+                        h, w = (
+                            p * stride[0] - padding[0] + i * dilation[0],
+                            q * stride[1] - padding[1] + j * dilation[1],
+                        )
                         if 0 <= h < H and 0 <= w < W:
                             for c in range(C):
                                 for o in range(O):
@@ -37,7 +40,7 @@ def _forward_plain(x, weight, y, stride, padding, dilation):  # type: ignore[no-
 
 
 @jit
-def _backward_plain(grad, x, weight, grad_x, grad_weight, stride, padding, dilation):  # type: ignore[no-untyped-def]
+def _backward_plain(grad, x, weight, grad_x, grad_weight, stride, padding, dilation):
     B, H, W, C = x.shape
     kh, kw, _, O = weight.shape
     for b in range(B):
@@ -45,7 +48,10 @@ def _backward_plain(grad, x, weight, grad_x, grad_weight, stride, padding, dilat
             for q in range(grad.shape[2]):
                 for i in range(kh):
                     for j in range(kw):
-                        h, w = p * stride[0] - padding[0] + i * dilation[0], q * stride[1] - padding[1] + j * dilation[1]
+                        h, w = (
+                            p * stride[0] - padding[0] + i * dilation[0],
+                            q * stride[1] - padding[1] + j * dilation[1],
+                        )
                         if 0 <= h < H and 0 <= w < W:
                             for c in range(C):
                                 for o in range(O):
@@ -64,7 +70,7 @@ _BLOCK = 56  # output pixels at a time, a multiple of every tile height
 
 
 @jit
-def _gather_windows(x, geometry, first, count, windows):  # type: ignore[no-untyped-def]
+def _gather_windows(x, geometry, first, count, windows):
     """windows[n] = the window of output pixel first + n, zeros where it lies on the padding."""
     H, W, C, kh, kw, OH, OW, sh, sw, ph, pw, dh, dw = geometry
     start = 0
@@ -86,7 +92,7 @@ def _gather_windows(x, geometry, first, count, windows):  # type: ignore[no-unty
 
 
 @jit
-def _scatter_windows(windows, geometry, first, count, x):  # type: ignore[no-untyped-def]
+def _scatter_windows(windows, geometry, first, count, x):
     """x += the windows of output pixels first ... first + count - 1, put back where they were gathered."""
     H, W, C, kh, kw, OH, OW, sh, sw, ph, pw, dh, dw = geometry
     start = 0
@@ -106,7 +112,7 @@ def _scatter_windows(windows, geometry, first, count, x):  # type: ignore[no-unt
 
 
 @parallel_jit
-def _forward_fast(x, geometry, packed, O, y, windows):  # type: ignore[no-untyped-def]
+def _forward_fast(x, geometry, packed, O, y, windows):
     depth = geometry[2] * geometry[3] * geometry[4]
     pixels = y.size // O
     blocks = (pixels + _BLOCK - 1) // _BLOCK
@@ -119,7 +125,7 @@ def _forward_fast(x, geometry, packed, O, y, windows):  # type: ignore[no-untype
 
 
 @parallel_jit
-def _input_gradient_fast(grad, geometry, packed, O, B, grad_x, windows):  # type: ignore[no-untyped-def]
+def _input_gradient_fast(grad, geometry, packed, O, B, grad_x, windows):
     depth = geometry[2] * geometry[3] * geometry[4]
     pixels = geometry[5] * geometry[6]
     for chunk in prange(CHUNKS):  # whole pictures, so that no two threads add to the same pixel
@@ -132,7 +138,7 @@ def _input_gradient_fast(grad, geometry, packed, O, B, grad_x, windows):  # type
 
 
 @parallel_jit
-def _weight_gradient_fast(grad, x, geometry, O, parts, windows, packs):  # type: ignore[no-untyped-def]
+def _weight_gradient_fast(grad, x, geometry, O, parts, bias_parts, windows, packs):
     depth = geometry[2] * geometry[3] * geometry[4]
     pixels = grad.size // O
     blocks = (pixels + _BLOCK - 1) // _BLOCK
@@ -141,6 +147,7 @@ def _weight_gradient_fast(grad, x, geometry, O, parts, windows, packs):  # type:
             first = block * _BLOCK
             count = min(_BLOCK, pixels - first)
             _gather_windows(x, geometry, first, count, windows[chunk])
+            add_rows(grad, first * O, count, O, bias_parts[chunk])
             pack(grad, first * O, O, 1, count, O, packs[chunk])
             multiply_add(windows[chunk], 0, 1, depth, depth, packs[chunk], count, O, parts[chunk], 0, O)
 
@@ -196,16 +203,17 @@ def weight_gradient(
 ) -> tuple[Array, Array]:
     grad, x = contiguous(grad), contiguous(x)
     (_, H, W, C), (_, OH, OW, O) = x.shape, grad.shape
-    grad_bias = np.asarray(grad.reshape(-1, O).sum(axis=0))
     if x.dtype == np.float64:
         grad_weight = np.zeros((*window, C, O))
         _backward_plain(grad, x, np.zeros_like(grad_weight), np.zeros_like(x), grad_weight, stride, padding, dilation)
-        return grad_weight, grad_bias
+        return grad_weight, grad.sum(axis=(0, 1, 2))
     if _is_linear(window, stride, padding):
-        return linear.outer_products(x.reshape(-1, C), grad.reshape(-1, O)).reshape(1, 1, C, O), grad_bias
+        grad_weight, grad_bias = linear.weight_and_bias_gradient(x.reshape(-1, C), grad.reshape(-1, O))
+        return grad_weight.reshape(1, 1, C, O), grad_bias
     depth = window[0] * window[1] * C
-    parts = np.zeros((CHUNKS, depth * O), np.float32)
+    parts, bias_parts = np.zeros((CHUNKS, depth * O), np.float32), np.zeros((CHUNKS, O), np.float32)
     packs = np.empty((CHUNKS, packed_size(_BLOCK, O)), np.float32)
     geometry = (H, W, C, *window, OH, OW, *stride, *padding, *dilation)
-    _weight_gradient_fast(grad.reshape(-1), x.reshape(-1), geometry, O, parts, _window_buffers(depth), packs)
-    return np.asarray(parts.sum(axis=0)).reshape(*window, C, O), grad_bias
+    buffers = (parts, bias_parts, _window_buffers(depth), packs)
+    _weight_gradient_fast(grad.reshape(-1), x.reshape(-1), geometry, O, *buffers)
+    return parts.sum(axis=0).reshape(*window, C, O), bias_parts.sum(axis=0)

@@ -17,7 +17,7 @@ from typing import Any
 
 from minisd_kernels.arguments import Pair, pair, require_float, require_shape
 from minisd_kernels.backends import kernel
-from minisd_kernels.shapes import transposed_output_size
+from minisd_kernels.shapes import ShapeError, transposed_output_size, window_output_size
 
 
 def output_size(
@@ -82,8 +82,16 @@ def backward(
 ) -> tuple[Any, Any, Any]:
     """Gradients of sum(y * grad) for x, weight and bias; the one for x is a plain convolution of grad."""
     s, p, d = _geometry(stride, padding, dilation)
+    require_shape("conv_transpose2d weight", weight, "(kh, kw, C, O)", (None, None, x.shape[3], None))
     require_shape("conv_transpose2d grad", grad, "(B, H', W', O)", (x.shape[0], None, None, weight.shape[3]))
-    return kernel(__name__, x).backward(grad, x, weight, s, p, d)  # type: ignore[no-any-return]
+    require_float("conv_transpose2d", grad, x, weight)
+    axes = zip(grad.shape[1:3], weight.shape[:2], s, p, d, strict=True)
+    if tuple(window_output_size(*axis) for axis in axes) != tuple(x.shape[1:3]):
+        smallest = output_size(x.shape[1:3], weight.shape[:2], s, p, d)
+        raise ShapeError(
+            f"conv_transpose2d grad: wanted (H', W') = {smallest}, plus output padding, got {tuple(grad.shape[1:3])}"
+        )
+    return kernel(__name__, x).backward(grad, x, weight, s, p, d)
 
 
 def _geometry(

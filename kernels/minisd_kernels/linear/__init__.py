@@ -33,5 +33,7 @@ def forward(x: Any, weight: Any, bias: Any | None = None) -> Any:
 
 def backward(grad: Any, x: Any, weight: Any) -> tuple[Any, Any, Any]:
     """Gradients of sum(y * grad): grad weight^T for x, x^T grad for weight, the sum of rows for bias."""
+    require_shape("linear weight", weight, "(K, N)", (x.shape[1], None))
     require_shape("linear grad", grad, "(M, N)", (x.shape[0], weight.shape[1]))
-    return kernel(__name__, x).backward(grad, x, weight)  # type: ignore[no-any-return]
+    require_float("linear", grad, x, weight)
+    return kernel(__name__, x).backward(grad, x, weight)

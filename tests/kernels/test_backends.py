@@ -1,0 +1,228 @@
+"""Which backend runs: the default, the choice, what is missing; and NumPy and Numba agree on every kernel there is."""
+
+from __future__ import annotations
+
+import importlib.util
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import minisd_kernels
+import numpy as np
+import pytest
+from minisd_kernels import (
+    adam,
+    attention,
+    backends,
+    conv2d,
+    conv_transpose2d,
+    embedding,
+    gelu,
+    group_norm,
+    layer_norm,
+    linear,
+    max_pool2d,
+    silu,
+    softmax,
+    upsample2d,
+)
+from minisd_kernels.backends import BackendUnavailable, available_backends, current_backend, use_backend
+from strategies import Array, Arrays
+
+# ---- The choice
+
+
+@pytest.fixture(autouse=True)
+def fresh_choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("MINISD_BACKEND", raising=False)
+    backends.missing_reason.cache_clear()
+    backends._load.cache_clear()
+    yield
+    backends.missing_reason.cache_clear()
+    backends._load.cache_clear()
+
+
+def hide(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
+    """Let this machine seem not to have `packages`."""
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in packages else find_spec(name))
+
+
+def module_for(array: Any) -> str:
+    return backends.kernel("minisd_kernels.silu", array).__name__
+
+
+def test_numba_is_the_default() -> None:
+    assert current_backend() == "numba"
+    assert module_for(np.ones(1)) == "minisd_kernels.silu.numba_cpu"
+
+
+def test_use_backend_holds_inside_its_block_even_when_it_fails() -> None:
+    with use_backend("numpy"):
+        assert module_for(np.ones(1)) == "minisd_kernels.silu.numpy_ref"
+        with use_backend("numba"):
+            assert current_backend() == "numba"
+        assert current_backend() == "numpy"
+    with pytest.raises(KeyError), use_backend("numpy"):
+        raise KeyError
+    assert current_backend() == "numba"
+
+
+def test_the_environment_chooses_and_use_backend_overrules_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINISD_BACKEND", "numpy")
+    assert module_for(np.ones(1)) == "minisd_kernels.silu.numpy_ref"
+    with use_backend("numba"):
+        assert current_backend() == "numba"
+    monkeypatch.setenv("MINISD_BACKEND", "")
+    assert current_backend() == "numba"
+
+
+@pytest.mark.parametrize("name", ["torch", "Numba", " "])
+def test_an_unknown_backend_is_refused_with_the_choices(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with pytest.raises(BackendUnavailable, match="choose one of numpy, numba, cupy"), use_backend(name):
+        pass
+    monkeypatch.setenv("MINISD_BACKEND", name)
+    with pytest.raises(BackendUnavailable, match="choose one of numpy, numba, cupy"):
+        silu.forward(np.ones(1))
+
+
+def test_a_missing_backend_names_the_line_that_installs_it_and_nothing_falls_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hide(monkeypatch, "numba", "cupy")
+    assert available_backends() == ["numpy"]
+    with pytest.raises(BackendUnavailable, match=r"backend 'numba': numba is not installed: pip install numba"):
+        silu.forward(np.ones(1))  # the default is numba: numpy has to be asked for
+    with pytest.raises(BackendUnavailable, match=r"cupy is not installed: pip install cupy"), use_backend("cupy"):
+        pass
+    with use_backend("numpy"):
+        assert silu.forward(np.zeros(1)).tolist() == [0]
+
+
+class FakeOnDevice:
+    """What the dispatch sees of a CuPy array."""
+
+    shape, dtype = (2, 3), np.dtype(np.float32)
+
+
+FakeOnDevice.__module__ = "cupy._core.core"
+
+
+def test_an_array_on_a_gpu_never_runs_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    hide(monkeypatch, "cupy")
+    for choice in ("numpy", "numba"):
+        with use_backend(choice), pytest.raises(BackendUnavailable, match="cupy is not installed: pip install cupy"):
+            silu.forward(FakeOnDevice())
+
+
+def test_an_operation_without_a_kernel_for_the_backend_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "_require", lambda backend: backend)
+    hide(monkeypatch, "minisd_kernels.silu.cupy_gpu")
+    with pytest.raises(BackendUnavailable, match="silu has no cupy kernel yet; move its arrays to the CPU"):
+        backends._load.__wrapped__("minisd_kernels.silu", "cupy")
+
+
+# ---- Importing
+
+
+@pytest.mark.parametrize("module", ["minisd", "minisd_kernels.shapes", "minisd.models.unet"])
+def test_importing_starts_no_compiler_and_prints_nothing(module: str) -> None:
+    code = f"import sys, {module}; assert not {{'numba', 'llvmlite', 'matplotlib', 'cupy'}} & sys.modules.keys()"
+    result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+# ---- Every kernel, forward and backward
+
+
+def agree_adam(make: Arrays) -> list[Array]:
+    param, grad, m, v = make(9), make(9), make(9), make(9) ** 2
+    adam.step(param, grad, m, v, step=3, lr=0.1, weight_decay=0.1)
+    return [param, m, v]
+
+
+def agree_attention(make: Arrays) -> list[Array]:
+    query, key, value, grad = make(2, 60, 2, 5), make(2, 70, 2, 5), make(2, 70, 2, 5), make(2, 60, 2, 5)
+    out, logsumexp = attention.forward(query, key, value)
+    return [out, logsumexp, *attention.backward(grad, query, key, value, out, logsumexp)]
+
+
+def agree_conv2d(make: Arrays) -> list[Array]:
+    x, weight, bias, options = make(3, 9, 8, 5), make(3, 2, 5, 7), make(7), {"stride": (2, 1), "padding": (1, 0)}
+    y = conv2d.forward(x, weight, bias, **options)
+    return [y, *conv2d.backward(make(*y.shape), x, weight, **options)]
+
+
+def agree_conv_transpose2d(make: Arrays) -> list[Array]:
+    x, weight, bias, options = make(3, 5, 4, 5), make(3, 2, 5, 7), make(7), {"stride": (2, 1), "padding": (1, 0)}
+    y = conv_transpose2d.forward(x, weight, bias, **options)
+    return [y, *conv_transpose2d.backward(make(*y.shape), x, weight, **options)]
+
+
+def agree_embedding(make: Arrays) -> list[Array]:
+    ids = np.array([[0, 4, 4], [2, 1, 4]])
+    return [embedding.forward(make(5, 3), ids), embedding.backward(make(2, 3, 3), ids, 5)]
+
+
+def agree_gelu(make: Arrays) -> list[Array]:
+    x = make(4, 9)
+    return [gelu.forward(x), gelu.backward(make(4, 9), x)]
+
+
+def agree_group_norm(make: Arrays) -> list[Array]:
+    x, gamma, beta = make(2, 5, 4, 6), make(6), make(6)
+    y, mean, rstd = group_norm.forward(x, gamma, beta, groups=3)
+    return [y, mean, rstd, *group_norm.backward(make(*x.shape), x, gamma, mean, rstd, groups=3)]
+
+
+def agree_layer_norm(make: Arrays) -> list[Array]:
+    x, gamma, beta = make(2, 5, 17), make(17), make(17)
+    y, mean, rstd = layer_norm.forward(x, gamma, beta)
+    return [y, mean, rstd, *layer_norm.backward(make(*x.shape), x, gamma, mean, rstd)]
+
+
+def agree_linear(make: Arrays) -> list[Array]:
+    x, weight = make(60, 5), make(5, 17)
+    return [linear.forward(x, weight, make(17)), *linear.backward(make(60, 17), x, weight)]
+
+
+def agree_max_pool2d(make: Arrays) -> list[Array]:
+    y, argmax = max_pool2d.forward(make(2, 9, 8, 3), window=(3, 2), stride=2, padding=(1, 0))
+    grad_x = max_pool2d.backward(make(*y.shape), argmax, (2, 9, 8, 3), window=(3, 2), stride=2, padding=(1, 0))
+    return [y, argmax, grad_x]
+
+
+def agree_silu(make: Arrays) -> list[Array]:
+    x = make(4, 9)
+    return [silu.forward(x), silu.backward(make(4, 9), x)]
+
+
+def agree_softmax(make: Arrays) -> list[Array]:
+    y = softmax.forward(make(4, 9))
+    return [y, softmax.backward(make(4, 9), y)]
+
+
+def agree_upsample2d(make: Arrays) -> list[Array]:
+    return [upsample2d.forward(make(2, 3, 4, 3), (2, 3)), upsample2d.backward(make(2, 6, 12, 3), (2, 3))]
+
+
+AGREE: dict[str, Callable[[Arrays], list[Array]]] = {
+    name.removeprefix("agree_"): function for name, function in list(globals().items()) if name.startswith("agree_")
+}
+
+
+@pytest.mark.parametrize(
+    "operation", [module.name for module in pkgutil.iter_modules(minisd_kernels.__path__) if module.ispkg]
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numpy_and_numba_agree_on_every_kernel(operation: str, dtype: type[Any]) -> None:
+    assert operation in AGREE, f"{operation}: no test holds its backends against each other; write agree_{operation}"
+    results = []
+    for backend in ("numpy", "numba"):
+        with use_backend(backend):
+            results.append(AGREE[operation](Arrays(0, dtype)))
+    for reference, fast in zip(*results, strict=True):
+        assert fast.dtype == reference.dtype
+        np.testing.assert_allclose(fast, reference, **Arrays(0, dtype).tolerance)

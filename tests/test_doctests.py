@@ -1,0 +1,36 @@
+"""Every example in a docstring runs."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+from types import ModuleType
+
+import minisd_kernels
+import pytest
+from minisd_kernels.backends import missing_reason
+
+import minisd
+
+NEEDS = {"numba_cpu": "numba", "cupy_gpu": "cupy"}
+
+
+def modules(package: ModuleType) -> list[str]:
+    names = [module.name for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".")]
+    return [package.__name__, *(name for name in names if not name.endswith("__main__"))]
+
+
+@pytest.mark.parametrize("name", modules(minisd_kernels) + modules(minisd))
+def test_examples(name: str) -> None:
+    reason = missing_reason(NEEDS.get(name.rpartition(".")[2], "numpy"))
+    if reason:
+        pytest.skip(reason)
+    results = doctest.testmod(importlib.import_module(name))
+    assert results.failed == 0
+
+
+def test_examples_are_found() -> None:
+    finder = doctest.DocTestFinder()
+    examples = [test for test in finder.find(importlib.import_module("minisd_kernels.shapes")) if test.examples]
+    assert len(examples) >= 4

@@ -1,0 +1,147 @@
+"""The architecture, read from the files: imports go down only, packages stay in their places, every file explains itself."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# The longest name that fits decides: minisd.diffusion.samplers.ddim is on the floor of minisd.diffusion.samplers.
+FLOORS = {
+    "minisd_kernels.shapes": 0,
+    "minisd_kernels": 1,
+    "minisd": 2,  # the package itself, not what is in it
+    "minisd.autograd": 2,
+    "minisd.pictures": 2,
+    "minisd.data": 2,
+    "minisd.text": 2,
+    "minisd.diffusion": 2,
+    "minisd.diffusion.schedule": 2,
+    "minisd.ops": 3,
+    "minisd.nn": 4,
+    "minisd.optim": 4,
+    "minisd.models": 5,
+    "minisd.diffusion.samplers": 5,
+    "minisd.diffusion.guidance": 5,
+    "minisd.checkpoint": 6,
+    "minisd.evaluation": 6,
+    "minisd.metrics": 6,
+    "minisd.pipeline": 6,
+    "minisd.plots": 6,
+    "minisd.shape_report": 6,
+    "minisd.train": 6,
+    "minisd.cli": 7,
+    "minisd.__main__": 7,
+}
+
+# Packages of others, and the only files that may import them. NumPy is everywhere but on floor 0; a framework nowhere.
+PLACES = {
+    "numba": {"compiling.py", "fast_exp.py", "numba_cpu.py", "register_tile.py"},
+    "llvmlite": {"fast_exp.py", "register_tile.py"},
+    "cupy": {"backends.py", "cupy_gpu.py"},
+    "matplotlib": {"plots.py"},
+    "PIL": {"cli.py", "folder.py", "plots.py"},
+    "safetensors": {"checkpoint.py"},
+    "filelock": {"checkpoint.py"},
+    "click": {"cli.py"},
+    "tqdm": {"classifier.py", "cli.py", "run.py"},
+}
+
+
+@cache
+def sources() -> dict[str, Path]:
+    """Every module of the two packages with its file."""
+    found = {}
+    for source_root in (ROOT, ROOT / "kernels"):
+        for package in ("minisd", "minisd_kernels"):
+            for path in sorted((source_root / package).rglob("*.py")):
+                parts = path.relative_to(source_root).with_suffix("").parts
+                found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported(module: str) -> Iterator[str]:
+    """The full name of everything that `module` imports, wherever in the file it does."""
+    for node in ast.walk(ast.parse(sources()[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: imports by the full name are easier to follow than relative ones"
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if name in sources() else str(node.module)
+
+
+def ours(module: str) -> list[str]:
+    return [name for name in imported(module) if name.partition(".")[0] in ("minisd", "minisd_kernels")]
+
+
+def floor(module: str) -> int:
+    name = module
+    while name not in FLOORS or (name == "minisd" and module != "minisd"):
+        assert "." in name, f"{module} has no floor: give it one here and in the README"
+        name = name.rpartition(".")[0]
+    return FLOORS[name]
+
+
+each_module = pytest.mark.parametrize("module", sources())
+
+
+@each_module
+def test_imports_go_down_only(module: str) -> None:
+    for name in ours(module):
+        assert floor(name) <= floor(module), f"{module} (floor {floor(module)}) imports {name} (floor {floor(name)})"
+
+
+def test_imports_go_in_no_circle() -> None:
+    graph = {module: set(ours(module)) - {module} for module in sources()}
+    list(graphlib.TopologicalSorter(graph).static_order())
+
+
+@each_module
+def test_only_ops_and_optim_know_kernels(module: str) -> None:
+    if module.startswith("minisd_kernels") or floor(module) == 7:
+        return
+    tools = {"minisd_kernels.shapes"}
+    if floor(module) > 2:
+        tools |= {"minisd_kernels.arguments", "minisd_kernels.backends"}
+    kernels = {name for name in ours(module) if name.startswith("minisd_kernels")} - tools
+    if kernels:
+        assert module.startswith("minisd.ops") or module == "minisd.optim", f"{module} reaches past ops to {kernels}"
+
+
+@pytest.mark.parametrize("module", [name for name in sources() if name.startswith("minisd.diffusion")])
+def test_to_a_sampler_a_model_is_just_a_callable(module: str) -> None:
+    assert all(name.startswith(("minisd.diffusion", "minisd_kernels.shapes")) for name in ours(module))
+
+
+@each_module
+def test_other_packages_stay_in_their_places(module: str) -> None:
+    path = sources()[module]
+    for name in imported(module):
+        package = name.partition(".")[0]
+        if package in sys.stdlib_module_names or package in ("minisd", "minisd_kernels"):
+            assert floor(module) > 0 or package == "__future__", f"{module} is on floor 0: it imports nothing"
+        elif package == "numpy":
+            assert floor(module) > 0
+        else:
+            assert path.name in PLACES.get(package, ()), f"{module} may not import {package}"
+
+
+@each_module
+def test_every_file_opens_with_what_it_is(module: str) -> None:
+    assert ast.get_docstring(ast.parse(sources()[module].read_text(encoding="utf-8")))
+
+
+def test_every_operation_is_said_for_the_reference_and_for_the_cpu() -> None:
+    operations = [path.parent for path in (ROOT / "kernels" / "minisd_kernels").glob("*/__init__.py")]
+    assert len(operations) >= 13
+    for operation in operations:
+        assert (operation / "numpy_ref.py").is_file() and (operation / "numba_cpu.py").is_file(), operation.name

@@ -1,0 +1,218 @@
+"""Optimisers against plain loops (and PyTorch), the moving average, the learning-rate schedule, state round trips."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import oracles
+import pytest
+
+from minisd.autograd import Array
+from minisd.nn import Linear, Module, Parameter
+from minisd.optim import EMA, SGD, AdamW, warmup_cosine
+
+SHAPES = [(3, 4), (5,), (2, 1, 2)]
+
+
+class Weights(Module):
+    """A few parameters and no computation; made alike for the same seed."""
+
+    def __init__(self, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        self.weights = [Parameter(rng.standard_normal(shape)) for shape in SHAPES]
+
+    def give(self, gradients: list[Array]) -> None:
+        for weight, gradient in zip(self.weights, gradients, strict=True):
+            weight.grad = gradient
+
+    def copy(self) -> list[Array]:
+        return [weight.data.copy() for weight in self.weights]
+
+
+def some_gradients(seed: int) -> list[Array]:
+    rng = np.random.default_rng(100 + seed)
+    return [rng.standard_normal(shape) for shape in SHAPES]
+
+
+OPTIONS: dict[str, Any] = {"betas": (0.8, 0.95), "eps": 1e-6, "weight_decay": 0.1}
+
+
+def test_adamw_is_the_algorithm() -> None:
+    module = Weights()
+    start, gradients = module.copy(), [some_gradients(seed) for seed in range(5)]
+    optimiser = AdamW(module, **OPTIONS)
+    for gradient in gradients:
+        module.give(gradient)
+        optimiser.step(0.01)
+        assert all(weight.grad is None for weight in module.weights)  # the gradients are consumed
+    for i, weight in enumerate(module.weights):
+        histories = [gradient[i].ravel() for gradient in gradients]
+        wanted = oracles.adamw(start[i].ravel(), histories, 0.01, 0.8, 0.95, 1e-6, 0.1).reshape(weight.shape)
+        np.testing.assert_allclose(weight.data, wanted, rtol=1e-10)
+
+
+def test_adamw_is_pytorchs() -> None:
+    torch = pytest.importorskip("torch")
+    module = Weights()
+    theirs = [torch.tensor(weight, requires_grad=True) for weight in module.copy()]
+    optimiser, their_optimiser = AdamW(module, **OPTIONS), torch.optim.AdamW(theirs, lr=0.01, **OPTIONS)
+    for seed in range(4):
+        module.give(some_gradients(seed))
+        for tensor, gradient in zip(theirs, some_gradients(seed), strict=True):
+            tensor.grad = torch.tensor(gradient)
+        optimiser.step(0.01)
+        their_optimiser.step()
+    for weight, tensor in zip(module.weights, theirs, strict=True):
+        np.testing.assert_allclose(weight.data, tensor.detach().numpy(), rtol=1e-10)
+
+
+def test_a_missing_gradient_is_a_gradient_of_0() -> None:
+    one, other = Weights(), Weights()
+    optimisers = AdamW(one, **OPTIONS), AdamW(other, **OPTIONS)
+    for seed in range(2):
+        gradients = some_gradients(seed)
+        other.give([np.zeros_like(gradients[0]), *gradients[1:]])
+        one.give(gradients)
+        one.weights[0].grad = None
+        for optimiser in optimisers:
+            optimiser.step(0.1)
+    for a, b in zip(one.copy(), other.copy(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_long_gradients_are_shortened_and_keep_their_direction() -> None:
+    gradients = some_gradients(0)
+    norm = math.sqrt(sum(float((gradient**2).sum()) for gradient in gradients))
+    cut, scaled, free = Weights(), Weights(), Weights()
+    cut.give(gradients)
+    scaled.give([gradient * (0.5 / norm) for gradient in gradients])
+    free.give(gradients)
+    # A large eps makes the step depend on the gradient's length.
+    assert AdamW(cut, eps=1.0).step(0.1, largest_norm=0.5) == pytest.approx(norm)
+    assert AdamW(scaled, eps=1.0).step(0.1) == pytest.approx(0.5)
+    assert AdamW(free, eps=1.0).step(0.1, largest_norm=norm + 1) == pytest.approx(norm)
+    for a, b, c in zip(cut.copy(), scaled.copy(), free.copy(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+        assert (a != c).all()
+    np.testing.assert_array_equal(gradients[0], some_gradients(0)[0])  # a gradient's array may belong to others
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_gradient_that_is_not_finite_moves_nothing(wrong: float) -> None:
+    module = Weights()
+    before, optimiser = module.copy(), AdamW(module, **OPTIONS)
+    gradients = some_gradients(0)
+    gradients[1][2] = wrong
+    module.give(gradients)
+    assert not math.isfinite(optimiser.step(0.1, largest_norm=1.0))
+    assert optimiser.steps == 0 and not optimiser.m.any()
+    for now, then in zip(module.copy(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_adamw_goes_on_from_its_state() -> None:
+    module = Weights()
+    optimiser = AdamW(module, **OPTIONS)
+
+    def train(module: Weights, optimiser: AdamW, seeds: range) -> None:
+        for seed in seeds:
+            module.give(some_gradients(seed))
+            optimiser.step(0.05)
+
+    train(module, optimiser, range(3))
+    state = {name: np.array(array) for name, array in optimiser.state_dict().items()}
+    resumed = Weights(seed=9)
+    resumed.load_state_dict(module.state_dict())
+    resumed_optimiser = AdamW(resumed, **OPTIONS)
+    resumed_optimiser.load_state_dict(state)
+    train(module, optimiser, range(3, 6))
+    train(resumed, resumed_optimiser, range(3, 6))
+    for a, b in zip(module.copy(), resumed.copy(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_sgd_walks_against_the_gradient() -> None:
+    module = Weights()
+    before, gradients = module.copy(), some_gradients(0)
+    module.give(gradients)
+    module.weights[1].grad = None
+    SGD(module.parameters()).step(0.5)
+    np.testing.assert_allclose(module.weights[0].data, before[0] - 0.5 * gradients[0])
+    np.testing.assert_array_equal(module.weights[1].data, before[1])
+    assert module.weights[0].grad is None
+
+
+# ---- One buffer
+
+
+def test_flat_parameters_are_the_parameters() -> None:
+    module = Weights()
+    before = module.copy()
+    buffer = module.flat_parameters()
+    np.testing.assert_array_equal(buffer, np.concatenate([weight.ravel() for weight in before]))
+    assert module.flat_parameters() is buffer  # optimiser and average share it
+    buffer += 1
+    for weight, then in zip(module.weights, before, strict=True):
+        np.testing.assert_array_equal(weight.data, then + 1)
+
+
+def test_a_part_of_a_flattened_module_can_be_trained_alone() -> None:
+    rng = np.random.default_rng(0)
+    both = Module()
+    both.layers = [Linear(2, 3, rng=rng), Linear(3, 2, rng=rng)]  # type: ignore[attr-defined]
+    both.flat_parameters()
+    part = both.layers[0]  # type: ignore[attr-defined]
+    assert part.flat_parameters().size == part.parameter_count()
+    before = both.state_dict()["layers.1.weight"].copy()
+    part.weight.grad = np.ones_like(part.weight.data)
+    AdamW(part).step(0.1)
+    np.testing.assert_array_equal(both.state_dict()["layers.1.weight"], before)
+
+
+# ---- The moving average
+
+
+def test_the_average_forgets_the_first_weights_soon() -> None:
+    module = Weights()
+    average = module.copy()
+    ema = EMA(module, decay=0.3)
+    for step in range(1, 6):
+        for weight, gradient in zip(module.weights, some_gradients(step), strict=True):
+            weight.data += gradient
+        ema.update()
+        decay = min(0.3, (1 + step) / (10 + step))
+        average = [decay * mean + (1 - decay) * now for mean, now in zip(average, module.copy(), strict=True)]
+    own = module.copy()
+    with ema.in_use():
+        for now, wanted in zip(module.copy(), average, strict=True):
+            np.testing.assert_allclose(now, wanted, rtol=1e-12)
+    with pytest.raises(KeyError), ema.in_use():
+        raise KeyError
+    for now, wanted in zip(module.copy(), own, strict=True):
+        np.testing.assert_array_equal(now, wanted)
+
+    resumed = EMA(module, decay=0.3)
+    resumed.load_state_dict({name: np.array(array) for name, array in ema.state_dict().items()})
+    for each in (ema, resumed):
+        each.update()
+    np.testing.assert_array_equal(resumed.average, ema.average)
+    assert resumed.steps == ema.steps == 6
+
+
+# ---- The learning rate
+
+
+def test_the_learning_rate_goes_up_and_down() -> None:
+    rates = [warmup_cosine(step, 100, 2.0, warmup=10, final=0.5) for step in range(100)]
+    np.testing.assert_allclose(rates[:10], 0.2 * np.arange(1, 11))
+    assert max(rates) == rates[9] == rates[10] == 2.0
+    assert all(later < earlier for earlier, later in zip(rates[10:], rates[11:], strict=False))
+    np.testing.assert_allclose(rates[55], (2 + 0.5) / 2)  # half way down
+    assert 0.5 < rates[99] < 0.501
+
+
+def test_the_learning_rate_without_warmup_starts_at_its_peak() -> None:
+    assert warmup_cosine(0, 10, 1.0, warmup=0) == 1
+    assert warmup_cosine(0, 1, 1.0, warmup=1) == 1

@@ -1,0 +1,317 @@
+# %% [markdown]
+# # 1. Draw a digit from a sentence
+#
+# You write "a thick seven leaning left" and get a picture. Between the two stand four parts, the same four as in
+# Stable Diffusion:
+#
+#     sentence -> tokenizer and text encoder (CLIP) -> context
+#                                                         |
+#     random numbers z_T -> U-Net, fifty times over: z_T, ..., z_t, ..., z_0 -> decoder (of the VAE) -> picture
+#
+# We walk through all of them with a small trained model that comes with minisd, and then write the loop ourselves.
+#
+# You need some Python and NumPy, and minisd installed (`pip install -e .` in its folder). It takes a few seconds.
+
+# %%
+import math
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from minisd.autograd import Tensor, no_grad
+from minisd.diffusion.guidance import guided
+from minisd.diffusion.samplers import initial_noise, sample_rngs
+from minisd.diffusion.schedule import timesteps
+from minisd.evaluation import Judge
+from minisd.models.vae import VAE
+from minisd.pictures import to_bytes, to_unit_range
+from minisd.pipeline import Pipeline
+from minisd.plots import save_grid, save_strip
+
+here = Path(globals().get("__file__", "")).parent  # a notebook has no __file__: then the current folder
+output = (here if os.access(here, os.W_OK) else Path()) / "output"
+output.mkdir(exist_ok=True)
+
+# %% [markdown]
+# ## The whole thing
+#
+# One call does everything. Pictures are (N, 28, 28), one byte for each pixel.
+#
+# Open the picture that this cell writes: you should see four thick sevens that lean left, no two alike.
+
+# %%
+pipeline = Pipeline.load()
+sentence = "a thick seven leaning left"
+images = pipeline(sentence, num=4, seed=7)
+save_grid(output / "01_sevens.png", images, scale=4)
+print(f"{sentence!r} -> {images.shape} {images.dtype}; picture: {output / '01_sevens.png'}")
+assert images.shape == (4, 28, 28) and images.dtype == np.uint8
+
+# %% [markdown]
+# ## From words to numbers
+#
+# A network computes with numbers, so the sentence is cut into tokens, and every token has an id: its row in a table.
+# `</w>` marks the end of a word. A start token comes first. The end token follows the sentence, and fills the row up to
+# 16 tokens, so that all sentences are equally long.
+#
+#     "a thick seven leaning left" -> ids (B, M) = (1, 16)
+
+# %%
+tokenizer, context_length = pipeline.tokenizer, pipeline.clip.config.context_length
+ids, _ = tokenizer([sentence], context_length)
+print("\ntokens", [tokenizer.symbols[i] for i in ids[0, :8]], "...")
+print("ids   ", ids[0, :8].tolist(), "...  shape", ids.shape)
+assert ids.shape == (1, context_length) and tokenizer.decode(ids[0]) == sentence
+
+# %% [markdown]
+# ## From ids to vectors
+#
+# The text encoder replaces every id by a vector of 64 numbers, and lets every token read the tokens before it. So there
+# are two results:
+#
+#     context (B, M, D) = (1, 16, 64)    one vector for each token
+#     pooled  (B, E)    = (1, 64)        one vector for the whole sentence
+#
+# A popular overview says that the encoder gives out a one-hot code. It does not: a one-hot code times the table is one
+# way to explain the look-up at its entrance. What comes out is dense, and it depends on the other words.
+#
+# You should see that "seven" has one id but two vectors, after "thick" and after "thin". The tokens before the changed
+# word keep theirs, because no token reads what follows it.
+
+# %%
+context, pooled = pipeline.encode_prompts([sentence])
+print("\ncontext", context.shape, " pooled", pooled.shape)
+assert context.shape == (1, context_length, 64) and pooled.shape == (1, 64)
+
+thick, thin = pipeline.encode_prompts(["a thick seven", "a thin seven"]).context
+for position, word in enumerate(["start", "a", "thick | thin", "seven"]):
+    print(f"  {word:13} the two vectors differ by {np.linalg.norm(thick[position] - thin[position]):.2f}")
+assert np.allclose(thick[:2], thin[:2]) and not np.allclose(thick[3], thin[3])
+
+# %% [markdown]
+# ## z_T: a point in a space of 196 dimensions
+#
+# The picture is not drawn among pixels but among latents: Z has 7 x 7 x 4 numbers, 196 in all, against the picture's
+# 784. Z is a point in a space of 196 dimensions. The first one, z_T, is drawn from the normal distribution N(0, 1),
+# number by number.
+#
+# The sum of 196 squares of such numbers is about 196. So almost every z_T lies at a distance of about sqrt(196) = 14
+# from the origin: a shell, not a cloud around the middle.
+#
+# You should see a mean distance close to 14, and that it hardly varies.
+
+# %%
+z_T = initial_noise((7, 7, 4), sample_rngs(seed=7, count=1))
+many = initial_noise((7, 7, 4), sample_rngs(seed=8, count=1000)).reshape(1000, -1)
+distances = np.linalg.norm(many, axis=1)
+print(f"\nz_T {z_T.shape}, {z_T.size} numbers")
+print(f"1000 draws: mean {many.mean():.3f}, standard deviation {many.std():.3f}")
+print(f"distance from the origin {distances.mean():.2f}, give or take {distances.std():.2f}")
+assert z_T.shape == (1, 7, 7, 4) and z_T.size == 196
+assert abs(many.mean()) < 0.02 and abs(many.std() - 1) < 0.02
+assert abs(distances.mean() - 14) < 0.2 and distances.std() < 1
+
+# %% [markdown]
+# What does the decoder make of a random Z, before any step? It turns every Z into some picture. The first four below
+# are decoded by an untrained decoder, the last four by the trained one.
+#
+# You should see grey fog in the first four. The other four have ink and ground, as the decoder has learned them, but no
+# digit: a digit is a rare point among all the Z, and finding it is what the U-Net is for.
+
+# %%
+z_random = initial_noise((7, 7, 4), sample_rngs(seed=7, count=4))
+untrained = VAE(pipeline.vae.config, rng=np.random.default_rng(0))
+with no_grad():
+    fog = to_bytes(untrained.decode(Tensor(z_random)).data)
+blots = pipeline.decode(z_random)
+save_grid(
+    output / "01_random_z.png", np.concatenate([fog, blots]), columns=4, captions=["untrained"] * 4 + ["trained"] * 4
+)
+print("picture:", output / "01_random_z.png")
+assert fog.std() < blots.std()  # fog has less contrast than ink on a ground
+
+# %% [markdown]
+# ## One step: what is noise in here?
+#
+# Training mixed clean latents z_0 with noise, more of it for larger t (Ho et al. 2020, eq. 4):
+#
+#     z_t = alpha z_0 + sigma noise              alpha^2 + sigma^2 = 1
+#
+# At t = 0 it is almost all picture, at t = 999 almost all noise. The U-Net gets z_t, t and the sentence's vectors, and
+# says what the noise is. Take the noise away, and what remains is its guess of the clean latents:
+#
+#     z_0 = (z_t - sigma noise) / alpha
+#
+# So the U-Net does not paint. It tells noise from picture.
+#
+# Differs: the first Stable Diffusion's U-Net gives out the noise itself. Ours gives out v = alpha noise - sigma z_0.
+# With z_t known, the noise and z_0 both follow from v (Salimans and Ho, 2022). It is the same knowledge, but z_0 needs
+# no division by alpha, which is almost 0 at t = 999.
+#
+# You should see that at t = 999 the predicted noise is z_T itself, almost.
+
+
+# %%
+def predict(z_t, t, prompt):
+    """What the U-Net makes of z_t at time t: the latents z_0 and the noise that it sees in it."""
+    with no_grad():
+        v = pipeline.unet(Tensor(z_t), np.array([t]), Tensor(prompt.context), Tensor(prompt.pooled)).data
+    return pipeline.schedule.to_x_0_and_noise(v, z_t, t, pipeline.info.prediction)
+
+
+prompt, no_prompt = pipeline.encode_prompts([sentence]), pipeline.encode_prompts([""])
+z_0_pred, noise_pred = predict(z_T, 999, prompt)
+likeness = np.corrcoef(noise_pred.ravel(), z_T.ravel())[0, 1]
+print(f"\nz_t {z_T.shape} -> noise {noise_pred.shape}; correlation of the noise with z_T at t = 999: {likeness:.3f}")
+assert noise_pred.shape == z_T.shape and likeness > 0.95
+
+alpha, sigma = pipeline.schedule.rates(500, z_T)
+z_0_pred, noise_pred = predict(z_T, 500, prompt)
+assert np.allclose(z_T, alpha * z_0_pred + sigma * noise_pred, atol=1e-4)  # the two parts add up to z_t
+assert np.allclose(z_0_pred, (z_T - sigma * noise_pred) / alpha, atol=1e-4)  # what remains without the noise
+
+# %% [markdown]
+# ## Fifty steps: the sampler
+#
+# The first guess of z_0 is poor: in pure noise there is little to see. So we do not jump there. We go back to the next
+# smaller t, by mixing the guess with the same noise again, but less of it, and ask anew (DDIM: Song et al. 2021,
+# eq. 12):
+#
+#     z_prev = alpha_prev z_0_pred + sigma_prev noise_pred
+#
+# The sentence gets more weight by asking twice, with it and without, and going on along the difference (classifier-free
+# guidance, Ho and Salimans 2022):
+#
+#     noise = noise_without + guidance_scale (noise_with - noise_without)
+#
+# and z_0 likewise. This is the whole sampler. You should see that it draws what `pipeline` draws.
+
+
+# %%
+def draw(z_t, prompt, times, guidance_scale):
+    """Walk z_t down through `times` to the clean latents; returns those, and (t, z_t, z_0_pred) of every step."""
+    history = []
+    for t, t_prev in pairwise([*times, -1]):  # -1: the clean picture
+        with_prompt, without = predict(z_t, t, prompt), predict(z_t, t, no_prompt)
+        z_0_pred = guided(with_prompt[0], without[0], guidance_scale)
+        noise_pred = guided(with_prompt[1], without[1], guidance_scale)
+        history.append((t, z_t, z_0_pred))
+        alpha_bar_prev = pipeline.schedule.alpha_bar_at(t_prev)
+        z_t = math.sqrt(alpha_bar_prev) * z_0_pred + math.sqrt(1 - alpha_bar_prev) * noise_pred
+    return z_t, history
+
+
+guidance_scale = pipeline.info.guidance
+z_0, history = draw(z_T, prompt, timesteps(1000, 50), guidance_scale)
+ours = pipeline.decode(z_0)
+theirs = pipeline(sentence, seed=7, sampler="ddim", steps=50)
+difference = abs(ours.astype(int) - theirs.astype(int)).max()
+print(f"\nour loop and the pipeline's: pixels of 0 to 255 differ by at most {difference}")
+assert difference <= 2  # two orders of the same sums may round differently
+
+# %% [markdown]
+# Now watch it. The upper row is z_t, decoded as it is. The lower row is z_0 as the U-Net guesses it at that t.
+#
+# You should see the noise thin out above, over the whole way. Below there is a shape from the start, pale and
+# undecided, an average of many sevens, that becomes one certain seven long before the noise is gone.
+
+# %%
+moments = [history[step] for step in (0, 8, 16, 24, 32, 40, 49)]
+frames = np.stack([np.concatenate([pipeline.decode(z_t), pipeline.decode(z_0_pred)]) for _, z_t, z_0_pred in moments])
+save_strip(output / "01_steps.png", frames, [f"t = {t}" for t, _, _ in moments])
+print("picture:", output / "01_steps.png")
+
+to_go = [float(np.linalg.norm(z_0_pred - z_0)) for _, _, z_0_pred in moments]
+print("distance of the guessed z_0 from the final one:", ", ".join(f"{distance:.1f}" for distance in to_go))
+assert to_go[0] > to_go[3] > to_go[5] > to_go[6]
+
+# %% [markdown]
+# ## The seed, and what it does not say
+#
+# The seed fixes z_T, and DDIM draws nothing else at random. The same seed and sentence give the same picture, byte for
+# byte, alone or among others.
+#
+# Some say that one noise "is" a girl and another one a boy. The noise has no such class. From one z_T every sentence
+# gets its digit. A second network, trained on real digits to read them, is our judge.
+#
+# You should see the same z_T become a 3, a 7 and an 8, and that the judge reads them so.
+
+# %%
+again, among_others = pipeline(sentence, seed=7), pipeline(sentence, num=4, seed=7)
+assert (again == theirs).all() and (among_others[:1] == theirs).all()
+assert (pipeline(sentence, seed=70) != theirs).any()
+
+judge = Judge.load()
+sentences = ["a three", "a seven", "an eight"]
+from_one_noise = np.concatenate([pipeline(text, seed=7) for text in sentences])
+save_grid(output / "01_one_noise.png", from_one_noise, columns=3, captions=sentences, scale=4)
+print("\nthe same seed gives the same picture")
+print("from one z_T, the judge reads", judge.digits(from_one_noise).tolist(), " picture:", output / "01_one_noise.png")
+assert judge.digits(from_one_noise).tolist() == [3, 7, 8]
+
+# %% [markdown]
+# ## Guidance
+#
+# At guidance scale 1 the formula leaves the prediction with the sentence, unchanged. Above 1 it overstates what the
+# sentence adds. Pictures follow the sentence more closely and vary less.
+#
+# You should see the same ten digits three times over: loose at 1, tidier at the default, stout and uniform at 4.
+
+# %%
+assert guided(noise_pred, z_T, 1.0) is not None and np.allclose(guided(noise_pred, z_T, 1.0), noise_pred, atol=1e-5)
+
+digits = ["a zero", "a one", "a two", "a three", "a four", "a five", "a six", "a seven", "an eight", "a nine"]
+rows = {scale: pipeline.draw(digits, seed=7, guidance=scale) for scale in (1.0, guidance_scale, 4.0)}
+captions = [f"scale {scale:g}" for scale in rows for _ in digits]
+save_grid(output / "01_guidance.png", np.concatenate(list(rows.values())), columns=10, captions=captions, scale=2)
+for scale, images in rows.items():
+    right = int((judge.digits(images) == np.arange(10)).sum())
+    print(f"guidance scale {scale:3g}: the judge reads {right} of 10 as asked")
+    assert right >= 7
+print("picture:", output / "01_guidance.png")
+
+# %% [markdown]
+# ## And the encoder?
+#
+# A popular overview says that random noise goes through the encoder and becomes Z. It does not: you saw that z_T is
+# drawn among the latents directly. The encoder turns pictures into latents. It is needed to train the U-Net, and when
+# you start from a picture (image-to-image):
+#
+#     text-to-image:     z_T ~ N(0, 1)                        -> steps from t = 999  -> decoder
+#     image-to-image:    picture -> encoder -> z_0 -> z_t     -> steps from that t   -> decoder
+#
+# Below we encode a seven, add noise up to t = 700, and go on with another sentence.
+#
+# You should see the seven come back from the latents almost unchanged, and the new digit take over its slant and place.
+
+# %%
+seven = pipeline(sentence, seed=7)
+with no_grad():
+    mean, _ = pipeline.vae.encode(Tensor(to_unit_range(seven)))
+z_0 = mean.data * np.float32(pipeline.info.scale_factor)  # the U-Net's latents have variance 1
+back = pipeline.decode(z_0)
+error = abs(back.astype(float) - seven).mean()
+print(f"\npicture {seven.shape} -> latents {z_0.shape} -> picture {back.shape}: off by {error:.1f} of 255 on average")
+assert z_0.shape == (1, 7, 7, 4) and error < 10
+
+z_t = pipeline.schedule.add_noise(z_0, z_T, 700)
+z_new, _ = draw(z_t, pipeline.encode_prompts(["a thick nine"]), timesteps(701, 35), guidance_scale)
+new = pipeline.decode(z_new)
+steps = np.concatenate([seven, back, pipeline.decode(z_t), new])
+labels = ["the picture", "encoded, decoded", "noise to t = 700", '"a thick nine"']
+save_grid(output / "01_image_to_image.png", steps, columns=4, captions=labels, scale=5)
+print("the judge reads", judge.digits(new).tolist(), " picture:", output / "01_image_to_image.png")
+
+# %% [markdown]
+# ## Try
+#
+# 1. Draw with `steps=5` and `steps=2`. How few steps still give a digit? Where does the time go?
+# 2. Draw halfway between two seeds: `draw` from (z_a + z_b) / 2. Why is that too close to the origin, and what does
+#    division by sqrt(1/2) repair?
+# 3. Ask for "a fluffy seven". Read the warning. Why can the model not know the word?
+# 4. In the last cell, replace 700 by 300 and by 950. What does t decide?
+
+# %%
+print("\nFrom a sentence to a digit, step by step.")
