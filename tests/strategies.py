@@ -117,6 +117,13 @@ class Geometry:
         rows, columns = (min(i, s * (o - 1) + effective_window(f, d) - p) for i, f, s, p, d, o in axes)
         return rows, columns
 
+    @property
+    def dropped(self) -> tuple[int, int]:
+        """How many rows and columns at the end of the padded input are too few for another window."""
+        axes = zip(self.size, self.window, self.stride, self.padding, self.dilation, strict=True)
+        rows, columns = ((i + 2 * p - effective_window(f, d)) % s for i, f, s, p, d in axes)
+        return rows, columns
+
 
 # H != W, kh != kw, one stride and padding per axis, and a row and a column that the floor drops.
 ASYMMETRIC = Geometry(size=(8, 7), window=(3, 2), stride=(2, 3), padding=(1, 0))

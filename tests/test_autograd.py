@@ -56,7 +56,7 @@ def test_a_diamond_is_walked_once_a_function() -> None:
     calls = []
 
     class Counted(Function):
-        def forward(self, x: Array) -> Array:  # type: ignore[override]
+        def forward(self, x: Array) -> Array:
             self.x = x
             return x.copy()
 

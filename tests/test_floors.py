@@ -1,4 +1,4 @@
-"""The architecture, read from the files: imports go down only, packages stay in their places, every file explains itself."""
+"""The architecture, read from the files: imports go down only, and packages stay in their places."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -208,7 +209,7 @@ def test_the_learning_rate_goes_up_and_down() -> None:
     rates = [warmup_cosine(step, 100, 2.0, warmup=10, final=0.5) for step in range(100)]
     np.testing.assert_allclose(rates[:10], 0.2 * np.arange(1, 11))
     assert max(rates) == rates[9] == rates[10] == 2.0
-    assert all(later < earlier for earlier, later in zip(rates[10:], rates[11:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(rates[10:]))
     np.testing.assert_allclose(rates[55], (2 + 0.5) / 2)  # half way down
     assert 0.5 < rates[99] < 0.501
 

@@ -19,17 +19,19 @@ class CLIPTask:
     recipe = Recipe(batch=128, peak_lr=2e-3, ema_decay=0.99, weight_decay=1e-4)
 
     def __init__(self, data: CaptionedImages, tokenizer: Tokenizer, rng: np.random.Generator) -> None:
-        self.data, self.tokenizer = data, tokenizer
+        self.data = data
         self.module = CLIP(CLIPConfig(vocabulary=tokenizer.size, end_id=tokenizer.end), rng=rng)
+        texts = data.all_captions()
+        self.ids, _ = tokenizer(texts, self.module.config.context_length)
+        self.rows = {text: row for row, text in enumerate(texts)}
 
     @property
     def sample_count(self) -> int:
         return len(self.data)
 
     def loss(self, indices: Array, rng: np.random.Generator) -> Tensor:
-        captions = self.data.captions(indices, rng)
-        ids, _ = self.tokenizer(captions, self.module.config.context_length)
-        return self.module(Tensor(to_unit_range(self.data.images[indices])), ids)
+        rows = [self.rows[caption] for caption in self.data.captions(indices, rng)]
+        return self.module(Tensor(to_unit_range(self.data.images[indices])), self.ids[rows])
 
     def preview(self) -> None:
         return None

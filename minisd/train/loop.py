@@ -67,8 +67,8 @@ class TrainingDiverged(RuntimeError):
 class Fit:
     """One network on its way from random weights to trained ones.
 
-    >>> fit = Fit(task, steps=1000, seed=0)                                                     # doctest: +SKIP
-    >>> while not fit.done:
+    >>> fit = Fit(task, steps=1000, seed=0)  # doctest: +SKIP
+    >>> while not fit.done:  # doctest: +SKIP
     ...     fit.step()
     """
 

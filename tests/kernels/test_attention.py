@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import oracles
@@ -60,7 +61,7 @@ def test_causal_attention_is_the_loops(backend: str, make: Arrays, B: int, N: in
 
 @each_backend
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_causal_query_sees_no_later_token(backend: str, dtype: type[np.floating]) -> None:  # type: ignore[type-arg]
+def test_a_causal_query_sees_no_later_token(backend: str, dtype: type[np.floating[Any]]) -> None:
     make = Arrays(1, dtype)
     query, key, value = make(1, 70, 2, 5), make(1, 70, 2, 5), make(1, 70, 2, 5)
     before, logsumexp = run(backend, attention.forward, query, key, value, causal=True)
@@ -83,7 +84,7 @@ def test_a_causal_query_sees_no_later_token(backend: str, dtype: type[np.floatin
 @each_backend
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("causal", [False, True])
-def test_huge_scores_do_not_overflow(backend: str, dtype: type[np.floating], causal: bool) -> None:  # type: ignore[type-arg]
+def test_huge_scores_do_not_overflow(backend: str, dtype: type[np.floating[Any]], causal: bool) -> None:
     make = Arrays(2, dtype)
     query, key, value = make(1, 66, 1, 8) * dtype(1e4), make(1, 66, 1, 8) * dtype(1e4), make(1, 66, 1, 8)
     out, logsumexp = run(backend, attention.forward, query, key, value, causal=causal)

@@ -150,15 +150,16 @@ def agree_attention(make: Arrays) -> list[Array]:
 
 
 def agree_conv2d(make: Arrays) -> list[Array]:
-    x, weight, bias, options = make(3, 9, 8, 5), make(3, 2, 5, 7), make(7), {"stride": (2, 1), "padding": (1, 0)}
-    y = conv2d.forward(x, weight, bias, **options)
-    return [y, *conv2d.backward(make(*y.shape), x, weight, **options)]
+    x, weight, bias = make(3, 9, 8, 5), make(3, 2, 5, 7), make(7)
+    y = conv2d.forward(x, weight, bias, stride=(2, 1), padding=(1, 0))
+    grad_x, *others = conv2d.backward(make(*y.shape), x, weight, stride=(2, 1), padding=(1, 0))
+    return [y, np.asarray(grad_x), *others]
 
 
 def agree_conv_transpose2d(make: Arrays) -> list[Array]:
-    x, weight, bias, options = make(3, 5, 4, 5), make(3, 2, 5, 7), make(7), {"stride": (2, 1), "padding": (1, 0)}
-    y = conv_transpose2d.forward(x, weight, bias, **options)
-    return [y, *conv_transpose2d.backward(make(*y.shape), x, weight, **options)]
+    x, weight, bias = make(3, 5, 4, 5), make(3, 2, 5, 7), make(7)
+    y = conv_transpose2d.forward(x, weight, bias, stride=(2, 1), padding=(1, 0))
+    return [y, *conv_transpose2d.backward(make(*y.shape), x, weight, stride=(2, 1), padding=(1, 0))]
 
 
 def agree_embedding(make: Arrays) -> list[Array]:

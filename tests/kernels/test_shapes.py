@@ -75,7 +75,7 @@ def test_the_error_names_sizes_that_do_fit(size: int, window: int, padding: int,
 def test_sizes_out_of_range_are_refused(wrong: dict[str, int]) -> None:
     right = {"size": 5, "window": 3}
     for function in (window_output_size, transposed_output_size):
-        with pytest.raises(ShapeError, match="must be at least 1, and padding .* at least 0"):
+        with pytest.raises(ShapeError, match=r"must be at least 1, and padding .* at least 0"):
             function(**(right | wrong))
 
 

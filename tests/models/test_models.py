@@ -229,7 +229,7 @@ def test_parameters_are_counted() -> None:
 
 def test_weights_of_other_sizes_are_refused() -> None:
     state = UNet(SMALL_UNET, rng=rng()).state_dict()
-    with pytest.raises(ValueError, match="of another architecture than UNet: missing: .* misshapen: "):
+    with pytest.raises(ValueError, match=r"of another architecture than UNet: missing: .* misshapen: "):
         UNet(replace(SMALL_UNET, channels=(16, 32, 32)), rng=rng()).load_state_dict(state)
 
 

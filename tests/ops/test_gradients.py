@@ -1,4 +1,4 @@
-"""Every Function's gradient against central differences along one random direction, in float64, on every CPU backend."""
+"""Every Function's gradient against central differences along one random direction, in float64, on every backend."""
 
 from __future__ import annotations
 
@@ -164,30 +164,3 @@ def test_every_function_has_a_case() -> None:
     for case in CASES:
         tested |= functions_on_the_tape(case.function(*(Tensor(x, requires_grad=True) for x in case.inputs)))
     assert all_functions() - tested == set(), "write a case for these Functions"
-
-
-# ---- Arguments of the operations themselves
-
-
-def test_losses_refuse_what_does_not_fit() -> None:
-    with pytest.raises(ValueError, match=r"mean_squared_error: wanted equal shapes, got \(2, 3\) and \(3,\)"):
-        ops.mean_squared_error(Tensor(np.ones((2, 3))), Tensor(np.ones(3)))
-    for wrong in ([3], [-1]):
-        with pytest.raises(ValueError, match=r"cross_entropy: wanted classes in 0\.\.2, got"):
-            ops.cross_entropy(Tensor(np.zeros((1, 3))), np.array(wrong))
-
-
-def test_a_class_left_out_by_minus_infinity_costs_nothing() -> None:
-    logits = Tensor(np.array([[0.0, 0.0, -np.inf], [1e4, 0.0, -1e4]]), requires_grad=True)
-    loss = ops.cross_entropy(logits, np.array([0, 0]))
-    np.testing.assert_allclose(loss.item(), np.log(2) / 2)
-    loss.backward()
-    np.testing.assert_allclose(logits.grad, [[-0.25, 0.25, 0], [0, 0, 0]])  # type: ignore[arg-type]
-
-
-def test_kl_divergence_is_that_of_the_closed_form() -> None:
-    mean, log_variance = np.array([[1.0, 0.0]]), np.array([[0.0, np.log(4.0)]])
-    wanted = 0.5 + 0.5 * (4 - 1 - np.log(4.0))  # KL(N(1, 1) || N(0, 1)) + KL(N(0, 4) || N(0, 1))
-    np.testing.assert_allclose(ops.kl_divergence(Tensor(mean), Tensor(log_variance)).item(), wanted)
-    twice = ops.kl_divergence(Tensor(np.repeat(mean, 2, axis=0)), Tensor(np.repeat(log_variance, 2, axis=0)))
-    np.testing.assert_allclose(twice.item(), wanted)  # nats a sample

@@ -34,7 +34,9 @@ def to_nhwc(x: Any) -> Any:
 
 def check(ours: Callable[..., Tensor], theirs: Callable[..., Any], *arrays: Array) -> None:
     """Both functions have the same value, and the same gradients by every array."""
-    tolerance = {"rtol": 1e-4, "atol": 2e-5} if arrays[0].dtype == np.float32 else {"rtol": 1e-9, "atol": 1e-10}
+    tolerance: dict[str, Any] = (
+        {"rtol": 1e-4, "atol": 2e-5} if arrays[0].dtype == np.float32 else {"rtol": 1e-9, "atol": 1e-10}
+    )
     tensors = [Tensor(array, requires_grad=True) for array in arrays]
     their_tensors = [torch.tensor(array, requires_grad=True) for array in arrays]
     y, their_y = ours(*tensors), theirs(*their_tensors)
@@ -43,7 +45,8 @@ def check(ours: Callable[..., Tensor], theirs: Callable[..., Any], *arrays: Arra
     y.backward(upstream)
     their_y.backward(torch.tensor(upstream))
     for tensor, their_tensor in zip(tensors, their_tensors, strict=True):
-        np.testing.assert_allclose(tensor.grad, their_tensor.grad.numpy(), **tolerance)  # type: ignore[arg-type]
+        assert tensor.grad is not None
+        np.testing.assert_allclose(tensor.grad, their_tensor.grad.numpy(), **tolerance)
 
 
 def test_conv2d(normal: Callable[..., Array]) -> None:
@@ -168,7 +171,8 @@ def test_a_residual_block(normal: Callable[..., Array], dtype: type[Any]) -> Non
     upstream = normal(*y.shape)
     y.backward(upstream)
     their_y.backward(torch.tensor(upstream))
-    tolerance = {"rtol": 1e-3, "atol": 1e-4} if dtype is np.float32 else {"rtol": 1e-8, "atol": 1e-9}
+    tolerance: dict[str, Any] = {"rtol": 1e-3, "atol": 1e-4} if dtype is np.float32 else {"rtol": 1e-8, "atol": 1e-9}
     np.testing.assert_allclose(y.data, their_y.detach().numpy(), **tolerance)
     for tensor, their_tensor in zip((*tensors, *block.parameters()), their_tensors, strict=True):
-        np.testing.assert_allclose(tensor.grad, their_tensor.grad.numpy(), **tolerance)  # type: ignore[arg-type]
+        assert tensor.grad is not None
+        np.testing.assert_allclose(tensor.grad, their_tensor.grad.numpy(), **tolerance)

@@ -1,0 +1,69 @@
+"""Operations that are more than their kernel: losses, and the skip connection's copy and crop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from minisd_kernels.shapes import ShapeError
+from strategies import Arrays, contiguous_arrays, few
+
+from minisd import ops
+from minisd.autograd import Tensor
+from minisd.ops.skips import crop
+
+# ---- Losses
+
+
+def test_losses_refuse_what_does_not_fit() -> None:
+    with pytest.raises(ValueError, match=r"mean_squared_error: wanted equal shapes, got \(2, 3\) and \(3,\)"):
+        ops.mean_squared_error(Tensor(np.ones((2, 3))), Tensor(np.ones(3)))
+    for wrong in ([3], [-1]):
+        with pytest.raises(ValueError, match=r"cross_entropy: wanted classes in 0\.\.2, got"):
+            ops.cross_entropy(Tensor(np.zeros((1, 3))), np.array(wrong))
+
+
+def test_a_class_left_out_by_minus_infinity_costs_nothing() -> None:
+    logits = Tensor(np.array([[0.0, 0.0, -np.inf], [1e4, 0.0, -1e4]]), requires_grad=True)
+    loss = ops.cross_entropy(logits, np.array([0, 0]))
+    np.testing.assert_allclose(loss.item(), np.log(2) / 2)
+    loss.backward()
+    np.testing.assert_allclose(logits.grad, [[-0.25, 0.25, 0], [0, 0, 0]])  # type: ignore[arg-type]
+
+
+def test_kl_divergence_is_that_of_the_closed_form() -> None:
+    mean, log_variance = np.array([[1.0, 0.0]]), np.array([[0.0, np.log(4.0)]])
+    wanted = 0.5 + 0.5 * (4 - 1 - np.log(4.0))  # KL(N(1, 1) || N(0, 1)) + KL(N(0, 4) || N(0, 1))
+    np.testing.assert_allclose(ops.kl_divergence(Tensor(mean), Tensor(log_variance)).item(), wanted)
+    twice = ops.kl_divergence(Tensor(np.repeat(mean, 2, axis=0)), Tensor(np.repeat(log_variance, 2, axis=0)))
+    np.testing.assert_allclose(twice.item(), wanted)  # nats a sample
+
+
+# ---- Copy and crop
+
+paddings = st.tuples(st.integers(0, 3), st.integers(0, 3))
+
+
+@given(contiguous_arrays, paddings, st.tuples(st.booleans(), st.booleans()))
+@few
+def test_a_crop_undoes_padding(make: Arrays, padding: tuple[int, int], odd: tuple[bool, bool]) -> None:
+    x = make(2, 3, 4, 2)
+    # An odd row stands at the end.
+    padded = np.pad(x, [(0, 0), *((p, p + extra) for p, extra in zip(padding, odd, strict=True)), (0, 0)])
+    np.testing.assert_array_equal(crop(Tensor(padded), 3, 4).data, x)
+
+
+def test_both_sides_of_a_skip_are_cropped_to_what_they_share() -> None:
+    x, skip = Arrays(0, np.float32)(1, 8, 5, 2), Arrays(1, np.float32)(1, 7, 9, 3)
+    joined = ops.copy_and_crop(Tensor(x), Tensor(skip)).data
+    assert joined.shape == (1, 7, 5, 5)
+    np.testing.assert_array_equal(joined[..., :2], x[:, :7])
+    np.testing.assert_array_equal(joined[..., 2:], skip[:, :, 2:7])
+
+
+def test_what_fits_is_not_cropped() -> None:
+    x = Tensor(np.ones((1, 3, 4, 2)))
+    assert crop(x, 3, 4) is x
+    with pytest.raises(ShapeError, match="cannot crop 3 to the larger size 5"):
+        crop(x, 5, 4)
