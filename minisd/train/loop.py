@@ -80,6 +80,10 @@ class Fit:
         self._order: tuple[int, Array] = (-1, np.empty(0, np.int64))
 
     @property
+    def batch_size(self) -> int:
+        return min(self.task.recipe.batch, self.task.sample_count)
+
+    @property
     def steps_done(self) -> int:
         return len(self.losses)
 
@@ -108,8 +112,7 @@ class Fit:
 
     def _batch(self, n: int) -> Array:
         """Samples of batch n: a fresh random order every epoch, an incomplete last batch left out."""
-        count = self.task.sample_count
-        size = min(self.task.recipe.batch, count)
+        count, size = self.task.sample_count, self.batch_size
         epoch, place = divmod(n, count // size)
         if self._order[0] != epoch:
             self._order = epoch, self._rng("epoch", epoch).permutation(count)

@@ -3,7 +3,7 @@
 folder/  run.json          what was asked for, and the number of steps planned for each network
          checkpoints/      the latest states of the network in training
          *.safetensors, tokenizer.json, model.json      the finished networks; model.json comes last
-         loss.png, samples/                             what can be seen of the progress
+         loss-*.png, samples/                           what can be seen of the progress
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from minisd.train.vae import VAETask
 
 NETWORKS = ("vae", "clip", "unet")
 SHARES = {"vae": 0.19, "clip": 0.07, "unet": 0.74}  # of the time
-_MEASURED_STEPS = range(5, 30)  # the steps whose speed decides how many fit in the time
+_WARM_UP_STEPS, _MEASURED_STEPS = 5, 25  # the first compile, the next show how many fit in the time
 _CHECKPOINT_SECONDS, _PREVIEW_SECONDS = 30, 90
 
 
@@ -184,7 +184,7 @@ class Run:
             fit.load_state(found.arrays)
             say(f"{network}: going on from step {fit.steps_done}")
         last_save = last_preview = time.monotonic()
-        measured = 0.0
+        durations: list[float] = []
         with tqdm(total=fit.steps, initial=fit.steps_done, desc=network, unit="step", dynamic_ncols=True) as bar:
             while not fit.done:
                 started = time.monotonic()
@@ -194,16 +194,15 @@ class Run:
                     raise TrainingDiverged(f"{error}; {self._last_good(checkpoints)}") from error
                 now = time.monotonic()
                 bar.update()
-                if fit.steps is None and fit.steps_done - 1 in _MEASURED_STEPS:
-                    measured += now - started
-                    if fit.steps_done - 1 == _MEASURED_STEPS[-1]:
-                        self._plan(fit, network, measured / len(_MEASURED_STEPS))
-                        bar.reset(fit.steps)
-                        bar.update(fit.steps_done)
+                durations.append(now - started)
+                if fit.steps is None and len(durations) == _WARM_UP_STEPS + _MEASURED_STEPS:
+                    self._plan(fit, float(np.mean(durations[_WARM_UP_STEPS:])))
+                    bar.reset(fit.steps)
+                    bar.update(fit.steps_done)
                 bar.set_postfix(
                     {
                         "loss": f"{np.mean(fit.losses[-50:]):.4f}",
-                        "images/s": f"{fit.task.recipe.batch / (now - started):.0f}",
+                        "images/s": f"{fit.batch_size / np.mean(durations[-20:]):.0f}",
                     },
                     refresh=False,
                 )
@@ -220,11 +219,12 @@ class Run:
         with fit.ema.in_use():
             checkpoint.save_arrays(self._weights(network), fit.task.module.state_dict())
 
-    def _plan(self, fit: Fit, network: str, seconds_a_step: float) -> None:
+    def _plan(self, fit: Fit, seconds_a_step: float) -> None:
         """Decide, once, how many steps fit into the network's share of the time: then the run is reproducible."""
-        share = sum(SHARES[name] for name in NETWORKS[: NETWORKS.index(network) + 1])
+        share = sum(SHARES[name] for name in NETWORKS[: NETWORKS.index(fit.task.name) + 1])
         left = share * self.settings.minutes * 60 - (time.monotonic() - self._sitting)
-        fit.steps = self.planned[network] = fit.steps_done + max(1, int(0.95 * left / seconds_a_step))
+        # A twentieth is left for checkpoints, previews, and a machine that slows down.
+        fit.steps = self.planned[fit.task.name] = fit.steps_done + max(1, int(0.95 * left / seconds_a_step))
         self._save_plan()
 
     def _save(self, fit: Fit, checkpoints: checkpoint.Checkpoints) -> None:
@@ -234,7 +234,7 @@ class Run:
         self._save_plan()
 
     def _preview(self, fit: Fit) -> None:
-        plots.save_loss_curve(self.folder / "loss.png", {fit.task.name: fit.losses})
+        plots.save_loss_curve(self.folder / f"loss-{fit.task.name}.png", {fit.task.name: fit.losses})
         with fit.ema.in_use():
             pictures = fit.task.preview()
         if pictures is not None:
