@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from minisd.evaluation import Report
 
 _EXAMPLE = "a thick seven leaning left"
-_STRIP_PICTURES, _STRIP_MOMENTS = 8, 10  # more do not fit on a screen
+_STRIP_PICTURES, _STRIP_MOMENTS = 8, 9  # more do not fit on a screen
 
 
 class Failure(click.ClickException):
@@ -185,6 +185,8 @@ def draw(
     show_steps: bool,
 ) -> None:  # fmt: skip
     """Draw PROMPT, such as "a thick seven leaning left"."""
+    import numpy as np
+
     from minisd import plots
     from minisd.checkpoint import check_writable
     from minisd.diffusion.schedule import timesteps
@@ -211,8 +213,8 @@ def draw(
 
     moments: dict[int, Array] = {}
 
-    def watch(step: int, t: int, pictures: Array) -> None:
-        moments.setdefault(t, pictures[:_STRIP_PICTURES])  # of the first batch
+    def watch(step: int, t: int, z_t: Array, z_0: Array) -> None:
+        moments.setdefault(t, z_t[:_STRIP_PICTURES])  # of the first batch
 
     images = pipeline.draw(
         texts, seed=seed, steps=steps, guidance=guidance, sampler=sampler, callback=watch if show_steps else None
@@ -224,7 +226,10 @@ def draw(
         plots.save_grid(out, images, columns=num if several and num > 1 else None, captions=texts if several else None)
     click.echo(f"wrote {out}")
     if show_steps:
-        _save_steps(strip, moments)
+        chosen = np.linspace(0, len(moments) - 1, min(len(moments), _STRIP_MOMENTS)).round().astype(int)
+        times = [list(moments)[i] for i in chosen]
+        frames = [*(pipeline.decode(moments[t]) for t in times), images[:_STRIP_PICTURES]]
+        plots.save_strip(strip, np.stack(frames), [*(f"t = {t}" for t in times), "drawn"])
         click.echo(f"wrote {strip}")
     if npz is not None:
         _save_npz(npz, images, texts)
@@ -249,17 +254,6 @@ def _free_name(text: str) -> Path:
     stem = re.sub(r"\W+", "-", text.lower())[:48].strip("-") or "picture"
     names = (Path(f"{stem}{suffix}.png") for suffix in ("", *(f"-{n}" for n in range(2, 10**6))))
     return next(name for name in names if not name.exists())
-
-
-def _save_steps(path: Path, moments: dict[int, Array]) -> None:
-    import numpy as np
-
-    from minisd import plots
-
-    times = list(moments)
-    count = min(len(times), _STRIP_MOMENTS)
-    chosen = [times[round(i)] for i in np.linspace(0, len(times) - 1, count)]
-    plots.save_strip(path, np.stack([moments[t] for t in chosen]), [f"t = {t}" for t in chosen])
 
 
 def _save_npz(path: Path, images: Array, texts: Sequence[str]) -> None:

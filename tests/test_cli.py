@@ -331,7 +331,9 @@ def test_damaged_models_are_refused(
 def test_train_says_where_the_model_is(trained: tuple[Path, Result]) -> None:
     folder, result = trained
     assert f"the model is in {folder}" in result.stdout and f"minisd eval --model {folder}" in result.stdout
-    assert {*MODEL_FILES, "run.json", "loss-vae.png", "loss-unet.png", "samples", "checkpoints"} <= set(os.listdir(folder))
+    assert {*MODEL_FILES, "run.json", "loss-vae.png", "loss-unet.png", "samples", "checkpoints"} <= set(
+        os.listdir(folder)
+    )
 
 
 def test_a_run_is_not_begun_twice(model: Path) -> None:

@@ -103,7 +103,7 @@ assert np.allclose(thick[:2], thin[:2]) and not np.allclose(thick[3], thin[3])
 # You should see a mean distance close to 14, and that it hardly varies.
 
 # %%
-z_T = initial_noise((7, 7, 4), sample_rngs(seed=7, count=1))
+z_T = initial_noise((7, 7, 4), sample_rngs(seed=7, count=1))  # noqa: N816
 many = initial_noise((7, 7, 4), sample_rngs(seed=8, count=1000)).reshape(1000, -1)
 distances = np.linalg.norm(many, axis=1)
 print(f"\nz_T {z_T.shape}, {z_T.size} numbers")
@@ -275,7 +275,7 @@ assert right >= 10
 assert np.allclose(guided(noise_pred, z_T, 1.0), noise_pred, atol=1e-5)
 
 digits = ["a zero", "a one", "a two", "a three", "a four", "a five", "a six", "a seven", "an eight", "a nine"]
-rows = {scale: pipeline.draw(digits, seed=7, guidance=scale) for scale in (1.0, guidance_scale, 4.0)}
+rows = {scale: pipeline.draw(digits, seed=7, steps=20, guidance=scale) for scale in (1.0, guidance_scale, 4.0)}
 captions = [f"scale {scale:g}" for scale in rows for _ in digits]
 save_grid(output / "01_guidance.png", np.concatenate(list(rows.values())), columns=10, captions=captions)
 print("\npicture:", output / "01_guidance.png")

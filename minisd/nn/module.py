@@ -45,9 +45,9 @@ class Module:
         """
         parameters = self.parameters()
         buffer = parameters[0].data.base
-        shared = buffer is not None and all(parameter.data.base is buffer for parameter in parameters)
+        scattered = any(parameter.data.base is not buffer for parameter in parameters)
         # Parameters in a buffer of another size are part of a larger module's: they move to one of their own.
-        if not shared or buffer.shape != (self.parameter_count(),):
+        if buffer is None or scattered or buffer.shape != (self.parameter_count(),):
             buffer = np.concatenate([parameter.data.reshape(-1) for parameter in parameters])
             start = 0
             for parameter in parameters:

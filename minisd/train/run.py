@@ -1,8 +1,8 @@
 """The whole training: VAE, CLIP and U-Net one after the other into one folder, stoppable and resumable at any moment.
 
 folder/  run.json          what was asked for, and the number of steps planned for each network
-         checkpoints/      the latest states of the network in training
-         *.safetensors, tokenizer.json, model.json      the finished networks; model.json comes last
+         checkpoints/      the latest states of the network in training, and the networks that are finished
+         *.safetensors, tokenizer.json, model.json      the model; model.json comes last
          loss-*.png, samples/                           what can be seen of the progress
 """
 
@@ -35,7 +35,7 @@ from minisd.train.unet import UNetTask, encode_all
 from minisd.train.vae import VAETask
 
 NETWORKS = ("vae", "clip", "unet")
-SHARES = {"vae": 0.19, "clip": 0.07, "unet": 0.74}  # of the time
+SHARES = {"vae": 0.19, "clip": 0.08, "unet": 0.73}  # of the time
 _WARM_UP_STEPS, _MEASURED_STEPS = 5, 25  # the first compile, the next show how many fit in the time
 _CHECKPOINT_SECONDS, _PREVIEW_SECONDS = 30, 90
 
@@ -145,7 +145,7 @@ class Run:
         return np.random.default_rng([self.settings.seed, NETWORKS.index(network)])
 
     def _weights(self, network: str) -> Path:
-        return self.folder / f"{network}.safetensors"
+        return self.folder / "checkpoints" / f"{network}.safetensors"
 
     def _load(self, module: Module, network: str) -> None:
         checkpoint.load_module(module, self._weights(network))

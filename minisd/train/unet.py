@@ -21,7 +21,7 @@ class UNetTask:
     """
 
     name = "unet"
-    recipe = Recipe(batch=128, peak_lr=2e-3, warmup=200, ema_decay=0.999)
+    recipe = Recipe(batch=64, peak_lr=2e-3, warmup=200, ema_decay=0.999)
 
     def __init__(self, data: CaptionedImages, pipeline: Pipeline, latents: tuple[Array, Array]) -> None:
         self.data, self.pipeline, self.module = data, pipeline, pipeline.unet

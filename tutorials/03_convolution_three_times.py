@@ -1,0 +1,316 @@
+# %% [markdown]
+# # 3. One convolution, three times
+#
+# Most of a U-Net's work is convolution. minisd writes it three times: as loops that anybody can read, as NumPy that
+# says the equation in a few lines, and as a fast version. All three must give the same numbers. That is how you can
+# trust the fast one, which is hard to read, because of the slow ones, which are not.
+#
+# Here we write each of them, hold it against the library's, and see what makes the difference in speed.
+#
+# You need tutorial 2 (sizes) and some matrix algebra. It takes a few seconds.
+
+# %%
+import os
+import time
+from pathlib import Path
+from statistics import median
+
+import numba
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from minisd_kernels import conv2d, conv_transpose2d
+from minisd_kernels.backends import use_backend
+from minisd_kernels.register_tile import COLUMNS, LANES, ROWS, VECTORS
+from minisd_kernels.shapes import window_output_size
+
+here = Path(globals().get("__file__", "")).parent  # a notebook has no __file__: then the current folder
+output = (here if os.access(here, os.W_OK) else Path()) / "output"
+output.mkdir(exist_ok=True)
+rng = np.random.default_rng(0)
+
+# %% [markdown]
+# ## First: seven loops
+#
+# An output pixel is a weighted sum over its window and over all channels:
+#
+#     y[b, p, q, o] = sum over i, j, c of  x[b, p + i, q + j, c] weight[i, j, c, o]
+#
+# Shapes: x (B, H, W, C), weight (kh, kw, C, O) -> y (B, H - kh + 1, W - kw + 1, O). Padding and stride are left out
+# here: they change only which pixels are met.
+#
+# There are four letters on the left and three under the sum. Each one is a loop: seven in all.
+
+
+# %%
+def seven_loops(x, weight, y):
+    """y += the convolution of x."""
+    B, P, Q, O = y.shape
+    kh, kw, C, _ = weight.shape
+    for b in range(B):
+        for p in range(P):
+            for q in range(Q):
+                for i in range(kh):
+                    for j in range(kw):
+                        for c in range(C):
+                            for o in range(O):
+                                y[b, p, q, o] += x[b, p + i, q + j, c] * weight[i, j, c, o]
+
+
+def convolve(loops, x, weight):
+    """Make room for the output, and run the loops."""
+    (B, H, W, _), (kh, kw, _, O) = x.shape, weight.shape
+    y = np.zeros((B, window_output_size(H, kh), window_output_size(W, kw), O), x.dtype)
+    loops(x, weight, y)
+    return y
+
+
+small_x = rng.standard_normal((1, 9, 8, 4), dtype=np.float32)
+small_weight = rng.standard_normal((3, 3, 4, 8), dtype=np.float32)
+expected = convolve(seven_loops, small_x, small_weight)
+print("seven loops:", small_x.shape, "*", small_weight.shape, "->", expected.shape)
+assert expected.shape == (1, 7, 6, 8)
+
+# %% [markdown]
+# ## Second: NumPy, one product for each tap
+#
+# Two of the loops are enough, if NumPy does the other five. Fix a place (i, j) in the window, a "tap". The pixels that
+# this tap meets, over all outputs, are one large slice of x, shifted by (i, j). Each of them is a vector of C numbers,
+# and it meets the same C x O matrix weight[i, j]:
+#
+#     y = sum over i, j of  x[:, i : i + P, j : j + Q] @ weight[i, j]        (B, P, Q, C) @ (C, O) -> (B, P, Q, O)
+#
+# You should see the same numbers, up to rounding. The library's own reference is this loop with stride, padding and
+# dilation.
+
+
+# %%
+def product_per_tap(x, weight):
+    kh, kw, _, _ = weight.shape
+    P, Q = x.shape[1] - kh + 1, x.shape[2] - kw + 1
+    return sum(x[:, i : i + P, j : j + Q] @ weight[i, j] for i in range(kh) for j in range(kw))
+
+
+def largest_difference(a, b):
+    """Relative to the largest number."""
+    return float(abs(a - b).max() / abs(b).max())
+
+
+with use_backend("numpy"):
+    reference = conv2d.forward(small_x, small_weight)
+print(f"a product for each tap: off by {largest_difference(product_per_tap(small_x, small_weight), expected):.1e}")
+print(f"the library's reference: off by {largest_difference(reference, expected):.1e}")
+assert largest_difference(product_per_tap(small_x, small_weight), expected) < 1e-5
+assert largest_difference(reference, expected) < 1e-5
+
+# %% [markdown]
+# ## Third: the same loops, compiled
+#
+# Python asks at every step what kind of thing x is. Numba asks once, and compiles the seven loops for the answer.
+# The text of the function stays as it is.
+#
+# In `minisd_kernels/conv2d/numba_cpu.py` these loops come first. float64 runs through them; float32, which training
+# uses, takes the fast version that stands below them.
+
+# %%
+compiled_loops = numba.njit(seven_loops)
+print(
+    f"the loops, compiled: off by {largest_difference(convolve(compiled_loops, small_x, small_weight), expected):.1e}"
+)
+assert largest_difference(convolve(compiled_loops, small_x, small_weight), expected) < 1e-5
+
+in_float64 = conv2d.forward(small_x.astype(np.float64), small_weight.astype(np.float64))
+in_float32 = conv2d.forward(small_x, small_weight)
+print(f"the library's loops (float64): off by {largest_difference(in_float64, expected):.1e}")
+print(f"the library's fast version (float32): off by {largest_difference(in_float32, expected):.1e}")
+assert largest_difference(in_float64, expected) < 1e-5 and largest_difference(in_float32, expected) < 1e-5
+
+# %% [markdown]
+# ## The trick, part one: windows as rows
+#
+# Processors are fastest at one thing: the product of two matrices. A convolution becomes one, when every window is laid
+# out as a row ("im2col", image to columns):
+#
+#     windows (P Q, kh kw C)  @  weight (kh kw C, O)  =  y (P Q, O)
+#
+# You should see a picture of 4 x 4 pixels, numbered, whose four 3 x 3 windows become four rows of nine numbers. Most
+# pixels appear in several rows: the matrix is larger than the picture, here 36 numbers against 16.
+
+# %%
+pixels = np.arange(16.0).reshape(1, 4, 4, 1)
+neighbours = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]).reshape(3, 3, 1, 1)  # the sum of four pixels
+windows = np.stack([pixels[0, p : p + 3, q : q + 3].ravel() for p in range(2) for q in range(2)])
+print("\nwindows as rows:\n" + "\n".join(" ".join(f"{number:3.0f}" for number in row) for row in windows))
+assert windows.shape == (4, 9)
+products = windows @ neighbours.reshape(9, 1)
+assert (products == conv2d.forward(pixels, neighbours).reshape(4, 1)).all()
+
+
+# %%
+def draw_numbers(panel, matrix, left, title, colours=None):
+    """A matrix as a table of numbers, its middle at height 0; the rows in colours, if there are any."""
+    rows, columns = matrix.shape
+    for row, column in np.ndindex(rows, columns):
+        x, y = left + column, row - rows / 2
+        panel.add_patch(Rectangle((x, y), 1, 1, facecolor=colours[row] if colours else "0.93", edgecolor="white"))
+        panel.text(x + 0.5, y + 0.5, f"{matrix[row, column]:.0f}", ha="center", va="center", fontsize=10)
+    panel.text(left + columns / 2, -rows / 2 - 0.4, title, ha="center", fontsize=10)
+
+
+colours = ["#f6c9a0", "#a8d5ba", "#b7c9f2", "#f2b8c6"]
+figure = Figure(figsize=(10, 4.6), dpi=100, layout="constrained")
+panel = figure.subplots()
+draw_numbers(panel, pixels[0, :, :, 0], 0, "x, four windows")
+for number, (p, q) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
+    inset = 0.06 + 0.07 * number  # so that no outline hides another
+    side = 3 - 2 * inset
+    panel.add_patch(Rectangle((q + inset, p - 2 + inset), side, side, fill=False, ec=colours[number], lw=3))
+draw_numbers(panel, windows, 5.5, "windows (4, 9)", colours)
+draw_numbers(panel, neighbours.reshape(9, 1), 16.5, "@ weight (9, 1)")
+draw_numbers(panel, products, 20, "= y (4, 1)", colours)
+panel.set(xlim=(-0.2, 22), ylim=(4.7, -5.4), aspect="equal")
+panel.axis("off")
+figure.savefig(output / "03_im2col.png")
+print("picture:", output / "03_im2col.png")
+
+# %% [markdown]
+# Laid out for a whole batch, a 3 x 3 convolution's matrix is nine times larger than x, and reading it from main memory
+# would eat up what the product gains. So the fast version lays out a few dozen windows at a time, in a small buffer
+# that stays in the processor's cache.
+#
+# ## The trick, part two: the register tile
+#
+# Take the product C = A B. The inner loop of the plain version loads two numbers, multiplies them and adds: two loads
+# for every multiply-add. But each number of A is needed for a whole row of C, and each of B for a whole column.
+#
+# So keep a tile of C, some rows by some columns, in the processor's registers. At each k, load one piece of A's column
+# and one piece of B's row, and add all their products to the tile:
+#
+#     for k:  tile[r, s] += A[r, k] B[k, s]        for all r, s at once
+#
+# That is rows + columns loads for rows x columns multiply-adds. Registers are few, and a tile too large would spill
+# out of them: its size is the processor's choice.
+#
+# You should see the same product, and how rarely the tile of your machine loads a number.
+
+# %%
+A, B = rng.standard_normal((ROWS, 50)), rng.standard_normal((50, COLUMNS))
+tile = np.zeros((ROWS, COLUMNS))
+for k in range(50):
+    tile += np.outer(A[:, k], B[k])  # one piece of a column of A, one piece of a row of B
+assert np.allclose(tile, A @ B)
+
+loads = (ROWS + COLUMNS) / (ROWS * COLUMNS)
+print(f"\nthis machine's tile: {ROWS} rows x {COLUMNS} columns ({VECTORS} vectors of {LANES} numbers)")
+print(f"loads for a multiply-add: 2 in the plain loop, {loads:.2f} in the tile")
+assert loads < 0.5
+
+# %% [markdown]
+# ## How fast is each?
+#
+# We measure nanoseconds for one multiply-add, on 16 pictures of a size that the U-Net has; the Python loops get one
+# small picture, or we would wait for minutes. The four take turns, so that a busy moment of the machine hits all of
+# them, and the middle one of five measurements counts.
+#
+# What you see depends on your machine. Compiling the loops should gain a factor of a thousand or more. The product per
+# tap and the register tile gain some more, and end close together: NumPy leaves its products to a library of matrix
+# routines, and that has a register tile too.
+
+# %%
+x = rng.standard_normal((16, 14, 14, 64), dtype=np.float32)
+weight = rng.standard_normal((3, 3, 64, 64), dtype=np.float32) / 24
+ways = {
+    "seven loops in Python": (lambda: convolve(seven_loops, small_x, small_weight), expected.size * 3 * 3 * 4),
+    "seven loops, compiled": (lambda: convolve(compiled_loops, x, weight), 16 * 12 * 12 * 64 * 3 * 3 * 64),
+    "NumPy, a product per tap": (lambda: product_per_tap(x, weight), 16 * 12 * 12 * 64 * 3 * 3 * 64),
+    "register tile": (lambda: conv2d.forward(x, weight), 16 * 12 * 12 * 64 * 3 * 3 * 64),
+}
+results = {name: way() for name, (way, _) in ways.items()}  # also compiles, before we look at the clock
+for name in ("NumPy, a product per tap", "register tile"):
+    assert largest_difference(results[name], results["seven loops, compiled"]) < 1e-4
+
+seconds = {name: [] for name in ways}
+for _ in range(5):
+    for name, (way, _) in ways.items():
+        start = time.perf_counter()
+        way()
+        seconds[name].append(time.perf_counter() - start)
+
+nanoseconds = {name: 1e9 * median(seconds[name]) / multiply_adds for name, (_, multiply_adds) in ways.items()}
+slowest = nanoseconds["seven loops in Python"]
+print()
+for name, value in nanoseconds.items():
+    print(f"{name:25} {value:9.3f} ns for a multiply-add    {slowest / value:9,.0f} times as fast as Python")
+
+# %% [markdown]
+# ## Why it is called 2-D
+#
+# A colour picture has three axes, and so has the filter: height, width and channels. Still this is a 2-D convolution,
+# not a 3-D one, because it slides along two axes only. Along the channels the filter is as long as the picture, and
+# has no room to slide: it sums over all of them.
+#
+# Two things follow, and you can check them:
+#
+# 1. Shift the picture, and the output shifts with it. This holds for height and width, the axes that it slides along.
+# 2. Channels have no order. Shuffle them, in picture and filter alike, and the output stays the same. In a 3-D
+#    convolution neighbours along the third axis matter, and its length would shrink from C to C - kc + 1.
+
+# %%
+picture = rng.standard_normal((1, 10, 10, 5))
+filters = rng.standard_normal((3, 3, 5, 2))
+y = conv2d.forward(picture, filters)
+print("\n2-D:", picture.shape, "*", filters.shape, "->", y.shape, " the 5 channels are summed up")
+print("3-D: a 3 x 3 x 3 filter would leave", window_output_size(5, window=3), "places along them, and a fifth axis")
+
+shifted = conv2d.forward(picture[:, 2:, 1:], filters)
+assert np.allclose(shifted, y[:, 2:, 1:])  # 1: shift by two rows and a column
+
+order = rng.permutation(5)
+assert np.allclose(conv2d.forward(picture[..., order], filters[:, :, order]), y)  # 2: shuffle both
+assert not np.allclose(conv2d.forward(picture[..., order], filters), y)  # but not one alone
+
+# %% [markdown]
+# ## The way back
+#
+# Training needs the gradient: how does a change of x change the result? A convolution is linear in x, so it is a
+# matrix, if a huge one, and the gradient is its transpose. For any matrix M, and any x and g,
+#
+#     <M x, g> = <x, M^T g>            <a, b> = sum of all a times b
+#
+# That gives a test that needs no reference at all: draw x and g at random, and compare two numbers. It finds every
+# wrong index, and we use it for all kernels. The transposed convolution of tutorial 2 is the same M^T, so it must give
+# the same numbers as the gradient (its channels in and out are exchanged).
+#
+# You should see the same number three times. Note the output padding: with these strides the window drops a row and two
+# columns at the end, and the transpose must know that they were there.
+
+# %%
+x = rng.standard_normal((2, 12, 9, 3))
+weight = rng.standard_normal((3, 3, 3, 4))
+geometry = {"stride": (2, 3), "padding": 1}
+
+y = conv2d.forward(x, weight, **geometry)
+g = rng.standard_normal(y.shape)
+grad_x, _, _ = conv2d.backward(g, x, weight, **geometry)
+
+remainder = [(12 + 2 - 3) % 2, (9 + 2 - 3) % 3]
+transposed = conv_transpose2d.forward(g, weight.swapaxes(2, 3), output_padding=remainder, **geometry)
+
+print(f"\n<conv(x), g> = {(y * g).sum():.12f}")
+print(f"<x, gradient> = {(x * grad_x).sum():.12f}")
+print(f"<x, conv^T(g)> = {(x * transposed).sum():.12f}")
+assert np.isclose((y * g).sum(), (x * grad_x).sum(), rtol=1e-10)
+assert grad_x.shape == transposed.shape == x.shape and np.allclose(grad_x, transposed)
+
+# %% [markdown]
+# ## Try
+#
+# 1. Put a mistake into `seven_loops`: write `p + j` for `p + i`. Which assert finds it? Would it with a picture of one
+#    colour?
+# 2. Change the order of the loops: o outermost, c innermost. Compile again and time it. Why is it slower? Think of
+#    which numbers lie side by side in memory.
+# 3. How many loads for a multiply-add has a tile of 1 row? Of 64 x 64? Why do we not take that one?
+# 4. The adjoint test cannot find one kind of mistake: which? (If `forward` and `backward` agree on something wrong...)
+
+# %%
+print("\nThree times the same convolution.")
