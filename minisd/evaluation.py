@@ -20,7 +20,7 @@ from minisd.autograd import Array, Tensor, no_grad
 from minisd.data.digits import DigitSet
 from minisd.data.morphology import SLANT_BINS, THICKNESS_BINS, bins, slant, thickness
 from minisd.models.classifier import Classifier, ClassifierConfig
-from minisd.pictures import to_bytes, to_unit_range
+from minisd.pictures import to_unit_range
 from minisd.pipeline import Pipeline, shipped_model
 from minisd.text.captions import Caption, caption_text
 
@@ -196,12 +196,8 @@ def _drawing_report(
 
 def _vae_quality(pipeline: Pipeline, judge: Judge, test: DigitSet, batch: int = 250) -> tuple[float, float]:
     """PSNR in dB of the test set's reconstructions, and the judge's accuracy on them."""
-    again = []
-    with no_grad():
-        for start in range(0, len(test), batch):
-            mean, _ = pipeline.vae.encode(Tensor(to_unit_range(test.images[start : start + batch])))
-            again.append(to_bytes(pipeline.vae.decode(mean).data))
-    images = np.concatenate(again)
+    parts = [test.images[start : start + batch] for start in range(0, len(test), batch)]
+    images = np.concatenate([pipeline.decode(pipeline.encode(part)) for part in parts])
     accuracy = float((judge.digits(images) == test.labels).mean())
     return metrics.psnr(images.astype(np.float64), test.images.astype(np.float64), peak=255), accuracy
 

@@ -25,7 +25,7 @@ from minisd.diffusion.schedule import NoiseSchedule, make_schedule
 from minisd.models.clip import CLIP, CLIPConfig
 from minisd.models.unet import UNet, UNetConfig
 from minisd.models.vae import VAE, VAEConfig
-from minisd.pictures import to_bytes
+from minisd.pictures import to_bytes, to_unit_range
 from minisd.text.tokenizer import Tokenizer, clean, split_words
 
 FORMAT = 1
@@ -122,9 +122,9 @@ class Pipeline:
         for start in range(0, len(prompts), batch):
             part = prompts[start : start + batch]
             rngs = sample_rngs(seed, len(part), first=start)
-            z_T = initial_noise((*self.info.latent_size, self.vae.config.latent_channels), rngs)
+            z_T = initial_noise(self.latent_shape, rngs)
             model = ClassifierFreeGuidance(
-                self._predict,
+                self.predict,
                 self.encode_prompts(part),
                 self.encode_prompts([""] * len(part)),
                 self.info.guidance if guidance is None else guidance,
@@ -149,6 +149,17 @@ class Pipeline:
             context, pooled = self.clip.text(ids, clip_skip=self.info.clip_skip)
         return Prompt(context.data, pooled.data)
 
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """(h, w, C) of one picture's latents."""
+        return (*self.info.latent_size, self.vae.config.latent_channels)
+
+    def encode(self, images: Array) -> Array:
+        """Scaled latents (N, h, w, C), the most likely ones, of pictures (N, H, W) uint8."""
+        with no_grad():
+            mean, _ = self.vae.encode(Tensor(to_unit_range(images)))
+        return mean.data * np.float32(self.info.scale_factor)
+
     def decode(self, z: Array) -> Array:
         """Pictures (N, H, W) uint8 of scaled latents (N, h, w, C)."""
         with no_grad():
@@ -167,7 +178,8 @@ class Pipeline:
                 found[f"{prompt!r} is longer than {limit} tokens: {dropped!r} was dropped"] = None
         return list(found)
 
-    def _predict(self, z_t: Array, t: Array, prompt: Prompt) -> Array:
+    def predict(self, z_t: Array, t: Array, prompt: Prompt) -> Array:
+        """What the U-Net says of latents z_t (N, h, w, C) at times t (N,): noise or v, see ``info.prediction``."""
         with no_grad():
             return self.unet(Tensor(z_t), t, Tensor(prompt.context), Tensor(prompt.pooled)).data
 

@@ -26,7 +26,7 @@ from minisd.diffusion.samplers import initial_noise, sample_rngs
 from minisd.diffusion.schedule import timesteps
 from minisd.evaluation import Judge
 from minisd.models.vae import VAE
-from minisd.pictures import to_bytes, to_unit_range
+from minisd.pictures import to_bytes
 from minisd.pipeline import Pipeline
 from minisd.plots import save_grid, save_strip
 
@@ -103,8 +103,8 @@ assert np.allclose(thick[:2], thin[:2]) and not np.allclose(thick[3], thin[3])
 # You should see a mean distance close to 14, and that it hardly varies.
 
 # %%
-z_T = initial_noise((7, 7, 4), sample_rngs(seed=7, count=1))  # noqa: N816
-many = initial_noise((7, 7, 4), sample_rngs(seed=8, count=1000)).reshape(1000, -1)
+z_T = initial_noise(pipeline.latent_shape, sample_rngs(seed=7, count=1))
+many = initial_noise(pipeline.latent_shape, sample_rngs(seed=8, count=1000)).reshape(1000, -1)
 distances = np.linalg.norm(many, axis=1)
 print(f"\nz_T {z_T.shape}, {z_T.size} numbers")
 print(f"1000 draws: mean {many.mean():.3f}, standard deviation {many.std():.3f}")
@@ -128,7 +128,7 @@ def neighbours_alike(images):
     return np.corrcoef(images[:, :, :-1].ravel(), images[:, :, 1:].ravel())[0, 1]
 
 
-z_random = initial_noise((7, 7, 4), sample_rngs(seed=7, count=4))
+z_random = initial_noise(pipeline.latent_shape, sample_rngs(seed=7, count=4))
 untrained = VAE(pipeline.vae.config, rng=np.random.default_rng(0))
 with no_grad():
     static = to_bytes(untrained.decode(Tensor(z_random)).data)
@@ -163,9 +163,7 @@ assert abs(neighbours_alike(static)) < 0.2 and neighbours_alike(blots) > 0.3
 # %%
 def predict(z_t, t, prompt):
     """What the U-Net makes of z_t at time t: the latents z_0 and the noise that it sees in it."""
-    times = np.full(len(z_t), t)
-    with no_grad():
-        v = pipeline.unet(Tensor(z_t), times, Tensor(prompt.context), Tensor(prompt.pooled)).data
+    v = pipeline.predict(z_t, np.full(len(z_t), t), prompt)
     return pipeline.schedule.to_x_0_and_noise(v, z_t, t, pipeline.info.prediction)
 
 
@@ -307,15 +305,15 @@ assert bound < free
 
 # %%
 seven = pipeline(sentence, seed=7)
-with no_grad():
-    mean, _ = pipeline.vae.encode(Tensor(to_unit_range(seven)))
-z_0 = mean.data * np.float32(pipeline.info.scale_factor)  # the U-Net's latents have variance 1
+z_0 = pipeline.encode(seven)
 back = pipeline.decode(z_0)
 error = abs(back.astype(float) - seven).mean()
 print(f"\npicture {seven.shape} -> latents {z_0.shape} -> picture {back.shape}: off by {error:.1f} of 255 on average")
 assert z_0.shape == (1, 7, 7, 4) and error < 10
 
-noise = initial_noise((7, 7, 4), sample_rngs(seed=8, count=4))  # not seed 7: that noise made this very seven
+noise = initial_noise(
+    pipeline.latent_shape, sample_rngs(seed=8, count=4)
+)  # not seed 7: that noise made this very seven
 z_t = pipeline.schedule.add_noise(z_0, noise, 800)
 z_new, _ = draw(z_t, pipeline.encode_prompts(["a thick nine"] * 4), timesteps(801, 40), guidance_scale)
 nines = pipeline.decode(z_new)
