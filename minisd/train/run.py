@@ -35,9 +35,9 @@ from minisd.train.unet import UNetTask, encode_all
 from minisd.train.vae import VAETask
 
 NETWORKS = ("vae", "clip", "unet")
-SHARES = {"vae": 0.19, "clip": 0.08, "unet": 0.73}  # of the time
-_WARM_UP_STEPS, _MEASURED_STEPS = 5, 25  # the first compile, the next show how many fit in the time
-_CHECKPOINT_SECONDS, _PREVIEW_SECONDS = 30, 90
+SHARES = {"vae": 0.165, "clip": 0.095, "unet": 0.74}  # of the time
+_WARM_UP_STEPS, _MEASURED_STEPS = 10, 40  # the first compile, the next show how many fit in the time
+_CHECKPOINT_SECONDS, _PREVIEW_SECONDS = 30, 120
 
 
 @dataclass(frozen=True)
@@ -223,8 +223,8 @@ class Run:
         """Decide, once, how many steps fit into the network's share of the time: then the run is reproducible."""
         share = sum(SHARES[name] for name in NETWORKS[: NETWORKS.index(fit.task.name) + 1])
         left = share * self.settings.minutes * 60 - (time.monotonic() - self._sitting)
-        # A twentieth is left for checkpoints, previews, and a machine that slows down.
-        fit.steps = self.planned[fit.task.name] = fit.steps_done + max(1, int(0.95 * left / seconds_a_step))
+        # A tenth is left for checkpoints, previews, and a machine that slows down.
+        fit.steps = self.planned[fit.task.name] = fit.steps_done + max(1, int(0.9 * left / seconds_a_step))
         self._save_plan()
 
     def _save(self, fit: Fit, checkpoints: checkpoint.Checkpoints) -> None:

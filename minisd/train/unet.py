@@ -49,9 +49,9 @@ class UNetTask:
         return ops.mean_squared_error(prediction, Tensor(target))
 
     def preview(self) -> Array:
-        """Four drawings each of some captions of the data."""
+        """Two drawings each of some captions of the data."""
         prompts = self.data.example_captions()
-        return self.pipeline.draw([prompt for prompt in prompts for _ in range(4)], seed=0, steps=20)
+        return self.pipeline.draw([prompt for prompt in prompts for _ in range(2)], seed=0, steps=20)
 
 
 def encode_all(vae: VAE, images: Array, batch: int = 250) -> tuple[Array, Array]:
