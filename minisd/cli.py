@@ -281,7 +281,7 @@ def _save_npz(path: Path, images: Array, texts: Sequence[str]) -> None:
 @click.option(
     "--minutes",
     type=FiniteFloat(min=0, min_open=True),
-    default=13.5,
+    default=14.0,
     show_default=True,
     help="How long the whole training may take.",
 )

@@ -49,7 +49,7 @@ class AdamW:
         grad = np.concatenate(
             [(np.zeros_like(p.data) if p.grad is None else p.grad).reshape(-1) for p in self.parameters]
         )
-        norm = math.sqrt(float(np.vdot(grad, grad)))
+        norm = math.sqrt(float(np.square(grad).sum()))
         if not math.isfinite(norm):
             return norm
         if norm > largest_norm:

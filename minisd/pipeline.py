@@ -49,7 +49,7 @@ class ModelInfo:
         words: the words of the captions it was trained on.
         guidance, steps, sampler: how it draws unless told otherwise.
         guidance_interval: guidance acts where low <= t < high. At the noisiest t it would make all pictures of a
-            prompt alike, at the cleanest it changes nothing (Kynkäänniemi et al. 2024).
+            prompt alike, at the cleanest it does little (Kynkäänniemi et al. 2024).
         trained: how it was made: command, seed, steps, data, minutes.
     """
 

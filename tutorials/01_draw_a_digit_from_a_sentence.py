@@ -192,8 +192,8 @@ assert np.allclose(z_0_pred, (z_T - sigma * noise_pred) / alpha, atol=1e-4)  # w
 #
 #     noise = noise_without + guidance_scale (noise_with - noise_without)
 #
-# and z_0 likewise. Our model does so only in the middle of the way, for 300 <= t < 800; elsewhere it follows the sentence
-# as it is, guidance scale 1, and keeps more variety (Kynkäänniemi et al. 2024).
+# and z_0 likewise. Our model does so only in the middle of the way, for 300 <= t < 800. Elsewhere it takes the scale
+# 1, which is the prediction with the sentence as it is, and keeps more variety (Kynkäänniemi et al. 2024).
 #
 # This is the whole sampler. You should see that it draws what `pipeline` draws.
 

@@ -117,7 +117,7 @@ class CLIP(Module):
         """The contrastive loss of a batch: images (B, H, W, 1) with the ids (B, M) of their captions."""
         _, text = self.text(ids)
         scale = self.log_temperature.exp()
-        similarity = (unit_length(self.image(images)) @ unit_length(text).transpose(1, 0)) * scale  # (B, B)
+        similarity = ops.linear(unit_length(self.image(images)), unit_length(text).transpose(1, 0)) * scale  # (B, B)
         return contrastive_loss(similarity, ids)
 
 

@@ -35,8 +35,7 @@ from minisd.train.unet import UNetTask, encode_all
 from minisd.train.vae import VAETask
 
 NETWORKS = ("vae", "clip", "unet")
-SHARES = {"vae": 0.165, "clip": 0.095, "unet": 0.74}  # of the time
-_WARM_UP_STEPS, _MEASURED_STEPS = 10, 40  # the first compile, the next show how many fit in the time
+SHARES = {"vae": 0.16, "clip": 0.11, "unet": 0.73}  # of the time
 _CHECKPOINT_SECONDS, _PREVIEW_SECONDS = 30, 120
 
 
@@ -52,7 +51,7 @@ class Settings:
     data: str = "mnist"
     data_dir: str | None = None
     seed: int = 0
-    minutes: float = 13.5
+    minutes: float = 14.0
     steps: int | None = None
 
 
@@ -177,6 +176,7 @@ class Run:
         """Train one network, from its last checkpoint if there is one, unless it is trained already."""
         if self._weights(network).exists():
             return
+        begun = time.monotonic() - self._sitting
         fit = Fit(make_task(), seed=self.settings.seed, steps=self.planned.get(network, self.settings.steps))
         checkpoints = checkpoint.Checkpoints(self.folder / "checkpoints")
         found = checkpoints.latest()
@@ -195,8 +195,8 @@ class Run:
                 now = time.monotonic()
                 bar.update()
                 durations.append(now - started)
-                if fit.steps is None and len(durations) == _WARM_UP_STEPS + _MEASURED_STEPS:
-                    self._plan(fit, float(np.mean(durations[_WARM_UP_STEPS:])))
+                if fit.steps is None and fit.steps_done >= fit.task.recipe.warmup:
+                    self._plan(fit, begun, float(np.mean(durations[len(durations) // 2 :])))
                     bar.reset(fit.steps)
                     bar.update(fit.steps_done)
                 bar.set_postfix(
@@ -219,10 +219,14 @@ class Run:
         with fit.ema.in_use():
             checkpoint.save_arrays(self._weights(network), fit.task.module.state_dict())
 
-    def _plan(self, fit: Fit, seconds_a_step: float) -> None:
-        """Decide, once, how many steps fit into the network's share of the time: then the run is reproducible."""
-        share = sum(SHARES[name] for name in NETWORKS[: NETWORKS.index(fit.task.name) + 1])
-        left = share * self.settings.minutes * 60 - (time.monotonic() - self._sitting)
+    def _plan(self, fit: Fit, begun: float, seconds_a_step: float) -> None:
+        """Decide, once, how many steps fit into the network's share of the time: then the run is reproducible.
+
+        The share is one of the time that was left when the network was `begun`, so that a network that took longer
+        than planned takes from all that follow. Until now the learning rate has only warmed up.
+        """
+        share = SHARES[fit.task.name] / sum(SHARES[name] for name in NETWORKS[NETWORKS.index(fit.task.name) :])
+        left = share * (self.settings.minutes * 60 - begun) - (time.monotonic() - self._sitting - begun)
         # A tenth is left for checkpoints, previews, and a machine that slows down.
         fit.steps = self.planned[fit.task.name] = fit.steps_done + max(1, int(0.9 * left / seconds_a_step))
         self._save_plan()
