@@ -117,10 +117,12 @@ class Pipeline:
             callback: called after every step with (step, t, z_t, z_0 as predicted then), latents that ``decode`` shows.
 
         Raises:
-            ValueError: no such sampler, or impossible steps.
+            ValueError: no prompt, no such sampler, or impossible steps.
 
         Shapes: returns (N, 28, 28) uint8.
         """
+        if not prompts:
+            raise ValueError('draw: wanted at least one prompt, such as "a seven", got none')
         drawn = []
         for start in range(0, len(prompts), batch):
             part = prompts[start : start + batch]

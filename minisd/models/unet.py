@@ -4,9 +4,9 @@
           |                                                   ^
         level 0   7 x 7 x 64   --- copy and crop --->     level 0     residual blocks, told the time;
           | stride 2                                          ^       attention: pixels to pixels (self),
-        level 1   4 x 4 x 128  --- copy and crop --->     level 1       pixels to the prompt's tokens (cross)
+        level 1   4 x 4 x 96   --- copy and crop --->     level 1       pixels to the prompt's tokens (cross)
           |                                                   ^
-          +------------------> middle 4 x 4 x 128 ------------+
+          +------------------> middle 4 x 4 x 96 -------------+
 
 Going up, 4 doubles to 8 where 7 is wanted: the skip's crop is what makes odd sizes fit.
 
