@@ -60,7 +60,7 @@ class ModelInfo:
     prediction: str = "v"
     clip_skip: int = 2
     words: tuple[str, ...] = ()
-    guidance: float = 1.7
+    guidance: float = 1.5
     guidance_interval: tuple[int, int] = (300, 800)
     steps: int = 50
     sampler: str = "ddim"

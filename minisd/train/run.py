@@ -197,8 +197,7 @@ class Run:
                 durations.append(now - started)
                 if fit.steps is None and fit.steps_done >= fit.task.recipe.warmup:
                     self._plan(fit, begun, float(np.mean(durations[len(durations) // 2 :])))
-                    bar.reset(fit.steps)
-                    bar.update(fit.steps_done)
+                    bar.total = fit.steps
                 bar.set_postfix(
                     {
                         "loss": f"{np.mean(fit.losses[-50:]):.4f}",
