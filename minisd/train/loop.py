@@ -102,8 +102,9 @@ class Fit:
         loss.backward()
         # Until the number of steps is planned the rate only warms up, which does not depend on it.
         lr = warmup_cosine(n, self.steps or recipe.warmup, recipe.peak_lr, warmup=recipe.warmup)
-        norm = self.optimizer.step(lr, recipe.clip_norm)
-        if not (math.isfinite(loss.item()) and math.isfinite(norm)):
+        # A loss can be infinite and its gradient finite: then, too, nothing may move.
+        norm = self.optimizer.step(lr, recipe.clip_norm) if math.isfinite(loss.item()) else math.nan
+        if not math.isfinite(norm):
             raise TrainingDiverged(
                 f"{self.task.name}, step {n}: the loss is {loss.item():g} and the gradient's length {norm:g}"
             )
