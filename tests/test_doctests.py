@@ -32,5 +32,5 @@ def test_examples(name: str) -> None:
 
 def test_examples_are_found() -> None:
     finder = doctest.DocTestFinder()
-    examples = [test for test in finder.find(importlib.import_module("minisd_kernels.shapes")) if test.examples]
+    examples = [test for test in finder.find(importlib.import_module("minisd_kernels.shapes.window")) if test.examples]
     assert len(examples) >= 4

@@ -128,7 +128,9 @@ def test_other_packages_stay_in_their_places(module: str) -> None:
     for name in imported(module):
         package = name.partition(".")[0]
         if package in sys.stdlib_module_names or package in ("minisd", "minisd_kernels"):
-            assert floor(module) > 0 or package == "__future__", f"{module} is on floor 0: it imports nothing"
+            assert floor(module) > 0 or package in ("__future__", "math", "typing"), (
+                f"{module} is on floor 0: integers only"
+            )
         elif package == "numpy":
             assert floor(module) > 0
         else:
@@ -142,6 +144,7 @@ def test_every_file_opens_with_what_it_is(module: str) -> None:
 
 def test_every_operation_is_said_for_the_reference_and_for_the_cpu() -> None:
     operations = [path.parent for path in (ROOT / "kernels" / "minisd_kernels").glob("*/__init__.py")]
+    operations.remove(ROOT / "kernels" / "minisd_kernels" / "shapes")
     assert len(operations) >= 13
     for operation in operations:
         assert (operation / "numpy_ref.py").is_file() and (operation / "numba_cpu.py").is_file(), operation.name
