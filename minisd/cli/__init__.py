@@ -1,0 +1,82 @@
+"""The command line, one file a command.
+
+A command checks first what is cheap to check, then loads, then works. Its file is imported when it is called, and what
+it needs it imports itself, so that ``minisd --help`` and ``minisd shapes`` answer at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+from minisd_kernels import backends
+
+from minisd import __version__
+
+# The file of each command, and the command's name in it.
+COMMANDS = {
+    "draw": ("draw", "draw"),
+    "train": ("train", "train"),
+    "eval": ("evaluate", "evaluate"),
+    "judge": ("judge", "judge"),
+    "info": ("info", "info"),
+}
+
+
+class Failure(click.ClickException):
+    """One message, no traceback."""
+
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """Commands whose expected failures are one message and an exit status; a bug keeps its traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        file, function = COMMANDS[name]
+        command: click.Command = getattr(importlib.import_module(f"minisd.cli.{file}"), function)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # the reader has left, which click passes over in silence
+        except Exception as error:
+            if (message := _message_for_the_user(error)) is None:
+                raise
+            raise Failure(message) from error
+
+
+def _message_for_the_user(error: Exception) -> str | None:
+    """What to tell of an error that bad input or a full machine can cause; None for any other."""
+    from minisd.checkpoint import CheckpointError
+    from minisd.data import DataError
+    from minisd.text import TokenizerError
+    from minisd.train.loop import TrainingDiverged
+
+    match error:
+        case CheckpointError() | DataError() | TokenizerError() | TrainingDiverged() | backends.BackendUnavailable():
+            return str(error)
+        case OSError():
+            return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        case MemoryError():
+            return f"not enough memory ({error}); ask for less at a time" if str(error) else "not enough memory"
+        case _:
+            return None
+
+
+@click.group(cls=Commands)
+@click.version_option(__version__, prog_name="minisd")
+@click.option("--backend", type=click.Choice(list(backends.FILES)), help="What computes. [default: numba]")
+@click.pass_context
+def main(ctx: click.Context, backend: str | None) -> None:
+    """Stable Diffusion from scratch in NumPy: a sentence becomes a picture."""
+    if backend is not None:
+        ctx.with_resource(backends.use_backend(backend))

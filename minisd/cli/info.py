@@ -1,0 +1,67 @@
+"""minisd info: what runs here."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import click
+from minisd_kernels import backends
+
+from minisd import __version__
+
+
+@click.command()
+def info() -> None:
+    """Say what runs here: versions, backends, threads, data and models."""
+    for name, value in _facts():
+        click.echo(f"{name:<10}{value}")
+
+
+def _facts() -> Iterator[tuple[str, str]]:
+    yield "minisd", __version__
+    yield "Python", f"{platform.python_version()} ({sys.executable})"
+    for package in ("numpy", "numba"):
+        yield package, _version(package)
+    yield "platform", platform.platform()
+    yield "CPU", _cpu()
+    try:
+        yield "backend", backends.current_backend()
+    except backends.BackendUnavailable as error:
+        yield "backend", f"none: {error}"
+    for backend in backends.FILES:
+        yield f"  {backend}", backends.missing_reason(backend) or "present"
+    # As Numba counts them; asking Numba itself would start it.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield "threads", os.environ.get("NUMBA_NUM_THREADS") or str(cores)
+
+    from minisd.data.mnist import FILES, cache_folder
+    from minisd.pipeline import shipped_model
+
+    named = os.environ.get("MINISD_DATA")
+    data = Path(named) if named else cache_folder() / "mnist"
+    files = [name for split in FILES.values() for name in split]
+    found = sum((data / name).is_file() or (data / f"{name}.gz").is_file() for name in files)
+    yield "MNIST", f"{data}: {found} of {len(files)} files (MINISD_DATA is {'set' if named else 'not set'})"
+    model = shipped_model()
+    yield "model", f"{model}: {'present' if (model / 'model.json').is_file() else 'missing; make one: minisd train'}"
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _cpu() -> str:
+    """The processor's name; Linux keeps it where Python does not look."""
+    names = Path("/proc/cpuinfo")
+    if names.is_file() and (found := re.search(r"^model name\s*:\s*(.+)$", names.read_text(), re.MULTILINE)):
+        return found[1]
+    return platform.processor() or platform.machine()

@@ -1,0 +1,31 @@
+"""minisd judge: the classifier that measures drawings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from minisd.cli.options import FOLDER, POSITIVE, SEED, FiniteFloat
+
+
+@click.command()
+@click.option("--out", type=FOLDER, default=Path("runs/judge"), show_default=True, help="Where the judge is kept.")
+@click.option("--minutes", type=FiniteFloat(min=0, min_open=True), default=2.0, show_default=True)
+@click.option("--steps", type=POSITIVE, help="Training steps, instead of --minutes.")
+@click.option("--seed", type=SEED, default=0, show_default=True)
+@click.option("--data-dir", type=FOLDER, help="The folder of MNIST's files. [default: they are fetched]")
+def judge(out: Path, minutes: float, steps: int | None, seed: int, data_dir: Path | None) -> None:
+    """Train the digit classifier that eval judges with."""
+    from minisd.checkpoint import check_writable
+    from minisd.data import load_digits
+    from minisd.evaluation import Judge
+    from minisd.train.classifier import train_judge
+
+    check_writable(out / Judge.FILE)
+    real, test = load_digits("mnist", "train", data_dir), load_digits("mnist", "test", data_dir)
+    of_digits = Judge(train_judge(real, seed=seed, minutes=minutes, steps=steps))
+    of_digits.save(out)
+    accuracy = float((of_digits.digits(test.images) == test.labels).mean())
+    click.echo(f"accuracy on {len(test):,} test digits: {accuracy:.4f}\nwrote {out / Judge.FILE}")
+    click.echo(f"next: minisd eval --judge {out}")

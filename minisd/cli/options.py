@@ -1,0 +1,91 @@
+"""Kinds of values that commands take, and the options that several commands share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+EXAMPLE = "a thick seven leaning left"
+FOLDER = click.Path(file_okay=False, path_type=Path)
+POSITIVE = click.IntRange(min=1)
+SEED = click.IntRange(min=0)
+
+
+class FiniteFloat(click.FloatRange):
+    """A number that is neither infinite nor NaN, which no range excludes by itself."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+class SamplerName(click.types.StringParamType):
+    """A sampler; the list of them is imported when one is named, or help is asked for."""
+
+    name = "sampler"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from minisd.diffusion.samplers import SAMPLERS
+
+        if value not in SAMPLERS:
+            self.fail(f"no sampler is called {value!r}; choose one of {', '.join(SAMPLERS)}.", param, ctx)
+        return value
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        from minisd.diffusion.samplers import SAMPLERS
+
+        return f"[{'|'.join(SAMPLERS)}]"
+
+
+class OutputFile(click.Path):
+    """A file to write, of a certain ending or of any."""
+
+    def __init__(self, suffix: str = "") -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+        self.suffix = suffix
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        if not str(path).lower().endswith(self.suffix):
+            self.fail(f"{str(path)!r} does not end in {self.suffix}.", param, ctx)
+        return path
+
+
+def sampling_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--sampler", type=SamplerName(), help="How steps are taken. [default: the model's]"),
+        click.option(
+            "--guidance",
+            type=FiniteFloat(min=0),
+            help="How closely to follow the prompt; 0 not at all. [default: the model's]",
+        ),
+        click.option("--steps", type=POSITIVE, help="Sampling steps. [default: the model's]"),
+        click.option(
+            "--model", type=FOLDER, help="Folder of a trained model. [default: the one that comes with minisd]"
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@contextmanager
+def checking(option: str) -> Iterator[None]:
+    """A ValueError inside is about the value of `option`."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from error
+
+
+def check_data(data: str, data_dir: Path | None) -> None:
+    if data == "folder" and data_dir is None:
+        raise click.UsageError("--data folder needs --data-dir: the folder with the pictures and captions.csv.")
+    if data == "strokes" and data_dir is not None:
+        raise click.UsageError("--data strokes is drawn by code; leave out --data-dir.")

@@ -1,0 +1,72 @@
+"""minisd train: pictures with captions in, a model out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from minisd.cli.options import EXAMPLE, FOLDER, POSITIVE, SEED, FiniteFloat, check_data
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Choice(["mnist", "strokes", "folder"]),
+    default="mnist",
+    show_default=True,
+    help="Handwritten digits, digits drawn by code, or a folder of your pictures.",
+)
+@click.option(
+    "--data-dir", type=FOLDER, help="The folder of pictures, or of MNIST's files. [default: MNIST is fetched]"
+)
+@click.option("--out", type=FOLDER, help="Folder of the run, then of the model. [default: runs/DATA]")
+@click.option(
+    "--minutes",
+    type=FiniteFloat(min=0, min_open=True),
+    default=14.0,
+    show_default=True,
+    help="How long the whole training may take.",
+)
+@click.option("--steps", type=POSITIVE, help="Steps of each network, instead of --minutes: the same on every machine.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed and steps give the same model.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out, as it was begun.")
+@click.pass_context
+def train(
+    ctx: click.Context,
+    data: str,
+    data_dir: Path | None,
+    out: Path | None,
+    minutes: float,
+    steps: int | None,
+    seed: int,
+    resume: bool,
+) -> None:  # fmt: skip
+    """Train a model. Ctrl-C stops and saves; --resume goes on."""
+    given = [name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
+    if resume and (others := sorted(set(given) - {"resume", "out"})):
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in others)
+        raise click.UsageError(f"--resume goes on with the settings that the run was begun with; leave out {options}.")
+    if {"minutes", "steps"} <= set(given):
+        raise click.UsageError("Give --minutes or --steps, not both.")
+    check_data(data, data_dir)
+
+    from minisd.train.run import Interrupted, Run, Settings
+
+    out = out or Path("runs") / data
+    if resume:
+        run = Run.resume(out)
+    else:
+        folder = str(data_dir.resolve()) if data_dir else None  # --resume may come from elsewhere
+        run = Run.start(out, Settings(data, folder, seed, minutes, steps))
+    try:
+        run.train(say=click.echo)
+    except Interrupted as stop:
+        click.echo(f"{stop}; saved. Go on with: minisd train --resume --out {out}", err=True)
+        ctx.exit(130)  # 128 + SIGINT, as shells count
+    click.echo(f"the model is in {out}")
+    if run.settings.data == "folder":
+        click.echo(f"next: minisd draw PROMPT --model {out}")
+    else:
+        click.echo(f'next: minisd draw "{EXAMPLE}" --model {out}\n      minisd eval --model {out}')
