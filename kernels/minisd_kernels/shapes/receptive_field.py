@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from minisd_kernels.shapes.window import Padding, effective_window
 
+_LONGEST_PERIOD = 1024  # of a pattern that anyone reads; doublings could make it longer than memory
+
 
 class ReceptiveField(NamedTuple):
     """The input rows that each row of a map sees, along one axis.
@@ -77,7 +79,11 @@ class ReceptiveField(NamedTuple):
         """Behind a transposed convolution: row o is met by rows ceil((o + P - F_eff + 1) / S) to floor((o + P) / S).
 
         Of a dilated window's gaps nothing is known here: rows that it steps over count as seen.
+
+        Raises:
+            ValueError: the pattern repeats after more than 1024 rows only.
         """
+        _check_period(self.period * stride)
         before = padding if isinstance(padding, int) else padding[0]
         reach = effective_window(window, dilation) - 1
         ends = [(-((reach - o - before) // stride), (o + before) // stride) for o in range(self.period * stride)]
@@ -97,11 +103,12 @@ class ReceptiveField(NamedTuple):
 
         Raises:
             ValueError: the two maps' rows lie differently far apart in the input, so that no row of one belongs to
-                a row of the other.
+                a row of the other; or the pattern repeats after more than 1024 rows only.
         """
         if self.shift * other.period != other.shift * self.period:
             raise ValueError(f"maps whose rows are {self.stride} and {other.stride} input rows apart do not match")
         period = lcm(self.period, other.period)
+        _check_period(period)
         pairs = zip(self._over(period).rows, other._over(period).rows, strict=True)
         rows = tuple((min(a[0], b[0]), max(a[1], b[1])) for a, b in pairs)
         return ReceptiveField(period, self.shift * (period // self.period), rows)
@@ -110,3 +117,8 @@ class ReceptiveField(NamedTuple):
         """The same from row `start` on, written for a multiple of the period."""
         rows = tuple(self.at(start + o) for o in range(period))
         return ReceptiveField(period, self.shift * (period // self.period), rows)
+
+
+def _check_period(period: int) -> None:
+    if period > _LONGEST_PERIOD:
+        raise ValueError(f"rows see the input in a pattern of {period} rows; at most {_LONGEST_PERIOD} are followed")
