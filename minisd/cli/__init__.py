@@ -13,6 +13,7 @@ import click
 from minisd_kernels import backends
 
 from minisd import __version__
+from minisd.cli.options import Failure
 
 # The file of each command, and the command's name in it.
 COMMANDS = {
@@ -20,14 +21,10 @@ COMMANDS = {
     "train": ("train", "train"),
     "eval": ("evaluate", "evaluate"),
     "judge": ("judge", "judge"),
+    "shapes": ("shapes", "shapes"),
+    "claims": ("claims", "claims"),
     "info": ("info", "info"),
 }
-
-
-class Failure(click.ClickException):
-    """One message, no traceback."""
-
-    exit_code = 2
 
 
 class Commands(click.Group):
@@ -56,13 +53,24 @@ class Commands(click.Group):
 
 def _message_for_the_user(error: Exception) -> str | None:
     """What to tell of an error that bad input or a full machine can cause; None for any other."""
+    from minisd_kernels.shapes import ShapeError
+
     from minisd.checkpoint import CheckpointError
     from minisd.data import DataError
+    from minisd.shape_report.text import TextError
     from minisd.text import TokenizerError
     from minisd.train.loop import TrainingDiverged
 
     match error:
-        case CheckpointError() | DataError() | TokenizerError() | TrainingDiverged() | backends.BackendUnavailable():
+        case (
+            CheckpointError()
+            | DataError()
+            | TokenizerError()
+            | ShapeError()
+            | TextError()
+            | TrainingDiverged()
+            | backends.BackendUnavailable()
+        ):
             return str(error)
         case OSError():
             return f"{error.filename}: {error.strerror}" if error.filename else str(error)

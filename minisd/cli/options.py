@@ -1,4 +1,4 @@
-"""Kinds of values that commands take, and the options that several commands share."""
+"""What commands share: kinds of values, options, and the failure that is one message."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ EXAMPLE = "a thick seven leaning left"
 FOLDER = click.Path(file_okay=False, path_type=Path)
 POSITIVE = click.IntRange(min=1)
 SEED = click.IntRange(min=0)
+
+
+class Failure(click.ClickException):
+    """One message, no traceback."""
+
+    exit_code = 2
 
 
 class FiniteFloat(click.FloatRange):

@@ -334,9 +334,6 @@ class GlobalPooling(Layer):
     def size(self, axis: int, sizes: list[int]) -> int:
         return 1
 
-    def formula(self, axis: int, sizes: list[int]) -> str:
-        return f"all {sizes[0]} to 1"
-
     def field(self, axis: int, fields: list[ReceptiveField], sizes: list[int]) -> ReceptiveField:
         return fields[0].through_window(sizes[0])
 

@@ -1,18 +1,16 @@
-"""A network's sizes, layer by layer: the sums done, the place where they stop, and the inputs that would do."""
+"""A network's sizes, layer by layer: the sums done, and the place where they stop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from minisd_kernels.shapes import ReceptiveField, ShapeError
 
-from minisd.shape_report.layers import AXES, Map
+from minisd.shape_report.layers import AXES, Map, Stated
 from minisd.shape_report.network import Network, Step
 
 LARGEST_SIZE = 10**9
-_TRIALS = 200_000  # layers tried in the search for an input that works
 
 Sight = tuple[ReceptiveField, ReceptiveField] | Literal["all"] | None
 """What a map's pixels see of the input: by height and by width; all of it; or not known."""
@@ -51,29 +49,20 @@ class Problem:
     Attributes:
         step: number of the layer.
         axis: 0 height, 1 width, None where channels are the matter.
-        nearest: heights, and widths, next to the input's that work, at most one below and one above; empty where
-            the input's does, or none was found.
     """
 
     step: int
     axis: int | None
     message: str
-    nearest: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
 
 
 @dataclass(frozen=True)
 class Report:
-    """All rows up to the first problem, if there is one.
-
-    Attributes:
-        exact: inputs (heights, widths) next to this one with which no pooling or convolution leaves a row unread; empty
-            where nothing is unread now, or where no such size is near.
-    """
+    """All rows up to the first problem, if there is one."""
 
     network: Network
     rows: tuple[Row, ...]
     problem: Problem | None = None
-    exact: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
 
     @property
     def output(self) -> Map | None:
@@ -81,8 +70,8 @@ class Report:
 
     @property
     def unknown(self) -> tuple[Step, ...]:
-        """The layers of which nothing is known."""
-        return tuple(row.step for row in self.rows if row.step.layer is None)
+        """The layers whose work is not known; most often their sizes are not known either."""
+        return tuple(row.step for row in self.rows if row.step.layer is None or isinstance(row.step.layer, Stated))
 
 
 def examine(network: Network) -> Report:
@@ -99,7 +88,7 @@ def examine(network: Network) -> Report:
     problem = None
     for number, step in enumerate(network.steps):
         inputs = tuple(map for i in step.inputs if (map := maps[i]) is not None)
-        row = Row(step, inputs)
+        row = Row(step, inputs, parameters=step.parameters or 0)
         if step.layer is not None and len(inputs) == len(step.inputs):
             outcome = _row(step, inputs, [sights[i] for i in step.inputs])
             if isinstance(outcome, Problem):
@@ -109,11 +98,7 @@ def examine(network: Network) -> Report:
         rows.append(row)
         maps.append(row.output)
         sights.append(row.sees)
-    if problem is not None:
-        return Report(
-            network, tuple(rows), replace(problem, nearest=_on_both_axes(network, lambda unread: unread >= 0))
-        )
-    return Report(network, tuple(rows), exact=_on_both_axes(network, lambda unread: unread == 0))
+    return Report(network, tuple(rows), problem)
 
 
 def _row(step: Step, inputs: tuple[Map, ...], sights: list[Sight]) -> Row | Problem:
@@ -140,7 +125,7 @@ def _row(step: Step, inputs: tuple[Map, ...], sights: list[Sight]) -> Row | Prob
         formulas=(layer.formula(0, sizes[0]), layer.formula(1, sizes[1])),
         output=output,
         unread=(layer.unread(0, sizes[0]), layer.unread(1, sizes[1])),
-        parameters=layer.parameters(list(inputs)),
+        parameters=layer.parameters(list(inputs)) if step.parameters is None else step.parameters,
         multiply_adds=layer.multiply_adds(list(inputs), output),
         sees=_sees(step, sights, sizes),
     )
@@ -159,36 +144,3 @@ def _sees(step: Step, sights: list[Sight], sizes: list[list[int]]) -> Sight:
     except ValueError:  # the maps' rows lie differently far apart, or see in too long a pattern
         return None
     return height, width
-
-
-def _on_both_axes(network: Network, good: Callable[[int], bool]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Heights and widths next to the input's that are good; none along an axis where the input's own is."""
-
-    def nearest(axis: int) -> tuple[int, ...]:
-        size = network.input[axis]
-        if good(_unread_along(network, axis, size)):
-            return ()
-        trials = max(1, _TRIALS // (2 * max(1, len(network.steps))))
-        below = range(size - 1, max(0, size - 1 - trials), -1)
-        above = range(size + 1, size + 1 + trials)
-        found = (next((n for n in side if good(_unread_along(network, axis, n))), None) for side in (below, above))
-        return tuple(n for n in found if n is not None)
-
-    return nearest(0), nearest(1)
-
-
-def _unread_along(network: Network, axis: int, size: int) -> int:
-    """The sum of unread rows along one axis for an input of `size`; -1 where a layer fails."""
-    sizes: list[int | None] = [size]
-    unread = 0
-    for step in network.steps:
-        inputs = [known for i in step.inputs if (known := sizes[i]) is not None]
-        if step.layer is None or len(inputs) < len(step.inputs):
-            sizes.append(None)
-            continue
-        try:
-            sizes.append(step.layer.size(axis, inputs))
-            unread += step.layer.unread(axis, inputs)
-        except ShapeError:
-            return -1
-    return unread

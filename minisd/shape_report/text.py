@@ -67,11 +67,12 @@ def parse(text: str) -> Network:
     (Map(height=28, width=28, channels=1), 6, (5, 2))
     """
     text = re.sub(r"#[^\n]*", lambda remark: " " * len(remark[0]), text)
-    words = [_Word(text, match.start(), match.end()) for match in re.finditer(r"\S+", text)]
-    if not words:
+    count = len(text.split())
+    if count == 0:
         raise TextError('an empty text is no network; begin with the input, such as "572x572x1 conv3:64 pool2"')
-    if len(words) > MOST_LAYERS + 1:
-        raise TextError(f"{len(words) - 1:,} words are more than the {MOST_LAYERS:,} layers that are read")
+    if count > MOST_LAYERS + 1:
+        raise TextError(f"{count - 1:,} words are more than the {MOST_LAYERS:,} layers that are read")
+    words = [_Word(text, match.start(), match.end()) for match in re.finditer(r"\S+", text)]
     network = Network(_input(words[0]), ())
     names: dict[str, int] = {}
     steps: list[Step] = []

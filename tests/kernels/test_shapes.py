@@ -8,10 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minisd_kernels.arguments import pair, require_shape
 from minisd_kernels.shapes import (
+    Padding,
     ShapeError,
+    ceil_output_size,
     crop_offset,
     effective_window,
+    half_padding,
+    input_sizes,
+    same_padding,
     transposed_output_size,
+    unread_rows,
     window_output_size,
 )
 from strategies import few
@@ -52,6 +58,131 @@ def test_a_convolution_leads_back_from_every_transposed_size(
         assert window_output_size(out, window, stride, padding, dilation) == size
 
 
+@given(sizes, windows, strides, st.tuples(paddings, paddings), dilations)
+@few
+def test_the_two_sides_may_be_padded_differently(
+    size: int, window: int, stride: int, sides: tuple[int, int], dilation: int
+) -> None:
+    # Rows of padding are rows like others: the same count on a longer input that is not padded.
+    padded = size + sum(sides)
+    if padded >= effective_window(window, dilation):
+        wanted = window_output_size(padded, window, stride, 0, dilation)
+        assert window_output_size(size, window, stride, sides, dilation) == wanted
+
+
+def windows_of_ceil_mode(size: int, window: int, stride: int, padding: int, dilation: int) -> int:
+    """Counted: a further window stands wherever rows are left over, if its first row is no padding behind the input."""
+    span, end = dilation * (window - 1) + 1, size + 2 * padding
+    count = 1
+    while (count - 1) * stride + span < end and count * stride < size + padding:
+        count += 1
+    return count
+
+
+@given(sizes, windows, strides, paddings, dilations)
+@few
+def test_ceil_mode_is_another_count(size: int, window: int, stride: int, padding: int, dilation: int) -> None:
+    geometry = window, stride, min(padding, window // 2), dilation  # more padding than that no framework allows
+    if size + 2 * geometry[2] < effective_window(window, dilation):
+        with pytest.raises(ShapeError, match="does not fit"):
+            ceil_output_size(size, *geometry)
+    else:
+        assert ceil_output_size(size, *geometry) == windows_of_ceil_mode(size, *geometry)
+
+
+@given(sizes, windows, strides, paddings, dilations)
+@few
+def test_unread_rows_are_those_in_no_window(size: int, window: int, stride: int, padding: int, dilation: int) -> None:
+    starts = oracles.starts(size, window, stride, padding, dilation)
+    if starts:
+        behind_the_last_window = starts[-1] + effective_window(window, dilation)
+        assert unread_rows(size, window, stride, padding, dilation) == size + padding - behind_the_last_window
+
+
+@given(st.integers(1, 20), windows, strides, st.tuples(paddings, paddings), dilations)
+@few
+def test_the_inverse_lists_every_input(
+    output: int, window: int, stride: int, sides: tuple[int, int], dilation: int
+) -> None:
+    def gives_it(size: int) -> bool:
+        try:
+            return window_output_size(size, window, stride, sides, dilation) == output
+        except ShapeError:
+            return False
+
+    wanted = [size for size in range(1, 120) if gives_it(size)]
+    try:
+        found = list(input_sizes(output, window, stride, sides, dilation))
+    except ShapeError as error:
+        assert not wanted
+        assert f"an input of 1 gives {window_output_size(1, window, stride, sides, dilation)} already" in str(error)
+    else:
+        assert found == wanted
+        assert len(found) == stride or found[0] == 1  # S of them, but for those that would be smaller than 1
+
+
+@given(sizes, windows, strides, dilations)
+@few
+def test_same_padding_gives_one_output_a_stride(size: int, window: int, stride: int, dilation: int) -> None:
+    before, after = same_padding(size, window, stride, dilation)
+    assert after - before in (0, 1)
+    span = effective_window(window, dilation)
+    if stride <= span:  # else windows step over rows, and ceil(I / S) may need none of the last
+        assert window_output_size(size, window, stride, (before, after), dilation) == -(-size // stride)
+    if (before, after) != (0, 0):  # one row less would be too little
+        with_less = size + before + after - 1
+        assert with_less < span or (with_less - span) // stride + 1 < -(-size // stride)
+
+
+@given(sizes, windows, dilations)
+@few
+def test_half_padding_keeps_every_size(size: int, window: int, dilation: int) -> None:
+    if effective_window(window, dilation) % 2:
+        padding = half_padding(window, dilation)
+        assert window_output_size(size, window, 1, padding, dilation) == size
+        assert same_padding(size, window, 1, dilation) == (padding, padding)
+    else:
+        with pytest.raises(ShapeError, match=r"pad (\d+) before and (\d+) after") as raised:
+            half_padding(window, dilation)
+        words = str(raised.value).split()
+        sides: Padding = int(words[words.index("pad") + 1]), int(words[words.index("and") + 1])
+        assert window_output_size(size, window, 1, sides, dilation) == size
+
+
+@given(st.integers(1, 60), windows, strides, paddings, dilations)
+@few
+def test_the_relations_of_the_guide(i: int, k: int, s: int, p: int, d: int) -> None:
+    """Dumoulin & Visin 2016, relations 1 to 15, wherever their conditions hold."""
+
+    def conv(s: int = 1, p: int = 0, d: int = 1) -> int:
+        return window_output_size(i, k, s, p, d)
+
+    def transposed(size: int, s: int = 1, p: int = 0, a: int = 0) -> int:
+        return transposed_output_size(size, k, s, p, output_padding=a)
+
+    if i >= k:
+        assert conv() == i - k + 1  # 1
+        assert conv(s) == (i - k) // s + 1  # 5, and 7 for a pooling
+    if i + 2 * p >= k:
+        assert conv(p=p) == i - k + 2 * p + 1  # 2
+        assert conv(s, p) == (i + 2 * p - k) // s + 1  # 6
+        a = (i + 2 * p - k) % s
+        assert transposed(conv(s, p), s, p, a) == s * (conv(s, p) - 1) + a + k - 2 * p == i  # 14
+        if a == 0:
+            assert transposed(conv(s, p), s, p) == s * (conv(s, p) - 1) + k - 2 * p == i  # 13
+    if k % 2:
+        assert conv(p=k // 2) == i == transposed(i, p=k // 2)  # 3, 10
+    assert conv(p=k - 1) == i + k - 1  # 4
+    assert transposed(i) == i + k - 1  # 8
+    if i + k - 1 > 2 * p:
+        assert transposed(i, p=p) == i + (k - 1) - 2 * p  # 9
+    if i > k - 1:
+        assert transposed(i, p=k - 1) == i - (k - 1)  # 11
+    assert transposed(i, s) == s * (i - 1) + k  # 12
+    if i + 2 * p >= k + (k - 1) * (d - 1):
+        assert conv(s, p, d) == (i + 2 * p - k - (k - 1) * (d - 1)) // s + 1  # 15
+
+
 def test_output_paddings_are_exactly_the_sizes_that_one_convolution_maps_to_the_same() -> None:
     larger = {out for out in range(1, 40) if out + 2 >= 4 and window_output_size(out, 4, stride=3, padding=1) == 5}
     assert larger == {transposed_output_size(5, 4, stride=3, padding=1, output_padding=a) for a in range(3)}
@@ -74,7 +205,8 @@ def test_the_error_names_sizes_that_do_fit(size: int, window: int, padding: int,
 @pytest.mark.parametrize("wrong", [{"size": 0}, {"window": 0}, {"stride": 0}, {"padding": -1}, {"dilation": 0}])
 def test_sizes_out_of_range_are_refused(wrong: dict[str, int]) -> None:
     right = {"size": 5, "window": 3}
-    for function in (window_output_size, transposed_output_size):
+    functions = (window_output_size, ceil_output_size, unread_rows, transposed_output_size)
+    for function in functions:
         with pytest.raises(ShapeError, match=r"must be at least 1, and padding .* at least 0"):
             function(**(right | wrong))
 
@@ -111,3 +243,12 @@ def test_require_shape_names_the_axes() -> None:
     require_shape("here", Sized, "(B, C)", (None, 3))
     with pytest.raises(ShapeError, match=r"here: wanted shape \(B, C\) = \(any, 4\), got \(2, 3\)"):
         require_shape("here", Sized, "(B, C)", (None, 4))
+
+
+def test_no_output_comes_of_no_input() -> None:
+    with pytest.raises(ShapeError, match="an output of 0 is none"):
+        input_sizes(0, 3)
+    with pytest.raises(ShapeError, match="stride 0"):
+        input_sizes(4, 3, stride=0)
+    with pytest.raises(ShapeError, match="window 0"):
+        same_padding(4, 0)

@@ -1,0 +1,68 @@
+"""minisd claims: what a popular text says in numbers, and what the code finds."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from minisd_kernels import backends
+
+from minisd.cli.options import OutputFile
+
+if TYPE_CHECKING:
+    from minisd.claims import Finding, Verdict
+
+_COLUMNS = 100
+_COLOURS: dict[Verdict, str] = {"right": "green", "wrong": "red", "loose": "yellow"}
+
+
+@click.command()
+@click.option("--json", "json_file", type=OutputFile(), help="Write the findings to this file, too.")
+@click.pass_context
+def claims(ctx: click.Context, json_file: Path | None) -> None:
+    """Check the numbers of a popular overview of Stable Diffusion.
+
+    Each claim is right, wrong, or loose: right only under a condition that the text leaves out. The check runs on the
+    NumPy reference, which needs no compiling, unless `minisd --backend` or MINISD_BACKEND says otherwise.
+    """
+    from minisd.checkpoint import check_writable, save_json
+    from minisd.claims import check_claims
+
+    if json_file is not None:
+        check_writable(json_file)
+    if ctx.find_root().params.get("backend") is None and not os.environ.get("MINISD_BACKEND"):
+        ctx.with_resource(backends.use_backend("numpy"))
+    findings = check_claims()
+    counted = Counter(finding.verdict for finding in findings)
+    totals = {verdict: counted[verdict] for verdict in _COLOURS}
+    click.echo("A popular overview of Stable Diffusion's structure, claim by claim.\n")
+    for number, finding in enumerate(findings, start=1):
+        for line in _paragraphs(number, finding):
+            click.echo(line)
+        click.echo()
+    click.echo(", ".join(f"{total} {verdict}" for verdict, total in totals.items()))
+    if json_file is not None:
+        save_json(json_file, {"totals": totals, "findings": [finding._asdict() for finding in findings]})
+        click.echo(f"wrote {json_file}")
+
+
+def _paragraphs(number: int, finding: Finding) -> Iterator[str]:
+    first, *others = _wrapped(finding.claim, indent=11)
+    yield f"{number:2}  {click.style(finding.verdict, fg=_COLOURS[finding.verdict], bold=True)}  {first}"
+    yield from (" " * 11 + line for line in others)
+    for label, text in (("found", finding.evidence), ("only if", finding.condition), ("instead", finding.instead)):
+        for line in _wrapped(text, indent=20):
+            yield f"{'':11}{label:<9}{line}"
+            label = ""
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    """The text in lines; 572 x 572 x 1 stays in one."""
+    kept = text.replace(" x ", "\N{NO-BREAK SPACE}x\N{NO-BREAK SPACE}")
+    lines = textwrap.wrap(kept, _COLUMNS - indent, break_on_hyphens=False)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]

@@ -1,0 +1,136 @@
+"""minisd's own networks as text, with the sizes of their configurations."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from minisd.models.classifier import ClassifierConfig
+from minisd.models.clip import CLIPConfig
+from minisd.models.unet import UNetConfig
+from minisd.models.unet_classic import UNetClassicConfig
+from minisd.models.vae import VAEConfig
+
+
+def unet_classic(height: int, width: int, config: UNetClassicConfig | None = None) -> str:
+    """The U-Net of Ronneberger, Fischer & Brox 2015, figure 1.
+
+    >>> unet_classic(44, 44, UNetClassicConfig(base=8, depth=1)).split()[:7]
+    ['44x44x1', 'conv3:8', 'relu', 'conv3:8', 'relu', '@copy0', 'pool2']
+    """
+    config = config or UNetClassicConfig()
+    *upper, bottom = config.channels
+    words = _down(height, width, config)
+    words += [_two_convolutions(bottom, config)]
+    for level in reversed(range(config.depth)):
+        words += [f"upconv2:{upper[level]} skip@copy{level}", _two_convolutions(upper[level], config)]
+    return " ".join([*words, f"conv1:{config.classes}"])
+
+
+def fcn(height: int, width: int, config: UNetClassicConfig | None = None) -> str:
+    """The same network without copy and crop."""
+    words = unet_classic(height, width, config).split()
+    return " ".join(word for word in words if "@" not in word)
+
+
+def skip_fcn(height: int, width: int, config: UNetClassicConfig | None = None) -> str:
+    """Class scores of every level, doubled and added (Long, Shelhamer & Darrell 2015)."""
+    config = config or UNetClassicConfig()
+    words = [*_down(height, width, config), _two_convolutions(config.channels[-1], config), f"conv1:{config.classes}"]
+    for level in reversed(range(config.depth)):
+        here = f"@total{level}"
+        words += [f"upconv4:{config.classes}:s2:p1 {here} from@copy{level} conv1:{config.classes}"]
+        words += [f"fit{here} add{here}"]
+    return " ".join(words)
+
+
+def _down(height: int, width: int, config: UNetClassicConfig) -> list[str]:
+    words = [f"{height}x{width}x{config.in_channels}"]
+    for level, channels in enumerate(config.channels[:-1]):
+        words += [_two_convolutions(channels, config), f"@copy{level} pool2"]
+    return words
+
+
+def _two_convolutions(channels: int, config: UNetClassicConfig) -> str:
+    padding = ":p1" if config.same_padding else ""
+    return f"conv3:{channels}{padding} relu conv3:{channels}{padding} relu"
+
+
+def unet(config: UNetConfig | None = None) -> str:
+    """The U-Net that predicts the noise in a latent; the embeddings of time and prompt are not on the picture's way."""
+    config = config or UNetConfig()
+    levels, block = config.channels, _Residual(config.time_width)
+    transformer = f"transformer{config.context_width}:x2"
+    words = [f"7x7x{config.latent_channels} conv3:{levels[0]}:p1"]
+    for level, (above, channels) in enumerate(pairwise((levels[0], *levels))):
+        words += [block(above, channels), f"{transformer} @copy{level}"]
+        if level < len(levels) - 1:
+            words += [f"conv3:{channels}:s2:p1"]
+    words += [block(levels[-1], levels[-1])]
+    for level in reversed(range(len(levels))):
+        copy = f"@copy{level}"
+        words += [f"fit{copy} concat{copy}", block(2 * levels[level], levels[level]), transformer]
+        if level:
+            words += [f"up2 conv3:{levels[level - 1]}:p1"]
+    return " ".join([*words, f"norm silu conv3:{config.latent_channels}:p1"])
+
+
+def vae_encoder(config: VAEConfig | None = None) -> str:
+    """Pictures to the latents' mean and log-variance."""
+    config = config or VAEConfig()
+    (half, quarter), block = config.channels, _Residual()
+    first, second = f"conv4:{half}:s2:p1", f"conv4:{quarter}:s2:p1"
+    words = [f"28x28x{config.image_channels}", first, block(half, half), second, block(quarter, quarter)]
+    return " ".join([*words, f"norm silu conv3:{2 * config.latent_channels}:p1"])
+
+
+def vae_decoder(config: VAEConfig | None = None) -> str:
+    """Latents to pictures."""
+    config = config or VAEConfig()
+    (half, quarter), block = config.channels, _Residual()
+    words = [f"7x7x{config.latent_channels} conv3:{quarter}:p1", block(quarter, quarter), block(quarter, quarter)]
+    words += [f"upconv4:{half}:s2:p1", block(half, half), block(half, half)]
+    return " ".join([*words, f"norm silu upconv4:{config.image_channels}:s2:p1"])
+
+
+def clip_image(config: CLIPConfig | None = None) -> str:
+    """CLIP's image encoder."""
+    config = config or CLIPConfig(vocabulary=1, end_id=0)
+    half, quarter = config.image_channels
+    words = [f"28x28x1 conv4:{half}:s2:p1 norm silu conv4:{quarter}:s2:p1 norm silu conv3:{quarter}:s2:p1 norm silu"]
+    return " ".join([*words, f"flatten linear{config.embedding_width}:nobias"])
+
+
+def classifier(config: ClassifierConfig | None = None) -> str:
+    """The judge of drawn digits."""
+    config = config or ClassifierConfig()
+    words = ["28x28x1", *(f"conv3:{channels}:p1 norm silu pool2" for channels in config.channels)]
+    return " ".join([*words, f"flatten linear{config.features} silu linear{config.classes}"])
+
+
+class _Residual:
+    """Residual blocks as words, each with names of its own."""
+
+    def __init__(self, condition: int | None = None) -> None:
+        self.shift = f"shift{condition}" if condition else ""
+        self.count = 0
+
+    def __call__(self, inputs: int, outputs: int) -> str:
+        self.count += 1
+        start, end = f"@x{self.count}", f"@h{self.count}"
+        conv = f"norm silu conv3:{outputs}:p1"
+        words = f"{start} {conv} {self.shift} {conv}"
+        shortcut = f"add{start}" if inputs == outputs else f"{end} from{start} conv1:{outputs} add{end}"
+        return f"{words} {shortcut}"
+
+
+MODELS = {
+    "unet-classic": unet_classic(572, 572),
+    "fcn": fcn(572, 572),
+    "skip-fcn": skip_fcn(572, 572),
+    "unet": unet(),
+    "vae-encoder": vae_encoder(),
+    "vae-decoder": vae_decoder(),
+    "clip-image": clip_image(),
+    "classifier": classifier(),
+}
+"""The built-in networks by name."""
