@@ -103,7 +103,10 @@ def _read(net: str, size: tuple[int, int] | None) -> Network:
             return read_onnx(path, size)
         if path.stat().st_size > _LARGEST_TEXT:
             raise TextError(f"{path} is larger than {_LARGEST_TEXT:,} bytes: this is no network's text")
-        network = parse(path.read_text(encoding="utf-8"))
+        try:
+            network = parse(path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise TextError(f"{path} is not UTF-8, so it is no network's text") from error
     elif net in MODELS:
         network = parse(MODELS[net])
     elif net[:1].isdecimal() or any(letter.isspace() for letter in net):

@@ -11,6 +11,7 @@ from operator import add
 
 import numpy as np
 from minisd_kernels.backends import use_backend
+from minisd_kernels.shapes import ShapeError
 
 from minisd import ops
 from minisd.autograd import Tensor, no_grad
@@ -56,12 +57,12 @@ def check(report: Report, backend: str) -> list[Checked]:
     """Run the network's layers on a backend, as far as the report goes.
 
     Raises:
-        ValueError: a map is too large to be run.
+        ShapeError: a map is too large to be run.
         BackendUnavailable: the backend is not here.
     """
     largest = max((row.output.height * row.output.width for row in report.rows if row.output), default=0)
     if max(largest, report.network.input.height * report.network.input.width) > MOST_PIXELS:
-        raise ValueError(f"a map of {largest:,} pixels is too large to run; give --size something smaller")
+        raise ShapeError(f"a map of {largest:,} pixels is too large to run; give --size something smaller")
     results = []
     with use_backend(backend), no_grad():
         maps = [_picture(*report.network.input[:2])]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minisd_kernels.shapes import UNetShape
+from minisd_kernels.shapes import ShapeError, UNetShape
 from strategies import each_backend
 
 from minisd.models.classifier import Classifier, ClassifierConfig
@@ -93,7 +93,7 @@ def test_a_wrong_prediction_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> No
 def test_layers_that_no_kernel_runs_are_told_apart() -> None:
     results = check(report("9x9x1 pool2:ceil relu upconv3:2:s2:p0+1 relu"), "numpy")
     assert [result.got for result in results] == [None, (5, 5), None, (10, 10)]
-    with pytest.raises(ValueError, match="a map of 100,000,000 pixels is too large to run; give --size"):
+    with pytest.raises(ShapeError, match="a map of 100,000,000 pixels is too large to run; give --size"):
         check(report("10000x10000x1 relu"), "numpy")
 
 
