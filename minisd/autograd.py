@@ -258,6 +258,18 @@ def _from_result_to_leaves(result: Tensor) -> list[Tensor]:
     return order[::-1]
 
 
+def recorded(result: Tensor) -> list[Tensor]:
+    """Every tensor that was computed on the way to `result`, each behind its inputs; ``tensor.function`` made it.
+
+    The tape holds them all for the backward pass, so a network's maps can be looked at without opening the network:
+
+    >>> x = Tensor(np.ones((2, 3)), requires_grad=True)
+    >>> [(type(tensor.function).__name__, tensor.shape) for tensor in recorded((x * 2).sum(axis=1).exp())]
+    [('Multiply', (2, 3)), ('Sum', (2,)), ('Exp', (2,))]
+    """
+    return [tensor for tensor in reversed(_from_result_to_leaves(result)) if tensor.function is not None]
+
+
 def unbroadcast(grad: Array, shape: Sequence[int]) -> Array:
     """Sum `grad` over the axes along which an input of `shape` was repeated to make the output.
 

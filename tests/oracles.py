@@ -74,6 +74,11 @@ def layer_norm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) -> Array:
     return gamma * y + beta
 
 
+def relu(x: Array) -> Array:
+    """y = max(x, 0)."""
+    return np.array([max(v, 0.0) for v in x.astype(np.float64).flat]).reshape(x.shape)
+
+
 def silu(x: Array) -> Array:
     """y = x / (1 + e^-x)."""
     return np.array([v / (1 + math.exp(-v)) for v in x.astype(np.float64).flat]).reshape(x.shape)

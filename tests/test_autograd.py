@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from strategies import few
 
-from minisd.autograd import Array, Function, Tensor, no_grad, unbroadcast
+from minisd.autograd import Array, Function, Tensor, no_grad, recorded, unbroadcast
 
 
 def leaf(*values: Any) -> Tensor:
@@ -162,6 +162,21 @@ def test_without_a_tape_nothing_is_kept() -> None:
     with pytest.raises(KeyError), no_grad():
         raise KeyError
     assert (x * x).requires_grad
+
+
+def test_the_tape_can_be_read_from_the_leaves_on() -> None:
+    x = leaf(1, 2)
+    twice = x * 2
+    left, right = twice.exp(), -twice
+    found = recorded(left + right)
+    assert {id(tensor) for tensor in (twice, left, right)} < {id(tensor) for tensor in found}
+    assert x not in found and len(found) == len({id(tensor) for tensor in found}) == 4
+    for i, tensor in enumerate(found):
+        assert tensor.function is not None
+        before = {id(earlier) for earlier in found[:i]}
+        assert all(source.function is None or id(source) in before for source in tensor.function.inputs)
+    with no_grad():
+        assert recorded(x * 2) == []
 
 
 def test_detach_stops_the_gradient() -> None:

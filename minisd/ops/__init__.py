@@ -1,6 +1,6 @@
 """Differentiable operations: the only place that knows gradients and kernels."""
 
-from minisd.ops.activations import gelu, silu, softmax
+from minisd.ops.activations import gelu, relu, silu, softmax
 from minisd.ops.attention import attention
 from minisd.ops.convolution import conv2d, conv_transpose2d
 from minisd.ops.embedding import embedding
@@ -8,7 +8,7 @@ from minisd.ops.linear import linear
 from minisd.ops.losses import cross_entropy, kl_divergence, mean_squared_error
 from minisd.ops.normalization import group_norm, layer_norm
 from minisd.ops.resampling import max_pool2d, upsample2d
-from minisd.ops.skips import concatenate, copy_and_crop
+from minisd.ops.skips import concatenate, copy_and_crop, crop
 
 __all__ = [
     "attention",
@@ -16,6 +16,7 @@ __all__ = [
     "conv2d",
     "conv_transpose2d",
     "copy_and_crop",
+    "crop",
     "cross_entropy",
     "embedding",
     "gelu",
@@ -25,6 +26,7 @@ __all__ = [
     "linear",
     "max_pool2d",
     "mean_squared_error",
+    "relu",
     "silu",
     "softmax",
     "upsample2d",

@@ -1,12 +1,22 @@
-"""SiLU, GELU and softmax on tensors."""
+"""ReLU, SiLU, GELU and softmax on tensors."""
 
 from __future__ import annotations
 
 from minisd_kernels import gelu as gelu_kernel
+from minisd_kernels import relu as relu_kernel
 from minisd_kernels import silu as silu_kernel
 from minisd_kernels import softmax as softmax_kernel
 
 from minisd.autograd import Array, Function, Tensor
+
+
+class _ReLU(Function):
+    def forward(self, x: Array) -> Array:
+        self.y = relu_kernel.forward(x)
+        return self.y
+
+    def backward(self, grad: Array) -> tuple[Array]:
+        return (relu_kernel.backward(grad, self.y),)
 
 
 class _SiLU(Function):
@@ -34,6 +44,11 @@ class _Softmax(Function):
 
     def backward(self, grad: Array) -> tuple[Array]:
         return (softmax_kernel.backward(grad, self.y),)
+
+
+def relu(x: Tensor) -> Tensor:
+    """max(x, 0) (Nair & Hinton 2010), the classic U-Net's nonlinearity; its gradient at 0 is taken as 0."""
+    return _ReLU.apply(x)
 
 
 def silu(x: Tensor) -> Tensor:

@@ -35,10 +35,16 @@ class _CrossEntropy(Function):
         return (grad * self.gradient,)
 
 
-def cross_entropy(logits: Tensor, target: Array) -> Tensor:
-    """Cross-entropy of softmax(logits) against `target`, averaged over the rows.
+def cross_entropy(logits: Tensor, target: Array, weight: Array | None = None) -> Tensor:
+    """Cross-entropy of softmax(logits) against `target`, each row times its weight, averaged over the rows.
 
-    Shapes: logits (N, V); target (N,) class numbers, or (N, V) probabilities. A logit of -inf leaves a class out.
+        -1/N sum_n weight_n log softmax(logits_n)[target_n]        (Ronneberger et al. 2015, eq. 1, where N is left out)
+
+    Shapes: logits (N, V); target (N,) class numbers, or (N, V) probabilities; weight (N,), 1 if not given. A logit of
+    -inf leaves a class out.
+
+    Raises:
+        ValueError: a class that the logits do not have, or not one weight a row.
 
     >>> round(cross_entropy(Tensor(np.zeros((1, 10))), np.array([3])).item(), 4)
     2.3026
@@ -49,6 +55,10 @@ def cross_entropy(logits: Tensor, target: Array) -> Tensor:
                 f"cross_entropy: wanted classes in 0..{logits.shape[1] - 1}, got {target.min()}..{target.max()}"
             )
         target = np.eye(logits.shape[1], dtype=logits.dtype)[target]
+    if weight is not None:
+        if weight.shape != target.shape[:1]:
+            raise ValueError(f"cross_entropy: {len(target)} rows need as many weights, got shape {weight.shape}")
+        target = target * weight[:, None]
     return _CrossEntropy.apply(logits, target=target)
 
 

@@ -1,4 +1,4 @@
-"""SiLU, GELU and softmax against loops, at huge numbers and at NaN; the polynomial behind them against math.exp."""
+"""ReLU, SiLU, GELU and softmax against loops, at huge numbers and NaN; the polynomial behind them against math.exp."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import oracles
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from minisd_kernels import gelu, silu, softmax
+from minisd_kernels import gelu, relu, silu, softmax
 from minisd_kernels.gelu import numba_cpu as gelu_numba
+from minisd_kernels.relu import numba_cpu as relu_numba
 from minisd_kernels.shapes import ShapeError
 from minisd_kernels.silu import numba_cpu as silu_numba
 from minisd_kernels.softmax import numba_cpu as softmax_numba
@@ -19,9 +20,15 @@ from strategies import Array, Arrays, arrays, each_backend, few, run
 
 shapes = st.sampled_from([(1,), (7,), (3, 5), (2, 3, 2, 4)])
 each_activation = pytest.mark.parametrize(
-    ("activation", "oracle"), [(silu, oracles.silu), (gelu, oracles.gelu), (softmax, oracles.softmax)]
+    ("activation", "oracle"),
+    [(relu, oracles.relu), (silu, oracles.silu), (gelu, oracles.gelu), (softmax, oracles.softmax)],
 )
 each_gate = pytest.mark.parametrize("gate", [silu, gelu])
+
+
+def away_from_the_kink(x: Array) -> bool:
+    """Whether the oracle's central differences stay on one side of 0 everywhere: at 0 ReLU has no slope."""
+    return bool((np.abs(x) > 1e-4).all())
 
 
 @each_backend
@@ -32,12 +39,13 @@ def test_forward_and_backward_are_the_loops(
     activation: ModuleType, oracle: oracles.Function, backend: str, make: Arrays, shape: tuple[int, ...]
 ) -> None:
     x = 4 * make(*shape)
+    assume(activation is not relu or away_from_the_kink(x))
     y = run(backend, activation.forward, x)
     assert y.dtype == x.dtype
     np.testing.assert_allclose(y, oracle(x), **make.tolerance)
 
     grad_y = make(*shape)
-    grad_x = run(backend, activation.backward, grad_y, y if activation is softmax else x)
+    grad_x = run(backend, activation.backward, grad_y, y if activation in (relu, softmax) else x)
     assert grad_x.dtype == x.dtype
     np.testing.assert_allclose(grad_x, oracles.gradient(oracle, x, grad_y), **make.gradient_tolerance)
 
@@ -50,6 +58,18 @@ def test_huge_numbers_and_nan_pass_the_gates(gate: ModuleType, dtype: type[np.fl
     np.testing.assert_allclose(run(backend, gate.forward, x), [1e4, 0, 100, 0, 0, np.nan], atol=1e-30)
     gradient = run(backend, gate.backward, np.ones_like(x), x)
     np.testing.assert_allclose(gradient, [1, 0, 1, 0, 0.5, np.nan], atol=1e-30)
+
+
+@each_backend
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_relu_at_0_infinity_and_nan(dtype: type[np.floating[Any]], backend: str) -> None:
+    tiny = np.finfo(dtype).smallest_subnormal
+    x: Array = np.array([0, -0.0, tiny, -tiny, np.inf, -np.inf, np.nan], dtype)
+    y = run(backend, relu.forward, x)
+    np.testing.assert_array_equal(y, [0, 0, tiny, 0, np.inf, 0, np.nan])
+    # The gradient where y > 0, and 0 elsewhere whatever comes from above: 0 times infinity would be NaN.
+    grad_y: Array = np.array([3, 3, 3, np.inf, 3, np.nan, 3], dtype)
+    np.testing.assert_array_equal(run(backend, relu.backward, grad_y, y), [0, 0, 3, 0, 3, 0, 0])
 
 
 @each_backend
@@ -91,6 +111,8 @@ def test_the_plain_loops_are_the_fast_ones() -> None:
     for gate in (silu_numba, gelu_numba):
         np.testing.assert_allclose(gate.plain_forward(x), gate.forward(x), **make.tolerance)
         np.testing.assert_allclose(gate.plain_backward(grad_y, x), gate.backward(grad_y, x), **make.tolerance)
+    np.testing.assert_array_equal(relu_numba.plain_forward(x), relu_numba.forward(x))
+    np.testing.assert_array_equal(relu_numba.plain_backward(grad_y, x), relu_numba.backward(grad_y, x))
     rows, grad_rows = make(4, 5), make(4, 5)
     y = softmax_numba.plain_forward(rows)
     np.testing.assert_allclose(y, softmax_numba.forward(rows), **make.tolerance)
@@ -100,7 +122,7 @@ def test_the_plain_loops_are_the_fast_ones() -> None:
 
 def test_wrong_arguments_are_explained() -> None:
     x = np.zeros((2, 3), np.float32)
-    for activation in (silu, gelu, softmax):
+    for activation in (relu, silu, gelu, softmax):
         with pytest.raises(ShapeError, match="grad_y: wanted shape"):
             activation.backward(x[1:], x)
         with pytest.raises(TypeError, match="wanted all float32 or all float64"):

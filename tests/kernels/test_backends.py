@@ -24,6 +24,7 @@ from minisd_kernels import (
     layer_norm,
     linear,
     max_pool2d,
+    relu,
     silu,
     softmax,
     upsample2d,
@@ -193,6 +194,11 @@ def agree_max_pool2d(make: Arrays) -> list[Array]:
     y, argmax = max_pool2d.forward(make(2, 9, 8, 3), window=(3, 2), stride=2, padding=(1, 0))
     grad_x = max_pool2d.backward(make(*y.shape), argmax, (2, 9, 8, 3), window=(3, 2), stride=2, padding=(1, 0))
     return [y, argmax, grad_x]
+
+
+def agree_relu(make: Arrays) -> list[Array]:
+    y = relu.forward(make(4, 9))
+    return [y, relu.backward(make(4, 9), y)]
 
 
 def agree_silu(make: Arrays) -> list[Array]:

@@ -43,6 +43,11 @@ def positive(*shape: int) -> Array:
     return _rng.uniform(0.5, 2, shape)
 
 
+def away_from_0(*shape: int) -> Array:
+    """For ReLU: of both signs, and so far from 0 that no step meets its kink."""
+    return positive(*shape) * _rng.choice([-1, 1], shape)
+
+
 def without_ties(*shape: int) -> Array:
     """For maxima: numbers so far apart that no step changes which of them is the largest; a kink has no gradient."""
     n = int(np.prod(shape))
@@ -75,6 +80,7 @@ case("index by a mask", lambda x: x[np.array([True, False, True])], normal(3, 2)
 case("index by pairs", lambda x: x[np.arange(3), np.array([1, 1, 0])], normal(3, 2))
 
 # Operations with kernels.
+case("relu", ops.relu, away_from_0(3, 4))
 case("silu", ops.silu, normal(3, 4))
 case("gelu", ops.gelu, normal(3, 4))
 case("softmax", ops.softmax, normal(3, 4))
@@ -110,6 +116,11 @@ case("copy and crop", ops.copy_and_crop, normal(1, 4, 7, 2), normal(1, 7, 4, 3))
 case("mean_squared_error", ops.mean_squared_error, normal(3, 4), normal(3, 4))
 case("cross_entropy of classes", lambda x: ops.cross_entropy(x, np.array([2, 0, 2])), normal(3, 4))
 case("cross_entropy of weights", lambda x: ops.cross_entropy(x, np.array([[0, 0.2, 0.5], [1, 1, 0]])), normal(2, 3))
+case(
+    "cross_entropy of weighted rows",
+    lambda x: ops.cross_entropy(x, np.array([2, 0]), weight=np.array([0.5, 3.0])),
+    normal(2, 3),
+)
 case("kl_divergence", ops.kl_divergence, normal(2, 3), normal(2, 3))
 
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -22,6 +22,15 @@ def test_losses_refuse_what_does_not_fit() -> None:
     for wrong in ([3], [-1]):
         with pytest.raises(ValueError, match=r"cross_entropy: wanted classes in 0\.\.2, got"):
             ops.cross_entropy(Tensor(np.zeros((1, 3))), np.array(wrong))
+    with pytest.raises(ValueError, match=r"cross_entropy: 2 rows need as many weights, got shape \(2, 1\)"):
+        ops.cross_entropy(Tensor(np.zeros((2, 3))), np.array([0, 1]), weight=np.ones((2, 1)))
+
+
+def test_a_row_of_weight_two_counts_as_two_rows() -> None:
+    logits = np.random.default_rng(0).standard_normal((2, 3))
+    weighted = ops.cross_entropy(Tensor(logits), np.array([2, 1]), weight=np.array([2.0, 1.0]))
+    repeated = ops.cross_entropy(Tensor(logits[[0, 0, 1]]), np.array([2, 2, 1]))
+    np.testing.assert_allclose(weighted.item(), repeated.item() * 3 / 2)  # averaged over two rows, not over three
 
 
 def test_a_class_left_out_by_minus_infinity_costs_nothing() -> None:

@@ -107,6 +107,7 @@ def test_layer_norm(normal: Callable[..., Array]) -> None:
 
 def test_activations(normal: Callable[..., Array]) -> None:
     check(ops.gelu, lambda x: F.gelu(x, approximate="tanh"), 3 * normal(4, 5))
+    check(ops.relu, F.relu, 3 * normal(4, 5))
     check(ops.silu, F.silu, 3 * normal(4, 5))
     check(ops.softmax, lambda x: F.softmax(x, dim=-1), 3 * normal(4, 5))
 

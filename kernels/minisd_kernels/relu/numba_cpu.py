@@ -26,32 +26,32 @@ def plain_backward(grad_y: Any, y: Any) -> Any:
     return grad_x
 
 
-# Fast: the same on all cores. A zero of x's own type keeps float32 from being widened, so that the compiler compares
-# and selects whole vectors.
+# Fast: the same on all cores, for memory's speed is the limit. A zero of x's own type keeps float32 from being widened,
+# so that whole vectors are compared and selected. NumPy makes the output, in huge pages where it is large: Numba's own
+# np.empty would take small ones, and touching them for the first time costs several times the work itself.
 
 
 @parallel_jit
-def _forward(x: Any) -> Any:
-    y = np.empty_like(x)
+def _forward(x: Any, y: Any) -> None:
     zero = x.dtype.type(0)
     for i in prange(x.size):
         y[i] = zero if x[i] <= zero else x[i]
-    return y
 
 
 @parallel_jit
-def _backward(grad_y: Any, y: Any) -> Any:
-    grad_x = np.empty_like(y)
+def _backward(grad_y: Any, y: Any, grad_x: Any) -> None:
     zero = y.dtype.type(0)
     for i in prange(y.size):
         grad_x[i] = grad_y[i] if y[i] > zero else zero
-    return grad_x
 
 
 def forward(x: Any) -> Any:
-    return _forward(contiguous(x).reshape(-1)).reshape(x.shape)
+    y = np.empty(x.shape, x.dtype)
+    _forward(contiguous(x).reshape(-1), y.reshape(-1))
+    return y
 
 
 def backward(grad_y: Any, y: Any) -> Any:
-    flat = contiguous(grad_y).reshape(-1), contiguous(y).reshape(-1)
-    return _backward(*flat).reshape(y.shape)
+    grad_x = np.empty(y.shape, y.dtype)
+    _backward(contiguous(grad_y).reshape(-1), contiguous(y).reshape(-1), grad_x.reshape(-1))
+    return grad_x
