@@ -30,9 +30,12 @@ FLOORS = {
     "minisd.models": 5,
     "minisd.diffusion.samplers": 5,
     "minisd.diffusion.guidance": 5,
+    "minisd.animation": 6,
     "minisd.checkpoint": 6,
+    "minisd.claims": 6,
     "minisd.evaluation": 6,
     "minisd.metrics": 6,
+    "minisd.overlap": 6,
     "minisd.pipeline": 6,
     "minisd.plots": 6,
     "minisd.shape_report": 6,
@@ -47,11 +50,11 @@ PLACES = {
     "llvmlite": {"fast_exp.py", "register_tile.py"},
     "cupy": {"backends.py", "cupy_gpu.py"},
     "matplotlib": {"plots.py"},
-    "PIL": {"folder.py", "plots.py"},
+    "PIL": {"drawing.py", "folder.py", "plots.py"},
     "safetensors": {"checkpoint.py"},
     "filelock": {"checkpoint.py"},
     "click": {"cli"},
-    "tqdm": {"classifier.py", "run.py"},
+    "tqdm": {"classifier.py", "run.py", "segmentation.py"},
 }
 
 

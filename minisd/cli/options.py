@@ -64,6 +64,21 @@ class OutputFile(click.Path):
         return path
 
 
+class Size(click.types.StringParamType):
+    """A height and a width: 572, or 572x388."""
+
+    name = "size"
+
+    def __init__(self, min: int = 1) -> None:
+        self.min = min
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        parts = str(value).split("x")
+        if len(parts) > 2 or not all(part.isdecimal() and len(part) < 10 and int(part) >= self.min for part in parts):
+            self.fail(f"{value!r} is no size; write 572, or 572x388 for height and width.", param, ctx)
+        return int(parts[0]), int(parts[-1])
+
+
 def sampling_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--sampler", type=SamplerName(), help="How steps are taken. [default: the model's]"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from minisd_kernels import backends
 
-from minisd.cli.options import POSITIVE, Failure, OutputFile
+from minisd.cli.options import POSITIVE, Failure, OutputFile, Size
 from minisd.models.unet_classic import UNetClassicConfig
 from minisd.shape_report import table
 from minisd.shape_report import text as text_module
@@ -19,18 +19,6 @@ from minisd.shape_report.text import TextError, parse
 from minisd.shape_report.unet_table import render_unet
 
 _LARGEST_TEXT = 2**20  # bytes
-
-
-class Size(click.types.StringParamType):
-    """A height and a width: 572, or 572x388."""
-
-    name = "size"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        parts = str(value).split("x")
-        if len(parts) > 2 or not all(part.isdecimal() and len(part) < 10 and int(part) > 0 for part in parts):
-            self.fail(f"{value!r} is no size; write 572, or 572x388 for height and width.", param, ctx)
-        return int(parts[0]), int(parts[-1])
 
 
 def _help() -> str:
