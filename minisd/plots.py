@@ -184,7 +184,7 @@ def save_segmentation(
         for panel in row:
             panel.set_axis_off()
     for panel, title in zip(panels[0], ("picture", "truth", *masks), strict=True):
-        panel.set_title(title, fontsize=11)
+        panel.set_title(title, fontsize=10)
     named = [Patch(facecolor=_RED, label="a component that found several cells")]
     named += [Patch(facecolor="white", edgecolor="black", label="a component that found no cell")]
     named += [Patch(facecolor="#404a66", label="dark shades: what was missed of a cell")]

@@ -86,7 +86,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # Help and info
 
 
-@pytest.mark.parametrize("command", ["", "draw", "train", "eval", "judge", "info"])
+@pytest.mark.parametrize("command", ["", "draw", "train", "eval", "judge", "segment", "info"])
 def test_help(command: str) -> None:
     result = minisd(*command.split(), "--help")
     assert result.exit_code == 0 and "Usage:" in result.output

@@ -21,8 +21,10 @@ COMMANDS = {
     "train": ("train", "train"),
     "eval": ("evaluate", "evaluate"),
     "judge": ("judge", "judge"),
+    "segment": ("segment", "segment"),
     "shapes": ("shapes", "shapes"),
     "claims": ("claims", "claims"),
+    "animate": ("animate", "animate"),
     "info": ("info", "info"),
 }
 
@@ -57,20 +59,16 @@ def _message_for_the_user(error: Exception) -> str | None:
 
     from minisd.checkpoint import CheckpointError
     from minisd.data import DataError
+    from minisd.shape_report.onnx.model import OnnxError
     from minisd.shape_report.text import TextError
     from minisd.text import TokenizerError
     from minisd.train.loop import TrainingDiverged
 
     match error:
         case (
-            CheckpointError()
-            | DataError()
-            | TokenizerError()
-            | ShapeError()
-            | TextError()
-            | TrainingDiverged()
-            | backends.BackendUnavailable()
-        ):
+            CheckpointError() | DataError() | OnnxError() | ShapeError() | TextError() | TokenizerError()
+            | TrainingDiverged() | backends.BackendUnavailable()
+        ):  # fmt: skip
             return str(error)
         case OSError():
             return f"{error.filename}: {error.strerror}" if error.filename else str(error)

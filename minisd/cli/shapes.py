@@ -13,7 +13,9 @@ from minisd.models.unet_classic import UNetClassicConfig
 from minisd.shape_report import table
 from minisd.shape_report import text as text_module
 from minisd.shape_report.builtin import MODELS, unet_classic
+from minisd.shape_report.figure import save_figure
 from minisd.shape_report.network import Network
+from minisd.shape_report.onnx import read_onnx
 from minisd.shape_report.report import Report, examine
 from minisd.shape_report.text import TextError, parse
 from minisd.shape_report.unet_table import render_unet
@@ -73,8 +75,6 @@ def shapes(
         for backend, outcome in checks.items():
             click.echo(f"{backend:<6} {outcome}")
     if figure is not None:
-        from minisd.shape_report.figure import save_figure
-
         save_figure(figure, report)
         click.echo(f"wrote {figure}", err=as_json)
     if report.problem:
@@ -86,8 +86,6 @@ def _read(net: str, size: tuple[int, int] | None) -> Network:
     if _is_file(net):
         path = Path(net)
         if path.suffix.lower() == ".onnx":
-            from minisd.shape_report.onnx import read_onnx
-
             return read_onnx(path, size)
         if path.stat().st_size > _LARGEST_TEXT:
             raise TextError(f"{path} is larger than {_LARGEST_TEXT:,} bytes: this is no network's text")

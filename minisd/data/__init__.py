@@ -1,5 +1,6 @@
-"""Pictures to train on: MNIST, digits drawn by code, your own folder; and what can be measured on a digit."""
+"""Pictures to train on: MNIST, digits and cells drawn by code, your own folder; and what can be measured on them."""
 
+from minisd.data.cells import CellSet, draw_cells
 from minisd.data.digits import DigitSet, load_digits
 from minisd.data.errors import DataError
 from minisd.data.folder import load_folder
@@ -10,11 +11,13 @@ from minisd.data.strokes import StrokeSet, draw_strokes
 __all__ = [
     "SLANT_BINS",
     "THICKNESS_BINS",
+    "CellSet",
     "DataError",
     "DigitSet",
     "StrokeSet",
     "bins",
     "cache_folder",
+    "draw_cells",
     "draw_strokes",
     "load_digits",
     "load_folder",

@@ -7,6 +7,8 @@ takes, most often one; a layer with a copy takes two, the one before it and the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor
+from struct import pack, unpack
 from typing import NamedTuple
 
 from minisd_kernels.shapes import (
@@ -14,6 +16,7 @@ from minisd_kernels.shapes import (
     ShapeError,
     ceil_output_size,
     crop_offset,
+    effective_window,
     same_padding,
     transposed_output_size,
     unread_rows,
@@ -22,6 +25,7 @@ from minisd_kernels.shapes import (
 
 Pair = tuple[int, int]
 Sides = tuple[Pair, Pair]  # (before, after) for height, then for width
+Part = tuple[int, int, int]  # start, stop and step, as Python's slices have them
 
 AXES = ("height", "width")
 
@@ -76,6 +80,11 @@ class Layer:
         """Multiplications with an addition each, for one picture; bias, norms and activations are not counted."""
         return 0
 
+    def output(self, inputs: list[Map]) -> Map:
+        """The output's size as a whole. Raises ShapeError where there can be none."""
+        height, width = (self.size(axis, [map[axis] for map in inputs]) for axis in (0, 1))
+        return Map(height, width, self.channels(inputs))
+
 
 @dataclass(frozen=True)
 class Pointwise(Layer):
@@ -108,6 +117,7 @@ class Window(Layer):
     Attributes:
         padding: the rows before and after; None is "same" padding, which depends on the size.
         ceil: count with ceil instead of floor, and let the last window reach over the end.
+        odd_before: put the odd row of "same" padding before the map, not behind it.
     """
 
     window: Pair
@@ -115,10 +125,12 @@ class Window(Layer):
     padding: Sides | None = ((0, 0), (0, 0))
     dilation: Pair = (1, 1)
     ceil: bool = False
+    odd_before: bool = False
 
     def sides(self, axis: int, size: int) -> Pair:
         if self.padding is None:
-            return same_padding(size, self.window[axis], self.stride[axis], self.dilation[axis])
+            before, after = same_padding(size, self.window[axis], self.stride[axis], self.dilation[axis])
+            return (after, before) if self.odd_before else (before, after)
         return self.padding[axis]
 
     def _geometry(self, axis: int, size: int) -> tuple[int, int, Pair, int]:
@@ -129,9 +141,13 @@ class Window(Layer):
         return count(sizes[0], *self._geometry(axis, sizes[0]))
 
     def formula(self, axis: int, sizes: list[int]) -> str:
-        rounding = "ceil" if self.ceil else "floor"
-        padded = f"{sizes[0]} + {_twice(self.sides(axis, sizes[0]))}"
-        return f"{rounding}(({padded} - {_span(self.window[axis], self.dilation[axis])}) / {self.stride[axis]}) + 1"
+        window, stride, sides, dilation = self._geometry(axis, sizes[0])
+        quotient = f"({sizes[0]} + {_twice(sides)} - {_span(window, dilation)}) / {stride}"
+        if not self.ceil:
+            return f"floor({quotient}) + 1"
+        room = sizes[0] + sum(sides) - effective_window(window, dilation)
+        left_out = -(-room // stride) + 1 - self.size(axis, sizes)  # the last, where it would start behind the map
+        return f"ceil({quotient}) + 1" + f" - {left_out}" * bool(left_out)
 
     def unread(self, axis: int, sizes: list[int]) -> int:
         return 0 if self.ceil else unread_rows(sizes[0], *self._geometry(axis, sizes[0]))
@@ -224,9 +240,10 @@ class TransposedConvolution(Layer):
 
 @dataclass(frozen=True)
 class Upsampling(Layer):
-    """Every pixel repeated: O = scale I."""
+    """Every pixel repeated, or linear from pixel to pixel: O = scale I."""
 
     scale: Pair
+    linear: bool = False
 
     def size(self, axis: int, sizes: list[int]) -> int:
         return self.scale[axis] * sizes[0]
@@ -235,7 +252,56 @@ class Upsampling(Layer):
         return f"{self.scale[axis]} * {sizes[0]}"
 
     def field(self, axis: int, fields: list[ReceptiveField], sizes: list[int]) -> ReceptiveField:
-        return fields[0].through_upsampling(self.scale[axis])
+        scale = self.scale[axis]
+        if self.linear:  # a transposed convolution whose weights rise and fall over two pixels (Long et al. 2015)
+            return fields[0].through_transposed(2 * scale - scale % 2, stride=scale, padding=scale // 2)
+        return fields[0].through_upsampling(scale)
+
+
+@dataclass(frozen=True)
+class PixelShuffle(Layer):
+    """The numbers of each pixel laid out as scale x scale pixels: O = scale I (Shi et al. 2016, equation 4)."""
+
+    scale: int
+
+    def size(self, axis: int, sizes: list[int]) -> int:
+        return self.scale * sizes[0]
+
+    def formula(self, axis: int, sizes: list[int]) -> str:
+        return f"{self.scale} * {sizes[0]}"
+
+    def field(self, axis: int, fields: list[ReceptiveField], sizes: list[int]) -> ReceptiveField:
+        return fields[0].through_upsampling(self.scale)
+
+    def channels(self, inputs: list[Map]) -> int:
+        channels, left = divmod(inputs[0].channels, self.scale**2)
+        if left:
+            raise ShapeError(f"{inputs[0].channels} channels do not divide into {self.scale} x {self.scale} pixels")
+        return channels
+
+
+@dataclass(frozen=True)
+class Resizing(Layer):
+    """The map stretched or shrunk to a size, or by a factor that need not be whole: O = floor(factor I).
+
+    The product is rounded as float32 has it, the type that runtimes multiply in.
+    """
+
+    to: Pair | None = None
+    factor: tuple[float, float] = (1.0, 1.0)
+
+    def size(self, axis: int, sizes: list[int]) -> int:
+        out = self.to[axis] if self.to else floor(_float32(self.factor[axis] * sizes[0]))
+        if out < 1:
+            how = f"resized to {out}" if self.to else f"times {self.factor[axis]:g}"
+            raise ShapeError(f"a {AXES[axis]} of {sizes[0]} {how} leaves nothing")
+        return out
+
+    def formula(self, axis: int, sizes: list[int]) -> str:
+        return str(self.to[axis]) if self.to else f"floor({self.factor[axis]:g} * {sizes[0]})"
+
+    def field(self, axis: int, fields: list[ReceptiveField], sizes: list[int]) -> ReceptiveField:
+        raise ValueError("which pixels a resized pixel sees follows no pattern of whole rows")
 
 
 @dataclass(frozen=True)
@@ -256,6 +322,37 @@ class Border(Layer):
 
     def field(self, axis: int, fields: list[ReceptiveField], sizes: list[int]) -> ReceptiveField:
         return fields[0].moved(-self.sides[axis][0])
+
+
+@dataclass(frozen=True)
+class Slicing(Layer):
+    """A part of the map, by height, width and channels: O = ceil((stop - start) / step)."""
+
+    parts: tuple[Part, Part, Part]
+
+    def _kept(self, axis: int, size: int) -> range:
+        kept = range(size)[slice(*self.parts[axis])]
+        if not kept:
+            start, stop, _ = self.parts[axis]
+            raise ShapeError(f"the part {start}:{stop} of {size} {(*AXES, 'channels')[axis]} is empty")
+        return kept
+
+    def size(self, axis: int, sizes: list[int]) -> int:
+        kept = self._kept(axis, sizes[0])
+        return -(-(kept.stop - kept.start) // kept.step)
+
+    def formula(self, axis: int, sizes: list[int]) -> str:
+        kept = self._kept(axis, sizes[0])
+        if kept == range(sizes[0]):
+            return ""
+        return f"{kept.stop} - {kept.start}" if kept.step == 1 else f"ceil(({kept.stop} - {kept.start}) / {kept.step})"
+
+    def field(self, axis: int, fields: list[ReceptiveField], sizes: list[int]) -> ReceptiveField:
+        kept = self._kept(axis, sizes[0])
+        return fields[0].moved(kept.start).through_window(1, stride=kept.step)
+
+    def channels(self, inputs: list[Map]) -> int:
+        return self.size(2, [inputs[0].channels])
 
 
 class FitTo(Layer):
@@ -303,6 +400,39 @@ class Addition(Concatenation):
         return first
 
 
+@dataclass(frozen=True)
+class Elementwise(Layer):
+    """All maps added, multiplied or the like, number by number; what there is one of meets all of the others'.
+
+    Attributes:
+        sees_all: that one comes of a whole map, as where it is a mean.
+    """
+
+    sees_all: bool = False
+
+    def _meet(self, what: str, counts: list[int]) -> int:
+        if len(set(counts) - {1}) > 1:
+            raise ShapeError(f"{what} {counts[0]} meets {' and '.join(map(str, counts[1:]))}: they must agree, or be 1")
+        return max(counts)
+
+    def size(self, axis: int, sizes: list[int]) -> int:
+        return self._meet(AXES[axis], sizes)
+
+    def formula(self, axis: int, sizes: list[int]) -> str:
+        return str(max(sizes)) if len(set(sizes)) > 1 else ""
+
+    def field(self, axis: int, fields: list[ReceptiveField], sizes: list[int]) -> ReceptiveField:
+        if len(set(sizes)) > 1:
+            raise ValueError("one row that meets many has no row of the input beside it")
+        together = fields[0]
+        for field in fields[1:]:
+            together = together.together(field)
+        return together
+
+    def channels(self, inputs: list[Map]) -> int:
+        return self._meet("the number of channels", [map.channels for map in inputs])
+
+
 class CopyAndCrop(Layer):
     """The U-Net's skip: the second map, cropped to the size of the first, its channels put beside the first's."""
 
@@ -343,6 +473,48 @@ class Flatten(GlobalPooling):
 
     def channels(self, inputs: list[Map]) -> int:
         return inputs[0].values
+
+
+@dataclass(frozen=True)
+class Unflatten(Layer):
+    """A vector as a map of this height and width; its numbers divided by the pixels are the channels."""
+
+    to: Pair
+    sees_all: bool = False
+
+    def size(self, axis: int, sizes: list[int]) -> int:
+        return self.to[axis]
+
+    def formula(self, axis: int, sizes: list[int]) -> str:
+        return str(self.to[axis])
+
+    def field(self, axis: int, fields: list[ReceptiveField], sizes: list[int]) -> ReceptiveField:
+        raise ValueError("the pixels of a vector lie in no order")
+
+    def channels(self, inputs: list[Map]) -> int:
+        channels, left = divmod(inputs[0].values, self.to[0] * self.to[1])
+        if left:
+            raise ShapeError(f"{inputs[0].values} numbers do not fill {self.to[0]} x {self.to[1]} pixels evenly")
+        return channels
+
+
+@dataclass(frozen=True)
+class Stated(Layer):
+    """Work that is not known, on to a size that is: a file states it."""
+
+    to: Map
+
+    def size(self, axis: int, sizes: list[int]) -> int:
+        return self.to[axis]
+
+    def formula(self, axis: int, sizes: list[int]) -> str:
+        return str(self.to[axis])
+
+    def field(self, axis: int, fields: list[ReceptiveField], sizes: list[int]) -> ReceptiveField:
+        raise ValueError("what work that is not known makes of its input is not known either")
+
+    def channels(self, inputs: list[Map]) -> int:
+        return self.to.channels
 
 
 @dataclass(frozen=True)
@@ -395,6 +567,13 @@ class Transformer(Layer):
 def _check_channels(got: int, wanted: int | None) -> None:
     if wanted is not None and got != wanted:
         raise ShapeError(f"{got} channels come in, and the weights are made for {wanted}")
+
+
+def _float32(number: float) -> float:
+    try:
+        return float(unpack("f", pack("f", number))[0])
+    except OverflowError:
+        return number
 
 
 def _span(window: int, dilation: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from minisd.shape_report.layers import Layer, Map
 
@@ -15,20 +15,36 @@ class Step:
         text: what the user wrote, or the layer's name in a file.
         layer: what it does to sizes; None where this is not known.
         inputs: numbers of the maps that it takes: 0 is the network's input, k the output of step k - 1.
+        parameters: as many as a file stores; None where the layer's sizes say how many it has.
     """
 
     text: str
     layer: Layer | None
     inputs: tuple[int, ...]
+    parameters: int | None = None
 
 
 @dataclass(frozen=True)
 class Network:
-    """The size of the input, and the steps in an order in which each finds its inputs made."""
+    """The size of the input, and the steps in an order in which each finds its inputs made.
+
+    Attributes:
+        one_size: whether some layers' numbers were computed for this size of the input, and hold for no other.
+    """
 
     input: Map
     steps: tuple[Step, ...]
+    one_size: bool = False
 
     def with_input(self, height: int, width: int) -> Network:
-        """The same network for pictures of another size."""
-        return Network(Map(height, width, self.input.channels), self.steps)
+        """The same network for pictures of another size.
+
+        Raises:
+            ValueError: its layers hold for one size only.
+        """
+        if self.one_size and (height, width) != self.input[:2]:
+            raise ValueError(
+                f"this network was computed for {self.input.height} x {self.input.width} and does not hold for "
+                f"{height} x {width}: read its file again for that size"
+            )
+        return replace(self, input=Map(height, width, self.input.channels))

@@ -28,7 +28,7 @@ _LONGEST_NAME = 22
 
 def render(report: Report) -> str:
     """The table, a line or two for each layer, the totals, and what is to be said about them."""
-    lines = [_HEAD]
+    lines: list[tuple[str, ...]] = [_HEAD]
     for number, row in enumerate(report.rows, start=1):
         lines += _lines(number, row)
     if report.problem:
@@ -134,6 +134,8 @@ def _advice(report: Report) -> str:
     assert report.problem is not None
     if report.problem.axis is None:
         return ""
+    if report.network.one_size:
+        return ""
     nearest = _sizes(report)
     return f"; nearest inputs that work: {nearest}" if nearest else "; no input of about this size works"
 
@@ -157,6 +159,8 @@ def _remarks(report: Report) -> list[str]:
     if dropping and not report.problem:
         fitting = _sizes(report)
         where = f"nothing is unread at {fitting}" if fitting else "no input of about this size changes that"
+        if report.network.one_size:
+            where = "give another --size to look at another input"
         named = ", ".join(dropping[:3]) + (f" and {len(dropping) - 3} more" if len(dropping) > 3 else "")
         lines.append(f"rows are left unread by {named}: {where}")
     if report.unknown:

@@ -41,17 +41,19 @@ def test_convolution(backend: str, g: Geometry) -> None:
 
 
 @each_backend
-@given(geometries())
+@given(geometries(), st.tuples(st.integers(0, 2), st.integers(0, 2)))
 @few
-def test_max_pooling(backend: str, g: Geometry) -> None:
+def test_max_pooling(backend: str, g: Geometry, less: tuple[int, int]) -> None:
     assume(all(p <= f // 2 for p, f in axes(g.padding, g.window)))  # PyTorch allows no more
     formula = tuple(window_output_size(*a) for a in axes(g.size, g.window, g.stride, g.padding))
     options = {"stride": g.stride, "padding": g.padding}
     ours, _ = run(backend, max_pool2d.forward, np.zeros((1, *g.size, 1), np.float32), window=g.window, **options)
     theirs = F.max_pool2d(torch.zeros(1, 1, *g.size), g.window, **options)
     assert formula == ours.shape[1:3] == tuple(theirs.shape[2:])
-    ceil = tuple(ceil_output_size(*a) for a in axes(g.size, g.window, g.stride, g.padding))
-    theirs = F.max_pool2d(torch.zeros(1, 1, *g.size), g.window, ceil_mode=True, **options)
+    smaller = tuple(max(1, size - shrink) for size, shrink in zip(g.size, less, strict=True))  # windows may reach over
+    assume(all(i + 2 * p + s > f for i, p, s, f in axes(smaller, g.padding, g.stride, g.window)))
+    ceil = tuple(ceil_output_size(*a) for a in axes(smaller, g.window, g.stride, g.padding))
+    theirs = F.max_pool2d(torch.zeros(1, 1, *smaller), g.window, ceil_mode=True, **options)
     assert ceil == tuple(theirs.shape[2:])
 
 

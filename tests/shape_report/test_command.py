@@ -138,3 +138,24 @@ def test_a_long_network_starts_no_compiler() -> None:
     result = subprocess.run(arguments, env=environment, text=True, capture_output=True, check=True)
     lines = result.stdout.splitlines()
     assert lines[-1] == "False" and lines[100].split()[:2] == ["100", "relu"]
+
+
+def test_an_onnx_file(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    make, FLOAT = onnx.helper, onnx.TensorProto.FLOAT
+    weight = make.make_tensor("w", FLOAT, (8, 1, 3, 3), [0.0] * 72)
+    nodes = [
+        make.make_node("Conv", ["x", "w"], ["y"]),
+        make.make_node("Mystery", ["y"], ["z"]),
+        make.make_node("MaxPool", ["y"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
+    ]
+    open_size = [make.make_tensor_value_info("x", FLOAT, ["batch", 1, "height", "width"])]
+    graph = make.make_graph(nodes, "net", open_size, [make.make_tensor_value_info("p", FLOAT, None)], [weight])
+    file = tmp_path / "net.onnx"
+    onnx.save(make.make_model(graph), file)
+    output = answered(file, "--size", "29x30")
+    assert "29x30x1 -> 27x28x8" in output and "27x28x8 -> 13x14x8" in output
+    assert "not known, and so neither is what depends on it: Mystery" in output
+    assert "--size" in refused(file)
+    file.write_bytes(file.read_bytes()[:-9])
+    assert str(file) in refused(file, "--size", 29)

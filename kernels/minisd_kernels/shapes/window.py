@@ -62,8 +62,10 @@ def ceil_output_size(size: int, window: int, stride: int = 1, padding: Padding =
     >>> ceil_output_size(2, window=1, stride=3, padding=1)  # 4 padded rows; a second window would start in the last
     1
     """
-    out = -(-_room(size, window, stride, padding, dilation) // stride) + 1
-    starts_behind = (out - 1) * stride >= size + _both(padding)[0]
+    before, after = _both(padding)
+    # ceil(n / S) = floor((n + S - 1) / S): as if S - 1 more rows stood behind the padding.
+    out = window_output_size(size, window, stride, (before, after + stride - 1), dilation)
+    starts_behind = (out - 1) * stride >= size + before
     return out - 1 if starts_behind else out
 
 

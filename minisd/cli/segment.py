@@ -1,0 +1,65 @@
+"""minisd segment: what copy and crop is good for, on cells that touch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from minisd.cli.options import FOLDER, POSITIVE, SEED
+
+_TRAINING, _HELD_OUT = 40, 8  # pictures
+_SHOWN = slice(3), slice(48, 208), slice(48, 208)  # of the held-out ones, so large that single pixels can be seen
+
+
+@click.command()
+@click.option("--out", type=FOLDER, default=Path("runs/segment"), show_default=True, help="Where the results are kept.")
+@click.option("--steps", type=POSITIVE, default=600, show_default=True, help="Training steps of each network.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed and steps give the same result.")
+@click.pass_context
+def segment(ctx: click.Context, out: Path, steps: int, seed: int) -> None:
+    """Train an FCN and a U-Net on drawn cells that touch, and compare them.
+
+    The U-Net is the FCN with copy and crop. Between them stands a network that adds class scores instead. All see the
+    same tiles in the same order.
+    """
+    try:
+        _segment(out, steps, seed)
+    except KeyboardInterrupt:
+        click.echo(f"stopped; the networks that were trained to the end are in {out}", err=True)
+        ctx.exit(130)  # 128 + SIGINT, as shells count
+
+
+def _segment(out: Path, steps: int, seed: int) -> None:
+    import numpy as np
+
+    from minisd import plots
+    from minisd.checkpoint import check_writable, save_arrays
+    from minisd.data.cells import draw_cells
+    from minisd.train.segmentation import CONFIG, NETWORKS, TILE, Tiles, segment, train_segmenter
+
+    weights = {name: out / f"{name.lower().replace(' ', '-')}.safetensors" for name in NETWORKS}
+    for path in (*weights.values(), out / "cells.png", out / "loss.png"):
+        check_writable(path)
+    click.echo(f"drawing {_TRAINING} pictures to train on and {_HELD_OUT} to judge by")
+    cells, held_out = draw_cells(_TRAINING, 2 * seed), draw_cells(_HELD_OUT, 2 * seed + 1)
+    tiles = Tiles(cells, CONFIG.shape, TILE)
+
+    losses, masks, lines = {}, {}, []
+    for name, network in NETWORKS.items():
+        module = network(CONFIG, rng=np.random.default_rng(seed))
+        losses[name], seconds = train_segmenter(module, tiles, seed=seed, steps=steps, name=name)
+        save_arrays(weights[name], module.state_dict())
+        found = segment(module, held_out)
+        masks[f"{name}\nIoU: pixels {found.pixel_iou:.3f}, objects {found.object_iou:.3f}"] = found.masks[_SHOWN]
+        lines.append(
+            f"{name:<22}{found.pixel_iou:>10.4f}{found.object_iou:>12.4f}{module.parameter_count():>13,}{seconds:>10.3f}"
+        )
+
+    count = held_out.instances.max(axis=(1, 2)).sum()
+    click.echo(f"\nintersection over union on {_HELD_OUT} pictures with {count} cells")
+    click.echo(f"{'':<22}{'of pixels':>10}{'of objects':>12}{'parameters':>13}{'s a step':>10}")
+    click.echo("\n".join(lines))
+    plots.save_segmentation(out / "cells.png", held_out.images[_SHOWN], held_out.instances[_SHOWN], masks)
+    plots.save_loss_curve(out / "loss.png", losses)
+    click.echo(f"wrote {out / 'cells.png'}, {out / 'loss.png'} and the weights beside them")
