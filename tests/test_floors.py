@@ -49,7 +49,7 @@ PLACES = {
     "numba": {"compiling.py", "fast_exp.py", "numba_cpu.py", "register_tile.py"},
     "llvmlite": {"fast_exp.py", "register_tile.py"},
     "cupy": {"backends.py", "cupy_gpu.py"},
-    "matplotlib": {"figure.py", "plots.py"},
+    "matplotlib": {"figure", "plots.py"},
     "PIL": {"drawing.py", "folder.py", "plots.py"},
     "safetensors": {"checkpoint.py"},
     "filelock": {"checkpoint.py"},

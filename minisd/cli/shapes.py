@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from minisd_kernels import backends
 
-from minisd.cli.options import POSITIVE, Failure, OutputFile, Size
+from minisd.cli.options import POSITIVE, Failure, OutputFile, Size, checking
 from minisd.models.unet_classic import UNetClassicConfig
 from minisd.shape_report import table
 from minisd.shape_report import text as text_module
@@ -75,7 +75,8 @@ def shapes(
         for backend, outcome in checks.items():
             click.echo(f"{backend:<6} {outcome}")
     if figure is not None:
-        save_figure(figure, report)
+        with checking("--draw"):
+            save_figure(figure, report)
         click.echo(f"wrote {figure}", err=as_json)
     if report.problem:
         raise Failure(table.problem_text(report))

@@ -140,6 +140,14 @@ def test_a_long_network_starts_no_compiler() -> None:
     assert lines[-1] == "False" and lines[100].split()[:2] == ["100", "relu"]
 
 
+def test_a_figure(tmp_path: Path) -> None:
+    for name in ("net.png", "net.svg"):
+        assert f"wrote {tmp_path / name}" in answered("--unet", 44, "--depth", 2, "--draw", tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 1000
+    assert "boxes" in refused("64x64x1" + " conv3:8:p1" * 200, "--draw", tmp_path / "long.png")
+    assert "net.bmp" in refused("28x28x1 conv3:8", "--draw", tmp_path / "net.bmp")
+
+
 def test_an_onnx_file(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     make, FLOAT = onnx.helper, onnx.TensorProto.FLOAT

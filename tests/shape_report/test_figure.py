@@ -22,8 +22,8 @@ from minisd.checkpoint import CheckpointError
 from minisd.models.unet_classic import UNetClassicConfig
 from minisd.shape_report.builtin import MODELS, unet_classic
 from minisd.shape_report.figure import MOST_BOXES, draw, save_figure
-from minisd.shape_report.figure_layout import Layout, lay_out
-from minisd.shape_report.figure_parts import boxes_and_arrows
+from minisd.shape_report.figure.layout import Layout, lay_out
+from minisd.shape_report.figure.parts import boxes_and_arrows
 from minisd.shape_report.layers import (
     Concatenation,
     Convolution,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import log2
 from typing import Literal, NamedTuple
 
-from minisd.shape_report.figure_parts import Arrow, Box
+from minisd.shape_report.figure.parts import Arrow, Box
 
 LETTER = 0.075  # width of a letter of 8 points, at most
 LINE = 0.14

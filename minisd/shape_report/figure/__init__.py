@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from minisd.checkpoint import CheckpointError, write_atomically
-from minisd.shape_report.figure_layout import LETTER, LINE, Place, Point, Route, lay_out, side_height, side_text
-from minisd.shape_report.figure_parts import Arrow, Box, boxes_and_arrows
+from minisd.shape_report.figure.layout import LETTER, LINE, Place, Point, Route, lay_out, side_height, side_text
+from minisd.shape_report.figure.parts import Arrow, Box, boxes_and_arrows
 from minisd.shape_report.report import Report
 from minisd.shape_report.table import problem_text
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
 
-from minisd.shape_report.figure_layers import (
+from minisd.shape_report.figure.layers import (
     NO_CROP,
     dropped,
     kind_and_text,
