@@ -111,19 +111,19 @@ assert in_one.shape == (1, 90, 130, 2) and np.allclose(in_small_tiles, in_one, a
 # ground, one or two pixels wide, parts them. Whoever wants to count cells must find that line.
 #
 # We train two networks: the U-Net, and the same network without copy and crop. All else is equal, to the random
-# numbers of every step. What would the second one not know? After two poolings a pixel of its lowest map stands for
-# 4 x 4 pixels of the picture. Where within these the line ran is forgotten, unless a copy remembers.
+# numbers of every step. What would the second one not know? After three poolings a pixel of its lowest map stands for
+# 8 x 8 pixels of the picture. Where within these the line ran must be squeezed through, unless a copy remembers.
 
 # %%
 train, test = draw_cells(24, seed=0, size=128), draw_cells(4, seed=1, size=128)
-config = UNetClassicConfig(base=8, depth=2)
-tiles = Tiles(train, config.shape, tile=140)
+config = UNetClassicConfig(base=8, depth=3)
+tiles = Tiles(train, config.shape, tile=188)  # of 188 x 188 pixels 100 x 100 are predicted
 networks = {"without copies (FCN)": FCN, "U-Net": UNetClassic}
 found = {}
 for name, kind in networks.items():
     network = kind(config, rng=np.random.default_rng(0))
     losses, _ = train_segmenter(network, tiles, seed=0, steps=300, name=name)
-    found[name] = segment(network, test, tile=140)
+    found[name] = segment(network, test, tile=188)
     print(f"{name:21} {network.parameter_count():7,} weights, loss {np.mean(losses[-30:]):.3f}")
 
 # %% [markdown]
@@ -131,14 +131,15 @@ for name, kind in networks.items():
 # in truth or by the network, how many are in both? The object IoU counts cells: how well does the best piece match
 # each true cell? Where the line is missing, two cells become one piece, and both score low.
 #
-# You should see that the U-Net is better by both, and by far more when cells are counted.
+# You should see that the U-Net is better by both. The other network has seen the cells, too, but it cannot place their
+# borders: look at how it shrinks some and runs others together.
 
 # %%
 print(f"\n{'':21} pixel IoU  object IoU")
 for name, result in found.items():
     print(f"{name:21} {result.pixel_iou:9.3f}  {result.object_iou:10.3f}")
 without, with_copies = found.values()
-assert with_copies.object_iou > without.object_iou + 0.1 and with_copies.pixel_iou > without.pixel_iou
+assert with_copies.object_iou > without.object_iou + 0.05 and with_copies.pixel_iou > without.pixel_iou + 0.05
 
 # %%
 figure = Figure(figsize=(9, 9.6), dpi=90, layout="constrained")

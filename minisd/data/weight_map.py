@@ -27,7 +27,7 @@ def weight_map(instances: NDArray[np.int32], w_0: float = 10.0, sigma: float = 5
     part = cell.mean()
     # Each class holds half of the weight, 1 a pixel on average; where one class is missing the other has all.
     of_cell, of_ground = (1.0, 1.0) if part in (0, 1) else (0.5 / part, 0.5 / (1 - part))
-    nearest, second = two_nearest(instances, reach=5 * sigma)
+    nearest, second = two_nearest(instances, reach=5 * sigma)  # farther, the term is below 4e-6 w_0
     between_cells = w_0 * np.exp(-((nearest + second) ** 2) / (2 * sigma**2))
     return np.where(cell, of_cell, of_ground + between_cells).astype(np.float32)
 
