@@ -142,7 +142,7 @@ without, with_copies = found.values()
 assert with_copies.object_iou > without.object_iou + 0.05 and with_copies.pixel_iou > without.pixel_iou + 0.05
 
 # %%
-figure = Figure(figsize=(9, 9.6), dpi=90, layout="constrained")
+figure = Figure(figsize=(9, 7.1), dpi=90, layout="constrained")
 panels = figure.subplots(3, 4)
 columns = {"picture": test.images, "truth": test.instances > 0} | {name: result.masks for name, result in found.items()}
 for column, (title, pictures) in enumerate(columns.items()):
