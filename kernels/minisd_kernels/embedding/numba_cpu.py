@@ -35,12 +35,9 @@ def plain_backward(grad_y: Any, ids: Any, vocabulary: int) -> Any:
 
 
 @parallel_jit
-def _forward(table: Any, ids: Any) -> Any:
-    D = table.shape[1]
-    y = np.empty((ids.size, D), table.dtype)
+def _forward(table: Any, ids: Any, y: Any) -> None:
     for n in prange(ids.size):
         y[n] = table[ids[n]]
-    return y
 
 
 @parallel_jit
@@ -58,7 +55,9 @@ def _flat(ids: Any) -> Any:
 
 
 def forward(table: Any, ids: Any) -> Any:
-    return _forward(contiguous(table), _flat(ids)).reshape(*ids.shape, table.shape[1])
+    y = np.empty((ids.size, table.shape[1]), table.dtype)
+    _forward(contiguous(table), _flat(ids), y)
+    return y.reshape(*ids.shape, table.shape[1])
 
 
 def backward(grad_y: Any, ids: Any, vocabulary: int) -> Any:

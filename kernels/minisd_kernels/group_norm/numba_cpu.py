@@ -109,14 +109,15 @@ def _backward_sums(grad_y: Any, x: Any, mean: Any, total: Any, products: Any) ->
 
 
 @parallel_jit
-def _forward(x: Any, gamma: Any, beta: Any, first: Any, sums: Any, groups: int, eps: float) -> tuple[Any, Any, Any]:
+def _forward(
+    x: Any, gamma: Any, beta: Any, first: Any, sums: Any, groups: int, eps: float, y: Any, mean: Any, rstd: Any
+) -> None:
     B, N, C = x.shape
     width, pieces = C // groups, sums.shape[1]
     for task in prange(B * pieces):
         b, piece = task // pieces, task % pieces
         part = x[b, piece * _PIECE : (piece + 1) * _PIECE]
         _forward_sums(part, first[b], sums[b, piece, 0], sums[b, piece, 1])
-    mean, rstd = np.empty((B, groups), x.dtype), np.empty((B, groups), x.dtype)
     centre, scale = np.empty((B, C), x.dtype), np.empty((B, C), x.dtype)
     for b in prange(B):
         for g in range(groups):
@@ -131,7 +132,6 @@ def _forward(x: Any, gamma: Any, beta: Any, first: Any, sums: Any, groups: int, 
             for c in range(g * width, (g + 1) * width):
                 centre[b, c] = mean[b, g]
                 scale[b, c] = gamma[c] * rstd[b, g]
-    y = np.empty_like(x)
     for task in prange(B * pieces):
         b, piece = task // pieces, task % pieces
         mu, factor = centre[b], scale[b]
@@ -139,11 +139,10 @@ def _forward(x: Any, gamma: Any, beta: Any, first: Any, sums: Any, groups: int, 
             source, target = x[b, n], y[b, n]
             for c in range(C):
                 target[c] = (source[c] - mu[c]) * factor[c] + beta[c]
-    return y, mean, rstd
 
 
 @parallel_jit
-def _backward(grad_y: Any, x: Any, gamma: Any, centre: Any, rstd: Any, sums: Any, groups: int) -> Any:
+def _backward(grad_y: Any, x: Any, gamma: Any, centre: Any, rstd: Any, sums: Any, groups: int, grad_x: Any) -> None:
     B, N, C = x.shape
     width, pieces = C // groups, sums.shape[1]
     for task in prange(B * pieces):
@@ -165,7 +164,6 @@ def _backward(grad_y: Any, x: Any, gamma: Any, centre: Any, rstd: Any, sums: Any
                 scale[b, c] = gamma[c] * r
                 slope[b, c] = r * r * d_x_hat / (N * width)
                 offset[b, c] = r * d / (N * width)
-    grad_x = np.empty_like(x)
     for task in prange(B * pieces):
         b, piece = task // pieces, task % pieces
         mu, factor, tilt, level = centre[b], scale[b], slope[b], offset[b]
@@ -173,7 +171,6 @@ def _backward(grad_y: Any, x: Any, gamma: Any, centre: Any, rstd: Any, sums: Any
             gradient, source, target = grad_y[b, n], x[b, n], grad_x[b, n]
             for c in range(C):
                 target[c] = gradient[c] * factor[c] - (source[c] - mu[c]) * tilt[c] - level[c]
-    return grad_x
 
 
 def _no_sums(x: Any) -> Any:
@@ -183,15 +180,16 @@ def _no_sums(x: Any) -> Any:
 
 
 def forward(x: Any, gamma: Any, beta: Any, groups: int, eps: float) -> tuple[Any, Any, Any]:
-    width = x.shape[2] // groups
-    first = np.repeat(x[:, 0, ::width], width, axis=1)  # (B, C)
-    y, mean, rstd = _forward(*map(contiguous, (x, gamma, beta)), first, _no_sums(x), groups, eps)
+    B, _, C = x.shape
+    first = np.repeat(x[:, 0, :: C // groups], C // groups, axis=1)  # (B, C)
+    y, mean, rstd = np.empty(x.shape, x.dtype), np.empty((B, groups), x.dtype), np.empty((B, groups), x.dtype)
+    _forward(*map(contiguous, (x, gamma, beta)), first, _no_sums(x), groups, eps, y, mean, rstd)
     return y, mean, rstd
 
 
 def backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any, groups: int) -> tuple[Any, Any, Any]:
     centre = np.repeat(mean, x.shape[2] // groups, axis=1)  # (B, C)
-    sums = _no_sums(x)
-    grad_x = _backward(*map(contiguous, (grad_y, x, gamma, centre, rstd)), sums, groups)
+    sums, grad_x = _no_sums(x), np.empty(x.shape, x.dtype)
+    _backward(*map(contiguous, (grad_y, x, gamma, centre, rstd)), sums, groups, grad_x)
     grad_beta, grad_gamma = sums.sum(axis=(0, 1)).astype(x.dtype)
     return grad_x, grad_gamma, grad_beta

@@ -52,9 +52,8 @@ def plain_backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any) -> tup
 
 
 @parallel_jit
-def _forward(x: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any, Any]:
+def _forward(x: Any, gamma: Any, beta: Any, eps: float, y: Any, mean: Any, rstd: Any) -> None:
     rows, D = x.shape
-    y, mean, rstd = np.empty_like(x), np.empty(rows, x.dtype), np.empty(rows, x.dtype)
     for row in prange(rows):
         total = squares = 0.0
         for j in range(D):
@@ -66,13 +65,11 @@ def _forward(x: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any, Any]:
         rstd[row] = 1 / math.sqrt(squares / D + eps)
         for j in range(D):
             y[row, j] = (x[row, j] - mean[row]) * rstd[row] * gamma[j] + beta[j]
-    return y, mean, rstd
 
 
 @parallel_jit
-def _backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any, parts: Any) -> Any:
+def _backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any, parts: Any, grad_x: Any) -> None:
     rows, D = x.shape
-    grad_x = np.empty_like(x)
     for chunk in prange(CHUNKS):
         grad_gamma, grad_beta = parts[0, chunk], parts[1, chunk]
         for row in range(chunk * rows // CHUNKS, (chunk + 1) * rows // CHUNKS):
@@ -88,16 +85,18 @@ def _backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any, parts: Any)
                 grad_x[row, j] = r * (grad_y[row, j] * gamma[j] - d_mean - x_hat * d_x_hat_mean)
                 grad_gamma[j] += grad_y[row, j] * x_hat
                 grad_beta[j] += grad_y[row, j]
-    return grad_x
 
 
 def forward(x: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any, Any]:
-    y, mean, rstd = _forward(*map(contiguous, (x, gamma, beta)), eps)
+    rows = x.shape[0]
+    y, mean, rstd = np.empty(x.shape, x.dtype), np.empty(rows, x.dtype), np.empty(rows, x.dtype)
+    _forward(*map(contiguous, (x, gamma, beta)), eps, y, mean, rstd)
     return y, mean, rstd
 
 
 def backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any) -> tuple[Any, Any, Any]:
     parts = np.zeros((2, CHUNKS, x.shape[1]))
-    grad_x = _backward(*map(contiguous, (grad_y, x, gamma, mean, rstd)), parts)
+    grad_x = np.empty(x.shape, x.dtype)
+    _backward(*map(contiguous, (grad_y, x, gamma, mean, rstd)), parts, grad_x)
     grad_gamma, grad_beta = parts.sum(axis=1).astype(x.dtype)
     return grad_x, grad_gamma, grad_beta

@@ -27,8 +27,7 @@ def plain_backward(grad_y: Any, y: Any) -> Any:
 
 
 # Fast: the same on all cores, for memory's speed is the limit. A zero of x's own type keeps float32 from being widened,
-# so that whole vectors are compared and selected. NumPy makes the output, in huge pages where it is large: Numba's own
-# np.empty would take small ones, and touching them for the first time costs several times the work itself.
+# so that whole vectors are compared and selected.
 
 
 @parallel_jit

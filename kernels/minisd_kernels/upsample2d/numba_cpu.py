@@ -41,10 +41,9 @@ def plain_backward(grad_y: Any, scale: Pair) -> Any:
 
 
 @parallel_jit
-def _forward(x: Any, scale: Pair) -> Any:
+def _forward(x: Any, scale: Pair, y: Any) -> None:
     B, H, W, C = x.shape
     sh, sw = scale
-    y = np.empty((B * H * sh, W * sw, C), x.dtype)
     for row in prange(B * H * sh):
         b, h = row // (H * sh), row % (H * sh)
         source = x[b, h // sh]
@@ -52,15 +51,13 @@ def _forward(x: Any, scale: Pair) -> Any:
             for j in range(sw):
                 for c in range(C):
                     y[row, w * sw + j, c] = source[w, c]
-    return y
 
 
 @parallel_jit
-def _backward(grad_y: Any, scale: Pair) -> Any:
+def _backward(grad_y: Any, scale: Pair, grad_x: Any) -> None:
     B, height, width, C = grad_y.shape
     sh, sw = scale
     H, W = height // sh, width // sw
-    grad_x = np.empty((B * H, W, C), grad_y.dtype)
     zero = grad_y.dtype.type(0)
     for row in prange(B * H):
         for w in range(W):
@@ -72,14 +69,17 @@ def _backward(grad_y: Any, scale: Pair) -> Any:
                 for j in range(sw):
                     for c in range(C):
                         grad_x[row, w, c] += source[w * sw + j, c]
-    return grad_x
 
 
 def forward(x: Any, scale: Pair) -> Any:
     B, H, W, C = x.shape
-    return _forward(contiguous(x), scale).reshape(B, H * scale[0], W * scale[1], C)
+    y = np.empty((B * H * scale[0], W * scale[1], C), x.dtype)
+    _forward(contiguous(x), scale, y)
+    return y.reshape(B, H * scale[0], W * scale[1], C)
 
 
 def backward(grad_y: Any, scale: Pair) -> Any:
     B, height, width, C = grad_y.shape
-    return _backward(contiguous(grad_y), scale).reshape(B, height // scale[0], width // scale[1], C)
+    grad_x = np.empty((B * (height // scale[0]), width // scale[1], C), grad_y.dtype)
+    _backward(contiguous(grad_y), scale, grad_x)
+    return grad_x.reshape(B, height // scale[0], width // scale[1], C)
