@@ -321,6 +321,10 @@ assert paper[-1] == [(32, 512), (30, 1024), (28, 1024)]
 #    where a row is lost. Which sizes near 256 lose none?
 # 3. A dilation D spreads the window: F becomes D (F - 1) + 1. Which padding keeps the size with F = 3 and D = 2? Ask
 #    `window_output_size(..., dilation=2)` whether you are right.
+#
+# On the command line, `minisd shapes "572x572x1 conv3:64 conv3:64 pool2"` makes such tables for any network,
+# `minisd animate conv --input 8 --stride 2` shows the window walking, and `minisd claims` checks the overview's other
+# numbers. Tutorial 4 goes on with the U-Net.
 
 # %%
 print("\nAll sizes are as said.")
