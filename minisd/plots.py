@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from minisd.checkpoint import CheckpointError, write_atomically
 from minisd.data.components import connected_components
 from minisd.overlap import match
+from minisd.train.profile import Profile, Share
 
 _RED = "#e01020"
 _FONT_HEIGHT = 11  # pixels; smaller letters cannot be read
@@ -60,6 +61,38 @@ def save_loss_curve(path: Path | str, losses: Mapping[str, Sequence[float]], ste
         if (loss > 0).all():
             panel.set_yscale("log")
         panel.legend(loc="upper right", frameon=False)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    _write_png(path, picture)
+
+
+def save_profile(path: Path | str, profiles: Mapping[str, Profile], most: int = 12) -> None:
+    """Draw one panel per network: how long its operations take in a step, forward and backward.
+
+    Args:
+        most: operations shown, the longest; the others are drawn as one.
+
+    Raises:
+        CheckpointError: the picture cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(1 + 5 * len(profiles), 4.4), dpi=110, layout="constrained")
+    panels = figure.subplots(1, len(profiles), squeeze=False)[0]
+    for panel, (name, profile) in zip(panels, profiles.items(), strict=True):
+        shares = profile.shares()
+        shown, others = shares[:most], shares[most:]
+        if others:
+            shown.append(Share("others", sum(s.forward for s in others), sum(s.backward for s in others), 0))
+        names, steps = [share.operation for share in shown], max(1, profile.steps)
+        forward = np.array([1000 * share.forward / steps for share in shown])
+        backward = np.array([1000 * share.backward / steps for share in shown])
+        panel.barh(names, forward, color="tab:blue", label="forward")
+        panel.barh(names, backward, left=forward, color="tab:orange", label="backward")
+        panel.invert_yaxis()
+        panel.set(title=f"{name}: {forward.sum() + backward.sum():.0f} ms a step", xlabel="ms a step")
+        panel.grid(axis="x", alpha=0.25)
+        panel.legend(loc="lower right", frameon=False)
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     _write_png(path, picture)

@@ -32,6 +32,7 @@ from minisd.cli.options import EXAMPLE, FOLDER, POSITIVE, SEED, FiniteFloat, che
 @click.option("--steps", type=POSITIVE, help="Steps of each network, instead of --minutes: the same on every machine.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed and steps give the same model.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, as it was begun.")
+@click.option("--profile", is_flag=True, help="Say where the steps' time went, and draw it in OUT/profile.png.")
 @click.pass_context
 def train(
     ctx: click.Context,
@@ -42,10 +43,11 @@ def train(
     steps: int | None,
     seed: int,
     resume: bool,
+    profile: bool,
 ) -> None:  # fmt: skip
     """Train a model. Ctrl-C stops and saves; --resume goes on."""
     given = [name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
-    if resume and (others := sorted(set(given) - {"resume", "out"})):
+    if resume and (others := sorted(set(given) - {"resume", "out", "profile"})):
         options = ", ".join(f"--{name.replace('_', '-')}" for name in others)
         raise click.UsageError(f"--resume goes on with the settings that the run was begun with; leave out {options}.")
     if {"minutes", "steps"} <= set(given):
@@ -61,7 +63,7 @@ def train(
         folder = str(data_dir.resolve()) if data_dir else None  # --resume may come from elsewhere
         run = Run.start(out, Settings(data, folder, seed, minutes, steps))
     try:
-        run.train(say=click.echo)
+        run.train(say=click.echo, profile=profile)
     except Interrupted as stop:
         click.echo(f"{stop}; saved. Go on with: minisd train --resume --out {out}", err=True)
         ctx.exit(130)  # 128 + SIGINT, as shells count

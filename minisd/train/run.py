@@ -13,7 +13,7 @@ import signal
 import time
 import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,14 @@ from minisd.text.tokenizer import Tokenizer, clean, split_words
 from minisd.train.clip import CLIPTask
 from minisd.train.dataset import CaptionedImages, load_training_set
 from minisd.train.loop import Fit, Task, TrainingDiverged
+from minisd.train.profile import Profile
 from minisd.train.unet import UNetTask, encode_all
 from minisd.train.vae import VAETask
 
 NETWORKS = ("vae", "clip", "unet")
 SHARES = {"vae": 0.16, "clip": 0.11, "unet": 0.73}  # of the time
 _CHECKPOINT_SECONDS, _PREVIEW_SECONDS = 30, 120
+_COMPILING_STEPS = 2
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,10 @@ class Run:
             {"settings": dataclasses.asdict(self.settings), "planned": self.planned, "seconds": self.seconds},
         )
 
-    def train(self, say: Callable[[str], None] = print) -> Path:
+    def train(self, say: Callable[[str], None] = print, profile: bool = False) -> Path:
         """Train what is not trained yet; returns the folder, then a model that ``Pipeline.load`` reads.
+
+        With `profile`, where the steps' time went is said for each network, and drawn in profile.png.
 
         Raises:
             Interrupted: by Ctrl-C; the state is saved.
@@ -128,6 +132,7 @@ class Run:
                 return self.folder
             self._sitting = time.monotonic() - self.seconds
             self._interrupted = interrupted
+            self._profiles = {network: Profile() for network in NETWORKS} if profile else {}
             data = load_training_set(self.settings.data, Path(d) if (d := self.settings.data_dir) else None)
             self._save_plan()  # not before the data are there: a run that cannot start leaves nothing in the way
             say(f"{len(data):,} pictures of {self.settings.data}; first steps compile the kernels")
@@ -137,6 +142,9 @@ class Run:
             self._fit("unet", lambda: UNetTask(data, pipeline, latents), say)
             self._load(pipeline.unet, "unet")
             pipeline.save(self.folder)
+            if self._profiles:
+                say("\n\n".join(profile.table(network) for network, profile in self._profiles.items()))
+                plots.save_profile(self.folder / "profile.png", self._profiles)
             return self.folder
 
     def _rng(self, network: str) -> np.random.Generator:
@@ -189,7 +197,8 @@ class Run:
             while not fit.done:
                 started = time.monotonic()
                 try:
-                    fit.step()
+                    with self._watched(network, fit.steps_done):
+                        fit.step()
                 except TrainingDiverged as error:
                     raise TrainingDiverged(f"{error}; {self._last_good(checkpoints)}") from error
                 now = time.monotonic()
@@ -217,6 +226,11 @@ class Run:
         self._save(fit, checkpoints)
         with fit.ema.in_use():
             checkpoint.save_arrays(self._weights(network), fit.task.module.state_dict())
+
+    def _watched(self, network: str, step: int) -> AbstractContextManager[None]:
+        """The first steps are not watched: they compile."""
+        profile = self._profiles.get(network)
+        return profile.watching() if profile and step >= _COMPILING_STEPS else nullcontext()
 
     def _plan(self, fit: Fit, begun: float, seconds_a_step: float) -> None:
         """Decide, once, how many steps fit into the network's share of the time: then the run is reproducible.
