@@ -26,6 +26,8 @@ def test_examples(name: str) -> None:
     reason = missing_reason(NEEDS.get(name.rpartition(".")[2], "numpy"))
     if reason:
         pytest.skip(reason)
+    if name.endswith(".in_torch"):
+        pytest.importorskip("torch")
     results = doctest.testmod(importlib.import_module(name))
     assert results.failed == 0
 

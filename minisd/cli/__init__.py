@@ -25,6 +25,7 @@ COMMANDS = {
     "shapes": ("shapes", "shapes"),
     "claims": ("claims", "claims"),
     "animate": ("animate", "animate"),
+    "bench": ("bench", "bench"),
     "info": ("info", "info"),
 }
 

@@ -1,0 +1,87 @@
+"""The figures as text, row by row, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from minisd.bench.machine import Machine
+from minisd.bench.runner import Row, mean_ratios
+
+INSTALL = 'pip install "minisd[bench]"'
+_WIDTHS = (29, 43, 11, 11, 22, 7, 9, 10)
+_HEAD = ("case", "shapes", "minisd ms", "PyTorch ms", "PyTorch's best way", "ratio", "GFLOP/s", "of ceiling")
+
+
+def opening(machine: Machine) -> Iterator[str]:
+    """What was used, and how to read the rows."""
+    versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
+    yield f"{machine.cpu}, {machine.threads} threads; {versions}; backend {machine.backend}, float32"
+    load = "" if machine.load is None else f"; load before the start {machine.load:.1f}"
+    yield (
+        f"ceiling {machine.ceiling:.0f} GFLOP/s (matrix product by {machine.ceiling_by}), "
+        f"copy {machine.bandwidth:.1f} GB/s{load}"
+    )
+    if (machine.load or 0) > 0.5:
+        yield "Other processes are at work: figures are too long, and ratios uncertain. Run this on an idle machine."
+    if "torch" in machine.versions:
+        yield "ratio = PyTorch's time / minisd's: above 1 minisd is faster. Outputs and gradients were compared first."
+    else:
+        yield f"PyTorch is not installed, so nothing is compared: {INSTALL}"
+
+
+def heading() -> str:
+    return _line(_HEAD)
+
+
+def line(row: Row, machine: Machine) -> str:
+    """One row.
+
+    >>> row = Row("max-pool", "pooling", "1 x 2 x 2 x 1", 4, 20, {"minisd": 2.0, "eager": 3.0}, {}, 9, 0.0)
+    >>> line(row, Machine("", 1, {}, "numba", 1.0, "NumPy", 1.0, None)).split()[-4:]
+    ['eager', '1.50', '0.00', '0%']
+    """
+    best = row.best_of_theirs
+    return _line(
+        (
+            row.name,
+            row.shapes,
+            _ms(row.ours),
+            "-" if best is None else _ms(row.ms[best]),
+            best or "-",
+            "-" if row.ratio is None else f"{row.ratio:.2f}",
+            f"{row.gflops:.3g}" if row.gflops >= 0.01 else "0.00",
+            f"{row.gflops / machine.ceiling:.0%}",
+        )
+    )
+
+
+def summary(rows: Sequence[Row]) -> Iterator[str]:
+    """The geometric mean of every group's ratios."""
+    means = mean_ratios(rows)
+    for group, mean in means.items():
+        count = sum(row.group == group for row in rows)
+        yield f"{group:<40}{mean:6.2f}   geometric mean of {count} ratio{'s' if count > 1 else ''}"
+
+
+def as_json(machine: Machine, rows: Sequence[Row]) -> dict[str, Any]:
+    """Everything measured; every way of PyTorch's, not only its best."""
+    return {
+        "machine": asdict(machine),
+        "rows": [asdict(row) | {"ratio": row.ratio, "gflops": row.gflops} for row in rows],
+        "geometric_mean_of_ratios": mean_ratios(rows),
+    }
+
+
+def _ms(value: float) -> str:
+    return f"{value:.3f}" if value < 10 else f"{value:.1f}" if value < 1000 else f"{value:.0f}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    left = (0, 1, 4)
+    parts = [
+        f"{cell:<{width}}" if place in left else f"{cell:>{width}}"
+        for place, (cell, width) in enumerate(zip(cells, _WIDTHS, strict=True))
+    ]
+    return "  ".join(parts).rstrip()
