@@ -469,7 +469,7 @@ def _load(model: nn.Module, weights: Arrays, memory_format: Any) -> nn.Module:
         for name, array in weights.items():
             parameter, axes = _parameter(model, name)
             parameter.copy_(_put(array, axes))
-    return model.to(memory_format=memory_format)  # type: ignore[call-overload]
+    return model.to(memory_format=memory_format)
 
 
 def _gradients(model: nn.Module, names: Sequence[str]) -> Arrays:
@@ -503,7 +503,7 @@ def _training_step(
     def gradients() -> Tensor:
         optimizer.zero_grad(set_to_none=True)
         result: Tensor = loss(*batch)
-        result.backward()  # type: ignore[no-untyped-call]
+        result.backward()
         return result
 
     def finish() -> None:
@@ -580,7 +580,7 @@ def classic_unet(
         def both_ways() -> Tensor:
             model.zero_grad(set_to_none=True)
             loss: Tensor = network(x, target)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             return loss
 
         label = f"{name}, {'compiled' if compiled else 'eager'}"
