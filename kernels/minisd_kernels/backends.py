@@ -22,6 +22,7 @@ from typing import Any
 FILES = {"numpy": "numpy_ref", "numba": "numba_cpu", "cupy": "cupy_gpu"}
 _INSTALL = {"numba": "pip install numba", "cupy": "pip install cupy-cuda13x"}
 _chosen: str | None = None
+_winograd = True
 
 
 class BackendUnavailable(RuntimeError):
@@ -75,6 +76,28 @@ def use_backend(backend: str) -> Iterator[None]:
         yield
     finally:
         _chosen = before
+
+
+def winograd_allowed() -> bool:
+    """Whether a wide 3 x 3 convolution may round as Winograd's method does: not in without_winograd(), nor with the
+    variable MINISD_WINOGRAD=0."""
+    return _winograd and os.environ.get("MINISD_WINOGRAD") != "0"
+
+
+@contextmanager
+def without_winograd() -> Iterator[None]:
+    """Run the block's convolutions as plain sums: an output's bits do not depend on where it lies in the picture.
+
+    >>> with without_winograd():
+    ...     winograd_allowed()
+    False
+    """
+    global _winograd
+    before, _winograd = _winograd, False
+    try:
+        yield
+    finally:
+        _winograd = before
 
 
 def kernel(operation: str, array: Any) -> ModuleType:

@@ -19,6 +19,7 @@ from itertools import product
 
 import numpy as np
 from minisd_kernels.arguments import require_shape
+from minisd_kernels.backends import without_winograd
 
 from minisd import ops
 from minisd.autograd import Array, Tensor, no_grad
@@ -29,8 +30,10 @@ from minisd.models.unet_classic import UNetClassic
 def predict(model: UNetClassic | FCN | SkipFCN, images: Array, *, tile: int = 572) -> Array:
     """Logits of every pixel.
 
-    float32 on the Numba backend gives the same bits whatever the tile. Only one tile is computed at a time: memory
-    does not grow with the image.
+    float32 on the Numba backend gives the same bits whatever the tile. For that, convolutions run without Winograd's
+    method here, whose rounding depends on where a pixel lies; a wide network called directly differs from this in the
+    last digits, unless under without_winograd() too. Only one tile is computed at a time: memory does not grow with
+    the image.
 
     Args:
         tile: input rows and columns of a tile; 572 fits networks of up to 5 poolings.
@@ -56,7 +59,7 @@ def predict(model: UNetClassic | FCN | SkipFCN, images: Array, *, tile: int = 57
     B, H, W, _ = images.shape
     logits = np.empty((B, H, W, model.config.classes), images.dtype)
     tops, lefts = shape.tile_starts(H, tile), shape.tile_starts(W, tile)
-    with no_grad():
+    with no_grad(), without_winograd():
         for b, top, left in product(range(B), tops, lefts):
             rows = mirrored(np.arange(tile) + top - shape.margin // 2, H)
             columns = mirrored(np.arange(tile) + left - shape.margin // 2, W)

@@ -1,4 +1,7 @@
-"""Convolution on the CPU: seven loops, then the same sum as matrix products in the register tile."""
+"""Convolution on the CPU: seven loops, then the same sum as matrix products in the register tile.
+
+Wide 3 x 3 convolutions in float32 go to winograd.py, which needs fewer products; _takes_winograd is the rule.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ import numpy.typing as npt
 from numba import prange
 
 from minisd_kernels.arguments import Pair
+from minisd_kernels.backends import winograd_allowed
 from minisd_kernels.compiling import CHUNKS, contiguous, jit, parallel_jit
+from minisd_kernels.conv2d import winograd
 from minisd_kernels.linear import numba_cpu as linear
 from minisd_kernels.register_tile import add_rows, copy, multiply_add, pack, packed_size
 
@@ -157,6 +162,22 @@ def _is_linear(window: Pair, stride: Pair, padding: Pair) -> bool:
     return window == (1, 1) and stride == (1, 1) and padding == (0, 0)
 
 
+def _takes_winograd(window: Pair, stride: Pair, dilation: Pair, C: int, O: int, size: Pair) -> bool:
+    """The rule by which winograd.py computes an output of `size` pixels, where it is allowed at all."""
+    if (window, stride, dilation) != ((3, 3), (1, 1), (1, 1)) or not winograd_allowed():
+        return False
+    # Time of the windows above / time of Winograd, weights transformed in both, forward and gradient; AMD Zen 4, one
+    # thread's processor time, medians:
+    #   2 x 64x64, 320 -> 320     2.3  2.4      1 x 64x64,  64 ->  64     1.9  1.9      1 x 16x16, 128 -> 128   1.4  1.4
+    #   2 x 32x32, 640 -> 640     2.0  2.2      1 x 570x570, 64 -> 64     2.1  2.5      1 x  8x8,  128 -> 128   0.9  1.1
+    #   2 x 16x16, 1280 -> 1280   1.6  2.0      128 x 14x14, 64 -> 64     1.5  1.7      1 x  7x7,  256 -> 256   0.8  0.8
+    #   2 x  8x8,  1280 -> 1280   1.1  1.2      128 x 7x7, 128 -> 128     1.9  2.0      1 x  5x5,  256 -> 256   0.6  0.6
+    # The batch pays for the weights' transform, but may not decide: a sample must not round by its company. Of a tile's
+    # 16 outputs at least 9 on average must lie in the picture.
+    pixels, tiles = size[0] * size[1], -(-size[0] // 4) * -(-size[1] // 4)
+    return min(C, O) >= 64 and pixels >= 49 and pixels >= 9 * tiles
+
+
 def _window_buffers(depth: int) -> Array:
     return np.empty((CHUNKS, _BLOCK * depth), np.float32)
 
@@ -172,6 +193,8 @@ def forward(
         _forward_plain(x, weight, y, stride, padding, dilation)
     elif _is_linear((kh, kw), stride, padding):
         linear.rows_times(x.reshape(-1, C), weight[0, 0], y.reshape(-1, O))
+    elif _takes_winograd((kh, kw), stride, dilation, C, O, size):
+        winograd.forward(x, weight, y, padding)
     else:
         depth = kh * kw * C
         packed = np.empty(packed_size(depth, O), np.float32)
@@ -189,6 +212,8 @@ def input_gradient(grad: Array, weight: Array, size: Pair, stride: Pair, padding
         _backward_plain(grad, np.zeros_like(grad_x), weight, grad_x, np.zeros_like(weight), stride, padding, dilation)
     elif _is_linear((kh, kw), stride, padding):
         linear.rows_times(grad.reshape(-1, O), weight[0, 0].T, grad_x.reshape(-1, C))
+    elif _takes_winograd((kh, kw), stride, dilation, C, O, size):
+        winograd.input_gradient(grad, weight, grad_x, padding)
     else:
         depth = kh * kw * C
         packed = np.empty(packed_size(O, depth), np.float32)
