@@ -7,6 +7,7 @@ takes, most often one; a layer with a copy takes two, the one before it and the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from math import floor
 from struct import pack, unpack
 from typing import NamedTuple
@@ -171,10 +172,7 @@ class Convolution(Window):
 
     def channels(self, inputs: list[Map]) -> int:
         _check_channels(inputs[0].channels, self.inputs)
-        if inputs[0].channels % self.groups or self.outputs % self.groups:
-            raise ShapeError(
-                f"{inputs[0].channels} channels in and {self.outputs} out do not both split into {self.groups} groups"
-            )
+        _check_groups(inputs[0].channels, self.outputs, self.groups)
         return self.outputs
 
     def parameters(self, inputs: list[Map]) -> int:
@@ -224,10 +222,7 @@ class TransposedConvolution(Layer):
 
     def channels(self, inputs: list[Map]) -> int:
         _check_channels(inputs[0].channels, self.inputs)
-        if inputs[0].channels % self.groups or self.outputs % self.groups:
-            raise ShapeError(
-                f"{inputs[0].channels} channels in and {self.outputs} out do not both split into {self.groups} groups"
-            )
+        _check_groups(inputs[0].channels, self.outputs, self.groups)
         return self.outputs
 
     def parameters(self, inputs: list[Map]) -> int:
@@ -381,10 +376,7 @@ class Concatenation(Layer):
         return str(sizes[1])
 
     def field(self, axis: int, fields: list[ReceptiveField], sizes: list[int]) -> ReceptiveField:
-        together = fields[0]
-        for field in fields[1:]:
-            together = together.together(field)
-        return together
+        return _all_together(fields)
 
     def channels(self, inputs: list[Map]) -> int:
         return sum(map.channels for map in inputs)
@@ -424,10 +416,7 @@ class Elementwise(Layer):
     def field(self, axis: int, fields: list[ReceptiveField], sizes: list[int]) -> ReceptiveField:
         if len(set(sizes)) > 1:
             raise ValueError("one row that meets many has no row of the input beside it")
-        together = fields[0]
-        for field in fields[1:]:
-            together = together.together(field)
-        return together
+        return _all_together(fields)
 
     def channels(self, inputs: list[Map]) -> int:
         return self._meet("the number of channels", [map.channels for map in inputs])
@@ -567,6 +556,16 @@ class Transformer(Layer):
 def _check_channels(got: int, wanted: int | None) -> None:
     if wanted is not None and got != wanted:
         raise ShapeError(f"{got} channels come in, and the weights are made for {wanted}")
+
+
+def _check_groups(inputs: int, outputs: int, groups: int) -> None:
+    if inputs % groups or outputs % groups:
+        raise ShapeError(f"{inputs} channels in and {outputs} out do not both split into {groups} groups")
+
+
+def _all_together(fields: list[ReceptiveField]) -> ReceptiveField:
+    """What maps see that are laid side by side or added. Raises ValueError where they do not match."""
+    return reduce(ReceptiveField.together, fields)
 
 
 def _float32(number: float) -> float:
