@@ -33,3 +33,17 @@ def contiguous(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The array in the one form that kernels are compiled for, C-contiguous and writeable; a copy only if it is not."""
     flags = array.flags
     return array if flags.c_contiguous and flags.writeable else array.copy(order="C")
+
+
+def flat(array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], tuple[int, ...]]:
+    """An array with its axes in any order as one axis, and how far apart there the neighbours on each axis lie.
+
+    >>> import numpy as np
+    >>> numbers, steps = flat(np.arange(6).reshape(2, 3).T)
+    >>> numbers.tolist(), steps
+    ([0, 1, 2, 3, 4, 5], (1, 3))
+    """
+    order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+    numbers = contiguous(array.transpose(order))
+    steps = {axis: step // array.itemsize for axis, step in zip(order, numbers.strides, strict=True)}
+    return numbers.reshape(-1), tuple(steps[axis] for axis in range(array.ndim))

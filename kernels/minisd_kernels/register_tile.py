@@ -1,6 +1,6 @@
 """The register tile: the innermost loop of every fast CPU kernel.
 
-    C[i, j] += sum_k A[i, k] B[k, j]        for ROWS x COLUMNS outputs at a time
+    C[i, j] = init[i, j] + sum_k A[i, k] B[k, j]        for a few rows of A and COLUMNS columns of B at a time
 
 A plain triple loop loads two numbers for every multiply-add. The tile keeps ROWS x COLUMNS sums of C in the
 processor's vector registers while k runs: each step loads COLUMNS numbers of B once, and every number of A once,
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -23,106 +22,161 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from minisd_kernels.compiling import jit
+from minisd_kernels.vectors import (
+    LANES,
+    first_lanes,
+    is_float32_array,
+    llvm_vector,
+    masked_load,
+    masked_store,
+    place,
+    splat,
+)
 
 # The tile must fit the registers: 32 of 16 floats with AVX-512, 16 of 8 with AVX2, 32 of 4 on 64-bit ARM. A tile
-# that is too large spills to memory and loses half of the speed.
-_features = llvm.get_host_cpu_features()
-if _features.get("avx512f"):
-    LANES, ROWS, VECTORS = 16, 14, 2
-elif _features.get("avx2"):
-    LANES, ROWS, VECTORS = 8, 6, 2
-else:
-    LANES, ROWS, VECTORS = 4, 8, 3
+# that is too large spills to memory and loses half of the speed. The rows left over go through the smaller heights.
+VECTORS = {16: 2, 8: 2, 4: 3}[LANES]
+HEIGHTS = {16: (14, 7, 4, 2), 8: (6, 4, 3, 2), 4: (8, 4, 3, 2)}[LANES]  # and single rows
+ROWS, _R2, _R3, _R4 = HEIGHTS
 COLUMNS = LANES * VECTORS
-HALF_ROWS = ROWS // 2
 
 
-def _tile_type_error(*arrays: Any) -> bool:
-    return any(not isinstance(array, types.Array) or array.dtype != types.float32 for array in arrays)
+def _tile(
+    typingctx, rows, a, a_start, a_row, taps, a_step, depth, b, b_start, init, init_start, init_row, c, c_start, c_row,
+    columns,
+):  # fmt: skip
+    """C = init + A B for `rows` (a literal) x COLUMNS float32 outputs, kept in registers; the first `columns` count.
 
-
-def _tile(typingctx, rows, a, a_start, a_row, a_step, b, b_start, b_step, c, c_start, c_row, depth):
-    """C[i, j] += sum_k A[i, k] B[k, j] for `rows` (a literal) x COLUMNS float32 outputs, kept in registers.
-
-    A[i, k] is a[a_start + i a_row + k a_step], B[k, j] is b[b_start + k b_step + j], and C[i, j] is
-    c[c_start + i c_row + j].
+    k runs over taps, and within each over `depth` steps: A[i, (t, k)] is a[a_start + i a_row + taps[t] + k a_step],
+    B[(t, k), j] is b[b_start + (t depth + k) COLUMNS + j], init[i, j] is init[init_start + i init_row + j], and
+    C[i, j] is c[c_start + i c_row + j].
     """
-    if not isinstance(rows, types.IntegerLiteral) or _tile_type_error(a, b, c):
+    if not isinstance(rows, types.IntegerLiteral) or not all(map(is_float32_array, (a, b, init, c))):
         return None
     row_count = rows.literal_value
     index = types.intp
-    signature = types.void(rows, a, index, index, index, b, index, index, c, index, index, index)
+    a_types, b_types = (a, index, index, taps, index, index), (b, index)
+    signature = types.void(rows, *a_types, *b_types, init, index, index, c, index, index, index)
 
     def codegen(context, builder, sig, args):
-        _, a_val, a_start, a_row, a_step, b_val, b_start, b_step, c_val, c_start, c_row, depth = args
-        scalar = ir.FloatType()
-        vector = ir.VectorType(scalar, LANES)
+        (
+            _,
+            a,
+            a_start,
+            a_row,
+            taps,
+            a_step,
+            depth,
+            b,
+            b_start,
+            init,
+            init_start,
+            init_row,
+            c,
+            c_start,
+            c_row,
+            columns,
+        ) = args
         size = depth.type
         zero, one = ir.Constant(size, 0), ir.Constant(size, 1)
+        tap_array = context.make_array(sig.args[4])(context, builder, taps)
+        tap_count = builder.extract_value(tap_array.shape, 0)
+        a_data = context.make_array(sig.args[1])(context, builder, a).data
+        kind = ir.FunctionType(llvm_vector, [llvm_vector] * 3)
+        fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
 
-        def data(array_type, value):
-            return context.make_array(array_type)(context, builder, value).data
+        def number(value):
+            return ir.Constant(size, value)
 
-        a_data, b_data, c_data = data(sig.args[1], a_val), data(sig.args[5], b_val), data(sig.args[8], c_val)
-        fma = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{LANES}f32"
-        )
+        def places(array_type, array, start, row):
+            row_starts = [builder.add(start, builder.mul(row, number(i))) for i in range(row_count)]
+            return [
+                place(context, builder, array_type, array, builder.add(row_start, number(v * LANES)))
+                for row_start in row_starts
+                for v in range(VECTORS)
+            ]
 
-        def vector_at(base, offset):
-            return builder.bitcast(builder.gep(base, [offset]), vector.as_pointer())
+        full = builder.icmp_signed(">=", columns, number(COLUMNS))
+        masks = [first_lanes(builder, builder.sub(columns, number(v * LANES))) for v in range(VECTORS)] * row_count
 
-        # Load the sums.
-        c_places = []
-        for i in range(row_count):
-            row_start = builder.add(c_start, builder.mul(c_row, ir.Constant(size, i)))
-            for v in range(VECTORS):
-                c_places.append(vector_at(c_data, builder.add(row_start, ir.Constant(size, v * LANES))))
-        first_sums = [builder.load(place, align=4) for place in c_places]
+        # The sums begin as init.
+        sources = places(sig.args[9], init, init_start, init_row)
+        with builder.if_else(full) as (whole, cut):
+            with whole:
+                loaded = [builder.load(source, align=4) for source in sources]
+                whole_block = builder.block
+            with cut:
+                cut_loaded = [masked_load(builder, source, mask) for source, mask in zip(sources, masks, strict=True)]
+                cut_block = builder.block
+        first_sums = []
+        for value, cut_value in zip(loaded, cut_loaded, strict=True):
+            phi = builder.phi(llvm_vector)
+            phi.add_incoming(value, whole_block)
+            phi.add_incoming(cut_value, cut_block)
+            first_sums.append(phi)
 
-        # for k in range(depth): a rank-1 update of all sums.
+        # for t in range(len(taps)): for k in range(depth): a rank-1 update of all sums.
         before = builder.block
-        loop, after = builder.append_basic_block("tile.loop"), builder.append_basic_block("tile.end")
-        builder.cbranch(builder.icmp_signed(">", depth, zero), loop, after)
-        builder.position_at_end(loop)
+        tap_loop, step_loop = builder.append_basic_block("tile.tap"), builder.append_basic_block("tile.step")
+        tap_end, after = builder.append_basic_block("tile.tap_end"), builder.append_basic_block("tile.end")
+        any_work = builder.and_(builder.icmp_signed(">", tap_count, zero), builder.icmp_signed(">", depth, zero))
+        builder.cbranch(any_work, tap_loop, after)
+
+        def carried(start_values, start_block):
+            phis = [builder.phi(llvm_vector) for _ in start_values]
+            for phi, value in zip(phis, start_values, strict=True):
+                phi.add_incoming(value, start_block)
+            return phis
+
+        builder.position_at_end(tap_loop)
+        tap = builder.phi(size)
+        tap.add_incoming(zero, before)
+        tap_sums = carried(first_sums, before)
+        offset = builder.load(builder.gep(tap_array.data, [tap]))
+        a_tap = builder.add(a_start, offset)
+        b_tap = builder.add(b_start, builder.mul(builder.mul(tap, depth), number(COLUMNS)))
+        builder.branch(step_loop)
+
+        builder.position_at_end(step_loop)
         k = builder.phi(size)
-        k.add_incoming(zero, before)
-        sums = []
-        for start in first_sums:
-            phi = builder.phi(vector)
-            phi.add_incoming(start, before)
-            sums.append(phi)
-        b_row = builder.add(b_start, builder.mul(k, b_step))
-        b_vectors = [
-            builder.load(vector_at(b_data, builder.add(b_row, ir.Constant(size, v * LANES))), align=4)
-            for v in range(VECTORS)
-        ]
-        a_column = builder.add(a_start, builder.mul(k, a_step))
-        undefined, lane_zero = ir.Constant(vector, ir.Undefined), ir.Constant(ir.IntType(32), 0)
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        k.add_incoming(zero, tap_loop)
+        sums = carried(tap_sums, tap_loop)
+        b_row = builder.add(b_tap, builder.mul(k, number(COLUMNS)))
+        b_starts = [builder.add(b_row, number(v * LANES)) for v in range(VECTORS)]
+        b_vectors = [builder.load(place(context, builder, sig.args[7], b, at), align=4) for at in b_starts]
+        a_column = builder.add(a_tap, builder.mul(k, a_step))
         new_sums = []
         for i in range(row_count):
-            place = builder.add(a_column, builder.mul(a_row, ir.Constant(size, i)))
-            number = builder.load(builder.gep(a_data, [place]), align=4)
-            single = builder.insert_element(undefined, number, lane_zero)
-            broadcast = builder.shuffle_vector(single, undefined, everywhere)
+            a_place = builder.gep(a_data, [builder.add(a_column, builder.mul(a_row, number(i)))])
+            everywhere = splat(builder, builder.load(a_place, align=4))
             for v in range(VECTORS):
-                new_sums.append(builder.call(fma, [broadcast, b_vectors[v], sums[i * VECTORS + v]]))
+                new_sums.append(builder.call(fma, [everywhere, b_vectors[v], sums[i * VECTORS + v]]))
         k_next = builder.add(k, one)
-        k.add_incoming(k_next, builder.block)
+        k.add_incoming(k_next, step_loop)
         for phi, new in zip(sums, new_sums, strict=True):
-            phi.add_incoming(new, builder.block)
-        builder.cbranch(builder.icmp_signed("<", k_next, depth), loop, after)
+            phi.add_incoming(new, step_loop)
+        builder.cbranch(builder.icmp_signed("<", k_next, depth), step_loop, tap_end)
+
+        builder.position_at_end(tap_end)
+        tap_next = builder.add(tap, one)
+        tap.add_incoming(tap_next, tap_end)
+        for phi, new in zip(tap_sums, new_sums, strict=True):
+            phi.add_incoming(new, tap_end)
+        builder.cbranch(builder.icmp_signed("<", tap_next, tap_count), tap_loop, after)
 
         # Store the sums.
         builder.position_at_end(after)
-        finals = []
-        for start, new in zip(first_sums, new_sums, strict=True):
-            final = builder.phi(vector)
-            final.add_incoming(start, before)
-            final.add_incoming(new, loop)
-            finals.append(final)
-        for place, final in zip(c_places, finals, strict=True):
-            builder.store(final, place, align=4)
+        finals = carried(first_sums, before)
+        for final, new in zip(finals, new_sums, strict=True):
+            final.add_incoming(new, tap_end)
+        targets = places(sig.args[12], c, c_start, c_row)
+        with builder.if_else(full) as (whole, cut):
+            with whole:
+                for final, target in zip(finals, targets, strict=True):
+                    builder.store(final, target, align=4)
+            with cut:
+                for final, target, mask in zip(finals, targets, masks, strict=True):
+                    masked_store(builder, final, target, mask)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -132,7 +186,7 @@ tile: Any = intrinsic(prefer_literal=True)(_tile)
 
 
 # Signatures are given here: a caller's literal numbers would each compile a version of their own.
-_FLOATS, _INT = types.float32[::1], types.int64
+_FLOATS, _INT, _INTS = types.float32[::1], types.int64, types.int64[::1]
 
 
 @jit(types.void(_FLOATS, _INT, _FLOATS, _INT, _INT))
@@ -143,26 +197,27 @@ def copy(source, source_start, target, target_start, count):
         write[i] = read[i]
 
 
-@jit(types.void(_FLOATS, _INT, _INT, _INT, _FLOATS))
-def add_rows(rows, start, count, width, sums):
-    """sums[j] += the sum over `count` rows of `width` numbers: what a bias gets of a gradient."""
+@jit(types.void(_FLOATS, *[_INT] * 4, _FLOATS))
+def add_rows(rows, start, count, width, step, sums):
+    """sums[j] += the sum over `count` rows of `width` numbers, `step` apart: what a bias gets of a gradient."""
     for i in range(count):
-        row = rows[start + i * width : start + (i + 1) * width]
+        row = rows[start + i * step : start + i * step + width]
         for j in range(width):
             sums[j] += row[j]
 
 
-@jit(types.void(_FLOATS, *[_INT] * 5, _FLOATS))
-def pack(b, b_start, b_row, b_column, depth, columns, packed):
+@jit(types.void(_FLOATS, *[_INT] * 5, _FLOATS, _INT, _INT))
+def pack(b, b_start, b_row, b_column, depth, columns, packed, first, total):
     """Copy B (depth x columns) to panels of COLUMNS columns, the last filled up with zeros.
 
-    B[k, j] is b[b_start + k b_row + j b_column]; it goes to packed[((j // COLUMNS) depth + k) COLUMNS + j % COLUMNS].
+    It becomes the rows first ... first + depth - 1 of a matrix of `total` rows: B[k, j], which is
+    b[b_start + k b_row + j b_column], goes to packed[((j // COLUMNS) total + first + k) COLUMNS + j % COLUMNS].
     """
     for panel in range((columns + COLUMNS - 1) // COLUMNS):
         width = min(COLUMNS, columns - panel * COLUMNS)
         for k in range(depth):
             source = b_start + k * b_row + panel * COLUMNS * b_column
-            target = (panel * depth + k) * COLUMNS
+            target = (panel * total + first + k) * COLUMNS
             if b_column == 1:
                 copy(b, source, packed, target, width)
             else:
@@ -181,36 +236,41 @@ def packed_size(depth: int, columns: int) -> int:
     return depth * ((columns + COLUMNS - 1) // COLUMNS) * COLUMNS
 
 
-@jit(types.void(_FLOATS, *[_INT] * 4, _FLOATS, _INT, _INT, _FLOATS, _INT, _INT))
-def multiply_add(a, a_start, a_row, a_step, rows, packed, depth, columns, c, c_start, c_row):
-    """C += A B for A (rows x depth), B (depth x columns) packed, C (rows x columns): tiles over rows and panels."""
-    scratch = np.empty(ROWS * COLUMNS, np.float32)
+ONE_TAP = np.zeros(1, np.int64)  # of an ordinary matrix product: k runs through one piece
+
+
+@jit(
+    types.void(
+        *(_FLOATS, _INT, _INT, _INTS, _INT, _INT, _INT),
+        *(_FLOATS, _INT, _FLOATS, _INT, _INT, _FLOATS, _INT, _INT),
+    )
+)
+def multiply_add(
+    a, a_start, a_row, taps, a_step, depth, rows, packed, columns, init, init_start, init_row, c, c_start, c_row
+):
+    """C = init + A B for A (rows x len(taps) depth), B (len(taps) depth x columns) packed: tiles by rows and panels.
+
+    Addresses as in _tile; init may be C itself, and init_row 0 repeats one row, a bias.
+    """
+    panel_size = taps.size * depth * COLUMNS
     for panel in range((columns + COLUMNS - 1) // COLUMNS):
-        width = min(COLUMNS, columns - panel * COLUMNS)
-        panel_start = panel * depth * COLUMNS
+        left, b, column = columns - panel * COLUMNS, panel * panel_size, panel * COLUMNS
         row = 0
         while row < rows:
-            a_tile = a_start + row * a_row
-            c_tile = c_start + row * c_row + panel * COLUMNS
-            left = rows - row
-            height = ROWS if left >= ROWS else (HALF_ROWS if left >= HALF_ROWS else 1)
-            if width < COLUMNS:  # the tile would write past the edge of C: let it write to scratch
-                for i in range(height):
-                    for j in range(COLUMNS):
-                        scratch[i * COLUMNS + j] = c[c_tile + i * c_row + j] if j < width else 0.0
-                if height == ROWS:
-                    tile(ROWS, a, a_tile, a_row, a_step, packed, panel_start, COLUMNS, scratch, 0, COLUMNS, depth)
-                elif height == HALF_ROWS:
-                    tile(HALF_ROWS, a, a_tile, a_row, a_step, packed, panel_start, COLUMNS, scratch, 0, COLUMNS, depth)
-                else:
-                    tile(1, a, a_tile, a_row, a_step, packed, panel_start, COLUMNS, scratch, 0, COLUMNS, depth)
-                for i in range(height):
-                    for j in range(width):
-                        c[c_tile + i * c_row + j] = scratch[i * COLUMNS + j]
-            elif height == ROWS:
-                tile(ROWS, a, a_tile, a_row, a_step, packed, panel_start, COLUMNS, c, c_tile, c_row, depth)
-            elif height == HALF_ROWS:
-                tile(HALF_ROWS, a, a_tile, a_row, a_step, packed, panel_start, COLUMNS, c, c_tile, c_row, depth)
+            more, first = rows - row, a_start + row * a_row
+            start, end = init_start + row * init_row + column, c_start + row * c_row + column
+            if more >= ROWS:
+                tile(ROWS, a, first, a_row, taps, a_step, depth, packed, b, init, start, init_row, c, end, c_row, left)
+                row += ROWS
+            elif more >= _R2:
+                tile(_R2, a, first, a_row, taps, a_step, depth, packed, b, init, start, init_row, c, end, c_row, left)
+                row += _R2
+            elif more >= _R3:
+                tile(_R3, a, first, a_row, taps, a_step, depth, packed, b, init, start, init_row, c, end, c_row, left)
+                row += _R3
+            elif more >= _R4:
+                tile(_R4, a, first, a_row, taps, a_step, depth, packed, b, init, start, init_row, c, end, c_row, left)
+                row += _R4
             else:
-                tile(1, a, a_tile, a_row, a_step, packed, panel_start, COLUMNS, c, c_tile, c_row, depth)
-            row += height
+                tile(1, a, first, a_row, taps, a_step, depth, packed, b, init, start, init_row, c, end, c_row, left)
+                row += 1

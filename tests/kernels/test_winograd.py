@@ -25,15 +25,13 @@ def outputs(size: Pair, padding: Pair) -> Pair:
 
 
 def forward(x: Array, weight: Array, padding: Pair, bias: Array | None = None) -> Array:
-    y = np.zeros((len(x), *outputs((x.shape[1], x.shape[2]), padding), weight.shape[3]), np.float32)
-    if bias is not None:
-        y += bias
-    winograd.forward(x, weight, y, padding)
+    y = np.full((len(x), *outputs((x.shape[1], x.shape[2]), padding), weight.shape[3]), np.nan, np.float32)
+    winograd.forward(x, weight, bias, y, padding)
     return y
 
 
 def input_gradient(grad: Array, weight: Array, size: Pair, padding: Pair) -> Array:
-    grad_x = np.zeros((len(grad), *size, weight.shape[2]), np.float32)
+    grad_x = np.full((len(grad), *size, weight.shape[2]), np.nan, np.float32)
     winograd.input_gradient(grad, weight, grad_x, padding)
     return grad_x
 
@@ -48,6 +46,8 @@ def error(got: Array, exact: Array) -> float:
 @example(0, 1, (3, 3), (0, 0), 1, 1)
 @example(0, 1, (1, 1), (1, 1), 3, 3)
 @example(0, 1, (56, 57), (1, 0), 3, 33)  # 210 tiles: two groups, not equally large
+@example(0, 3, (56, 57), (0, 0), 3, 33)  # 588 tiles: groups that the threads share
+@example(0, 2, (7, 6), (1, 1), 65, 512)  # a wide weight: one panel of it is transformed at a time
 @few
 def test_it_is_the_convolution(seed: int, B: int, size: Pair, padding: Pair, C: int, O: int) -> None:
     make = Arrays(seed, np.float32)
@@ -60,6 +60,10 @@ def test_it_is_the_convolution(seed: int, B: int, size: Pair, padding: Pair, C: 
     grad = make(B, *out, O)
     exact = numpy_ref.input_gradient(grad.astype(float), exact_weight, size, ONE, padding, ONE)
     assert error(input_gradient(grad, weight, size, padding), exact) < 4e-5
+    exact_weight, exact_bias = numpy_ref.weight_gradient(grad.astype(float), x.astype(float), (3, 3), ONE, padding, ONE)
+    grad_weight, grad_bias = winograd.weight_gradient(grad, x, padding)
+    assert error(grad_weight, exact_weight) < 4e-5
+    np.testing.assert_allclose(grad_bias, exact_bias, rtol=0, atol=1e-6 * float(np.abs(grad).sum()))
 
 
 @pytest.mark.parametrize("C", [16, 128, 512])
@@ -74,13 +78,19 @@ def test_its_rounding_is_bounded_and_larger_than_the_plain_sum_s(C: int) -> None
 
 
 def test_the_same_bits_whatever_the_batch_and_the_threads() -> None:
-    # 25 tiles a picture, 1500 in all: nine groups that the threads share, where one picture's panels are shared.
+    # 25 tiles a picture, 1500 in all: 27 groups that the threads share, where one picture's panels are shared.
     make, size, padding = Arrays(2, np.float32), (17, 22), (1, 0)
     x, weight = make(60, *size, 70), make(3, 3, 70, 40)
     y = forward(x, weight, padding)
     grad_x = input_gradient(y, weight, size, padding)
     np.testing.assert_array_equal(on_one_thread(lambda: forward(x, weight, padding)), y)
     np.testing.assert_array_equal(on_one_thread(lambda: input_gradient(y, weight, size, padding)), grad_x)
+    for got, want in zip(
+        on_one_thread(lambda: winograd.weight_gradient(y, x, padding)),
+        winograd.weight_gradient(y, x, padding),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(got, want)
     for part in (slice(0, 1), slice(1, 30), slice(30, 60)):
         np.testing.assert_array_equal(forward(x[part], weight, padding), y[part])
         np.testing.assert_array_equal(input_gradient(y[part], weight, size, padding), grad_x[part])

@@ -11,7 +11,7 @@ from numba import prange
 
 from minisd_kernels.compiling import contiguous, jit, parallel_jit
 from minisd_kernels.fast_exp import exp, maximum
-from minisd_kernels.register_tile import COLUMNS, multiply_add, pack, packed_size
+from minisd_kernels.register_tile import COLUMNS, ONE_TAP, multiply_add, pack, packed_size
 
 Array = npt.NDArray[Any]
 
@@ -76,6 +76,8 @@ def _backward_plain(grad, query, key, value, out, logsumexp, scale, causal, grad
 _QUERIES = 56  # a block of queries: a multiple of every tile height
 _KEYS = COLUMNS * max(1, 64 // COLUMNS)  # a block of keys: whole panels, so that no tile is cut off at its edge
 
+_ZEROS = np.zeros(_KEYS, np.float32)
+
 
 @jit
 def _whole_panels(columns):
@@ -84,10 +86,10 @@ def _whole_panels(columns):
 
 
 @jit
-def _score_block(query, q_start, row, n_count, keys, m_count, d, scale, causal, first_n, first_m, scores):
+def _score_block(query, q_start, row, n_count, keys, m_count, d, scale, causal, first_n, first_m, taps, zeros, scores):
     """scores[n, m] = scale <query, key> for a block; -inf where a causal query must not look."""
-    scores[: n_count * _KEYS] = np.float32(0)
-    multiply_add(query, q_start, row, 1, n_count, keys, d, _whole_panels(m_count), scores, 0, _KEYS)
+    whole = _whole_panels(m_count)
+    multiply_add(query, q_start, row, taps, 1, d, n_count, keys, whole, zeros, 0, 0, scores, 0, _KEYS)
     for n in range(n_count):
         line = scores[n * _KEYS : n * _KEYS + m_count]
         for m in range(m_count):
@@ -98,7 +100,7 @@ def _score_block(query, q_start, row, n_count, keys, m_count, d, scale, causal, 
 
 
 @parallel_jit
-def _forward_fast(query, key, value, B, N, M, heads, d, scale, causal, out, logsumexp, size):
+def _forward_fast(query, key, value, B, N, M, heads, d, scale, causal, taps, zeros, out, logsumexp, size):
     row = heads * d
     for head in prange(B * heads):
         b, h = head // heads, head % heads
@@ -113,8 +115,11 @@ def _forward_fast(query, key, value, B, N, M, heads, d, scale, causal, out, logs
             for first_m in range(0, first_n + n_count if causal else M, _KEYS):
                 m_count = min(_KEYS, M - first_m)
                 kv_block = k_start + first_m * row
-                pack(key, kv_block, 1, row, d, m_count, packed)
-                _score_block(query, q_block, row, n_count, packed, m_count, d, scale, causal, first_n, first_m, scores)
+                pack(key, kv_block, 1, row, d, m_count, packed, 0, d)
+                _score_block(
+                    *(query, q_block, row, n_count, packed, m_count, d, scale, causal, first_n, first_m),
+                    *(taps, zeros, scores),
+                )
                 for n in range(n_count):
                     line = scores[n * _KEYS : n * _KEYS + m_count]
                     new_largest = largest[n]
@@ -130,8 +135,10 @@ def _forward_fast(query, key, value, B, N, M, heads, d, scale, causal, out, logs
                     sums = out[q_block + n * row : q_block + n * row + d]
                     for c in range(d):
                         sums[c] *= shrink
-                pack(value, kv_block, row, 1, m_count, d, packed)
-                multiply_add(scores, 0, _KEYS, 1, n_count, packed, m_count, d, out, q_block, row)
+                pack(value, kv_block, row, 1, m_count, d, packed, 0, m_count)
+                multiply_add(
+                    scores, 0, _KEYS, taps, 1, m_count, n_count, packed, d, out, q_block, row, out, q_block, row
+                )
             for n in range(n_count):
                 sums = out[q_block + n * row : q_block + n * row + d]
                 for c in range(d):
@@ -141,7 +148,25 @@ def _forward_fast(query, key, value, B, N, M, heads, d, scale, causal, out, logs
 
 @parallel_jit
 def _backward_fast(
-    grad, query, key, value, out, logsumexp, B, N, M, heads, d, scale, causal, grad_query, grad_key, grad_value, size
+    grad,
+    query,
+    key,
+    value,
+    out,
+    logsumexp,
+    B,
+    N,
+    M,
+    heads,
+    d,
+    scale,
+    causal,
+    taps,
+    zeros,
+    grad_query,
+    grad_key,
+    grad_value,
+    size,
 ):
     row = heads * d
     for head in prange(B * heads):
@@ -155,11 +180,14 @@ def _backward_fast(
             for first_m in range(0, first_n + n_count if causal else M, _KEYS):
                 m_count = min(_KEYS, M - first_m)
                 kv_block = k_start + first_m * row
-                pack(key, kv_block, 1, row, d, m_count, packed)
-                _score_block(query, q_block, row, n_count, packed, m_count, d, scale, causal, first_n, first_m, weights)
-                pack(value, kv_block, 1, row, d, m_count, packed)
-                grad_scores[: n_count * _KEYS] = np.float32(0)
-                multiply_add(grad, q_block, row, 1, n_count, packed, d, _whole_panels(m_count), grad_scores, 0, _KEYS)
+                pack(key, kv_block, 1, row, d, m_count, packed, 0, d)
+                _score_block(
+                    *(query, q_block, row, n_count, packed, m_count, d, scale, causal, first_n, first_m),
+                    *(taps, zeros, weights),
+                )
+                pack(value, kv_block, 1, row, d, m_count, packed, 0, d)
+                whole = _whole_panels(m_count)
+                multiply_add(grad, q_block, row, taps, 1, d, n_count, packed, whole, zeros, 0, 0, grad_scores, 0, _KEYS)
                 for n in range(n_count):
                     grad_n = grad[q_block + n * row : q_block + n * row + d]
                     out_n = out[q_block + n * row : q_block + n * row + d]
@@ -172,12 +200,21 @@ def _backward_fast(
                     for m in range(m_count):
                         w[m] = exp(w[m] - denominator)
                         g[m] = w[m] * (g[m] - row_sum) * scale
-                pack(grad, q_block, row, 1, n_count, d, packed)
-                multiply_add(weights, 0, 1, _KEYS, m_count, packed, n_count, d, grad_value, kv_block, row)
-                pack(key, kv_block, row, 1, m_count, d, packed)
-                multiply_add(grad_scores, 0, _KEYS, 1, n_count, packed, m_count, d, grad_query, q_block, row)
-                pack(query, q_block, row, 1, n_count, d, packed)
-                multiply_add(grad_scores, 0, 1, _KEYS, m_count, packed, n_count, d, grad_key, kv_block, row)
+                pack(grad, q_block, row, 1, n_count, d, packed, 0, n_count)
+                multiply_add(
+                    *(weights, 0, 1, taps, _KEYS, n_count, m_count, packed, d),
+                    *(grad_value, kv_block, row, grad_value, kv_block, row),
+                )
+                pack(key, kv_block, row, 1, m_count, d, packed, 0, m_count)
+                multiply_add(
+                    *(grad_scores, 0, _KEYS, taps, 1, m_count, n_count, packed, d),
+                    *(grad_query, q_block, row, grad_query, q_block, row),
+                )
+                pack(query, q_block, row, 1, n_count, d, packed, 0, n_count)
+                multiply_add(
+                    *(grad_scores, 0, 1, taps, _KEYS, n_count, m_count, packed, d),
+                    *(grad_key, kv_block, row, grad_key, kv_block, row),
+                )
 
 
 def _packed_room(d: int) -> int:
@@ -194,7 +231,19 @@ def forward(query: Array, key: Array, value: Array, scale: float, causal: bool) 
         return out, logsumexp
     flat = (array.reshape(-1) for array in (query, key, value))
     _forward_fast(
-        *flat, B, N, M, heads, d, np.float32(scale), causal, out.reshape(-1), logsumexp.reshape(-1), _packed_room(d)
+        *flat,
+        B,
+        N,
+        M,
+        heads,
+        d,
+        np.float32(scale),
+        causal,
+        ONE_TAP,
+        _ZEROS,
+        out.reshape(-1),
+        logsumexp.reshape(-1),
+        _packed_room(d),
     )
     return out, logsumexp
 
@@ -209,5 +258,5 @@ def backward(
         return grads
     (B, N, heads, d), M = query.shape, key.shape[1]
     flat, flat_grads = (array.reshape(-1) for array in arrays), (array.reshape(-1) for array in grads)
-    _backward_fast(*flat, B, N, M, heads, d, np.float32(scale), causal, *flat_grads, _packed_room(d))
+    _backward_fast(*flat, B, N, M, heads, d, np.float32(scale), causal, ONE_TAP, _ZEROS, *flat_grads, _packed_room(d))
     return grads

@@ -27,8 +27,9 @@ import numpy.typing as npt
 from numba import prange
 
 from minisd_kernels.arguments import Pair
-from minisd_kernels.compiling import CHUNKS, jit, parallel_jit
-from minisd_kernels.register_tile import COLUMNS, HALF_ROWS, LANES, copy, multiply_add, pack
+from minisd_kernels.compiling import CHUNKS, contiguous, flat, jit, parallel_jit
+from minisd_kernels.register_tile import COLUMNS, ONE_TAP, add_rows, copy, multiply_add, pack
+from minisd_kernels.vectors import LANES, load, load_each, load_some, store_each, store_some
 
 Array = npt.NDArray[Any]
 
@@ -89,215 +90,428 @@ def forward_plain(x: Array, weight: Array, padding: Pair) -> Array:
     return y[:, :OH, :OW]
 
 
-# The fast version. All tiles of _GROUP are transformed first, then each panel of COLUMNS output channels goes through
-# alone: transform its weights, 36 products in the register tile, transform back. The weights are four times larger
-# once transformed, so they are made for _DEPTH input channels at a time, used while they are in the cache and
-# forgotten. Every transform is two passes, one matrix each, over arrays whose last axis is channels.
+# The fast version. A group of tiles is transformed, then each panel of COLUMNS output channels: 36 products in the
+# register tile, transform back. A transform is the same sums over the columns of a tile, then over its rows, for a
+# vector of channels at a time. The weight gradient is the forward turned round: with V = B^T d B as above and
+# D = A grad A^T, the gradient of the transformed weight is V^T D at each of the 36 places, summed over all tiles.
 
-_DEPTH = 64  # input channels at a time
-_GROUP = 168  # tiles at a time, a multiple of every tile height: 36 x _GROUP sums of a panel stay in the L2 cache
 _PLACES = 36
-# Numbers from one of the 36 places to the next. A power of two would put all of them into the same lines of the cache.
-_PANEL = _DEPTH * COLUMNS + LANES
-_INPUTS = (_GROUP + 1) * _DEPTH
-_SUMS = (_GROUP + 1) * COLUMNS
+_DEPTH = 64  # input channels at a time
+# Tiles at a time. A narrow layer's group stays in the L2 cache with its sums. A wide layer's weights, four times
+# larger once transformed, are made for one panel and _DEPTH channels, used for as many tiles as the cache takes,
+# and forgotten.
+_GROUP, _WIDE_GROUP = 56, 168
+_WIDE = 1 << 20  # numbers of a transformed weight
 
 # In Numba a Python number times a float32 is a float64, so the matrices' numbers are float32 too.
-_TWO, _FOUR, _FIVE, _EIGHT = np.float32(2), np.float32(4), np.float32(5), np.float32(8)
+_ZERO, _TWO, _FOUR, _FIVE, _EIGHT = np.float32(0), np.float32(2), np.float32(4), np.float32(5), np.float32(8)
 _QUARTER, _SIXTH, _TWELFTH, _TWENTYFOURTH = np.float32(1 / 4), np.float32(1 / 6), np.float32(1 / 12), np.float32(1 / 24)
 
 
 @jit
-def _transform_input(x, geometry, tile, channel, width, d, half, values, start):
-    """values[place, start ...] = B^T d B for `width` channels of one tile; zeros for a tile after the last."""
-    B, H, W, C, OH, OW, ph, pw = geometry
-    across, down = (OW + 3) // 4, (OH + 3) // 4
-    b, rest = tile // (down * across), tile % (down * across)
-    top, left = rest // across * 4 - ph, rest % across * 4 - pw
-    for i in range(6):
-        for j in range(6):
-            h, w, place = top + i, left + j, (i * 6 + j) * _DEPTH
-            if b < B and 0 <= h < H and 0 <= w < W:
-                copy(x, ((b * H + h) * W + w) * C + channel, d, place, width)
+def _b_t(d):
+    """B^T d."""
+    d0, d1, d2, d3, d4, d5 = d
+    far, near, outer, inner = d4 - _FOUR * d2, d3 - _FOUR * d1, d4 - d2, _TWO * (d3 - d1)
+    last = d5 - _FIVE * d3 + _FOUR * d1
+    return _FOUR * d0 - _FIVE * d2 + d4, far + near, far - near, outer + inner, outer - inner, last
+
+
+@jit
+def _a_t(m):
+    """A^T m."""
+    m0, m1, m2, m3, m4, m5 = m
+    near, near_odd, far, far_odd = m1 + m2, m1 - m2, m3 + m4, m3 - m4
+    return m0 + near + far, near_odd + _TWO * far_odd, near + _FOUR * far, near_odd + _EIGHT * far_odd + m5
+
+
+@jit
+def _g(g):
+    """G g."""
+    g0, g1, g2 = g
+    even, odd, far_even, far_odd = _SIXTH * (g0 + g2), _SIXTH * g1, _TWENTYFOURTH * g0 + _SIXTH * g2, _TWELFTH * g1
+    return _QUARTER * g0, _ZERO - even - odd, odd - even, far_even + far_odd, far_even - far_odd, g2
+
+
+@jit
+def _a(y):
+    """A y: the way in of a gradient."""
+    y0, y1, y2, y3 = y
+    even, odd, far_even, far_odd = y0 + y2, y1 + y3, y0 + _FOUR * y2, _TWO * y1 + _EIGHT * y3
+    return y0, even + odd, even - odd, far_even + far_odd, far_even - far_odd, y3
+
+
+@jit
+def _g_t(u):
+    """G^T u: the way out of the weight's gradient."""
+    u0, u1, u2, u3, u4, u5 = u
+    near, near_odd, far, far_odd = _SIXTH * (u1 + u2), u2 - u1, u3 + u4, u3 - u4
+    return _QUARTER * u0 - near + _TWENTYFOURTH * far, _SIXTH * near_odd + _TWELFTH * far_odd, _SIXTH * far - near + u5
+
+
+@jit
+def _corner(n, shape):
+    """Picture, top and left of tile n of pictures of `shape`."""
+    down, across = (shape[0] + 3) // 4, (shape[1] + 3) // 4
+    b, rest = n // (down * across), n % (down * across)
+    return b, rest // across * 4, rest % across * 4
+
+
+@jit
+def _tile(x, shape, b, top, left, side, edge):
+    """Where the side x side pixels from (top, left) lie: array, start, and the steps to the next row and pixel.
+
+    They lie in x, or, if some are outside of the picture or a pixel is no whole number of panels, with zeros in edge.
+    """
+    H, W, C = shape
+    if top >= 0 and left >= 0 and top + side <= H and left + side <= W and C % COLUMNS == 0:
+        return x, ((b * H + top) * W + left) * C, W * C, C
+    width = (C + COLUMNS - 1) // COLUMNS * COLUMNS
+    for i in range(side):
+        for j in range(side):
+            h, w, start = top + i, left + j, (i * side + j) * width
+            if 0 <= h < H and 0 <= w < W:
+                copy(x, ((b * H + h) * W + w) * C, edge, start, C)
+                edge[start + C : start + width] = _ZERO
             else:
-                d[place : place + _DEPTH] = np.float32(0)
-    row = 6 * _DEPTH
-    for n in range(row):
-        d0, d1, d2, d3, d4, d5 = (
-            d[n], d[n + row], d[n + 2 * row], d[n + 3 * row], d[n + 4 * row], d[n + 5 * row]
-        )  # fmt: skip
-        half[n] = _FOUR * d0 - _FIVE * d2 + d4
-        half[n + row] = d3 + d4 - _FOUR * (d1 + d2)
-        half[n + 2 * row] = d4 - d3 + _FOUR * (d1 - d2)
-        half[n + 3 * row] = d4 - d2 + _TWO * (d3 - d1)
-        half[n + 4 * row] = d4 - d2 - _TWO * (d3 - d1)
-        half[n + 5 * row] = _FOUR * d1 - _FIVE * d3 + d5
-    for i in range(6):
-        source, target = half[i * row : (i + 1) * row], values[start + i * 6 * _INPUTS :]
-        for n in range(_DEPTH):
-            d0, d1, d2 = source[n], source[n + _DEPTH], source[n + 2 * _DEPTH]
-            d3, d4, d5 = source[n + 3 * _DEPTH], source[n + 4 * _DEPTH], source[n + 5 * _DEPTH]
-            target[n] = _FOUR * d0 - _FIVE * d2 + d4
-            target[n + _INPUTS] = d3 + d4 - _FOUR * (d1 + d2)
-            target[n + 2 * _INPUTS] = d4 - d3 + _FOUR * (d1 - d2)
-            target[n + 3 * _INPUTS] = d4 - d2 + _TWO * (d3 - d1)
-            target[n + 4 * _INPUTS] = d4 - d2 - _TWO * (d3 - d1)
-            target[n + 5 * _INPUTS] = _FOUR * d1 - _FIVE * d3 + d5
+                edge[start : start + width] = _ZERO
+    return edge, 0, side * width, width
 
 
 @jit
-def _transform_weight(weight, start, steps, depth, columns, g, half, values):
-    """values[place] = G g G^T for one panel of `columns` output channels and `depth` input channels."""
-    tap_step, in_step, out_step = steps
-    for tap in range(9):
-        pack(weight, start + tap * tap_step, in_step, out_step, depth, columns, g[tap * _PANEL : (tap + 1) * _PANEL])
-    row = 3 * _PANEL
-    for n in range(row):
-        g0, g1, g2 = g[n], g[n + row], g[n + 2 * row]
-        even, far_even = _SIXTH * (g0 + g2), _TWENTYFOURTH * g0 + _SIXTH * g2
-        half[n] = _QUARTER * g0
-        half[n + row] = -even - _SIXTH * g1
-        half[n + 2 * row] = _SIXTH * g1 - even
-        half[n + 3 * row] = far_even + _TWELFTH * g1
-        half[n + 4 * row] = far_even - _TWELFTH * g1
-        half[n + 5 * row] = g2
-    for i in range(6):
-        source, target = half[i * row : (i + 1) * row], values[i * 6 * _PANEL : (i + 1) * 6 * _PANEL]
-        for n in range(_PANEL):
-            g0, g1, g2 = source[n], source[n + _PANEL], source[n + 2 * _PANEL]
-            even, far_even = _SIXTH * (g0 + g2), _TWENTYFOURTH * g0 + _SIXTH * g2
-            target[n] = _QUARTER * g0
-            target[n + _PANEL] = -even - _SIXTH * g1
-            target[n + 2 * _PANEL] = _SIXTH * g1 - even
-            target[n + 3 * _PANEL] = far_even + _TWELFTH * g1
-            target[n + 4 * _PANEL] = far_even - _TWELFTH * g1
-            target[n + 5 * _PANEL] = g2
+def _transform_inputs(x, shape, size, padding, first, start, stop, depth, step, values, edge):
+    """V = B^T d B of the tiles first + start ... first + stop - 1, the rows start ... stop - 1 of the group.
 
-
-@jit
-def _transform_output(products, n, half, out, geometry, tile, channel, width, O, y):
-    """y += A^T products A for the group's tile n, as far as it lies inside y."""
-    OH, OW = geometry[4], geometry[5]
-    across, down = (OW + 3) // 4, (OH + 3) // 4
-    b, rest = tile // (down * across), tile % (down * across)
-    top, left = rest // across * 4, rest % across * 4
-    row = 6 * COLUMNS
-    for j in range(6):
-        source, target = products[j * _SUMS + n * COLUMNS :], half[j * COLUMNS :]
-        for o in range(COLUMNS):
-            m0, m1, m2 = source[o], source[o + 6 * _SUMS], source[o + 12 * _SUMS]
-            m3, m4, m5 = source[o + 18 * _SUMS], source[o + 24 * _SUMS], source[o + 30 * _SUMS]
-            target[o] = m0 + (m1 + m2) + (m3 + m4)
-            target[o + row] = (m1 - m2) + _TWO * (m3 - m4)
-            target[o + 2 * row] = (m1 + m2) + _FOUR * (m3 + m4)
-            target[o + 3 * row] = (m1 - m2) + _EIGHT * (m3 - m4) + m5
-    for i in range(min(4, OH - top)):
-        source = half[i * row : (i + 1) * row]
-        for o in range(COLUMNS):
-            m0, m1, m2 = source[o], source[o + COLUMNS], source[o + 2 * COLUMNS]
-            m3, m4, m5 = source[o + 3 * COLUMNS], source[o + 4 * COLUMNS], source[o + 5 * COLUMNS]
-            out[o] = m0 + (m1 + m2) + (m3 + m4)
-            out[o + COLUMNS] = (m1 - m2) + _TWO * (m3 - m4)
-            out[o + 2 * COLUMNS] = (m1 + m2) + _FOUR * (m3 + m4)
-            out[o + 3 * COLUMNS] = (m1 - m2) + _EIGHT * (m3 - m4) + m5
-        for j in range(min(4, OW - left)):
-            pixel = ((b * OH + top + i) * OW + left + j) * O + channel
-            target, source_j = y[pixel : pixel + width], out[j * COLUMNS : j * COLUMNS + width]
-            for o in range(width):
-                target[o] += source_j[o]
-
-
-@jit
-def _inputs(x, geometry, first, count, start, stop, inputs, scratch):
-    """Transform the tiles first + start ... first + stop - 1 of a group of `count`, the group filled up with zeros."""
-    B, C, OH, OW = geometry[0], geometry[3], geometry[4], geometry[5]
-    tiles = B * ((OH + 3) // 4) * ((OW + 3) // 4)
-    d, half = scratch[: _PLACES * _DEPTH], scratch[_PLACES * _DEPTH :]
+    Row n of place (i, j) and block b of `depth` channels begins at ((36 b + 6 i + j) step + n) depth.
+    """
+    half = np.empty(36 * LANES, np.float32)
     for n in range(start, stop):
-        tile = first + n if n < count else tiles
-        for block in range((C + _DEPTH - 1) // _DEPTH):
-            channel, target = block * _DEPTH, (block * _PLACES * _INPUTS) + n * _DEPTH
-            _transform_input(x, geometry, tile, channel, min(_DEPTH, C - channel), d, half, inputs, target)
+        b, top, left = _corner(first + n, size)
+        source, begin, row, pixel = _tile(x, shape, b, top - padding[0], left - padding[1], 6, edge)
+        for c in range(0, shape[2], LANES):
+            for j in range(6):
+                store_each(half, j * LANES, 6 * LANES, _b_t(load_each(source, begin + j * pixel + c, row, 6)))
+            target = (c // depth * _PLACES * step + n) * depth + c % depth
+            for i in range(6):
+                v = _b_t(load_each(half, i * 6 * LANES, LANES, 6))
+                store_each(values, target + i * 6 * step * depth, step * depth, v)
 
 
 @jit
-def _panels(inputs, geometry, first, count, weight, weight_start, steps, O, start, stop, y, sums, scratch):
-    """The panels start ... stop - 1 of the outputs of a group."""
-    C = geometry[3]
-    g, half, values = scratch[: 9 * _PANEL], scratch[9 * _PANEL : 27 * _PANEL], scratch[27 * _PANEL :]
-    rows = _filled_up(count)
-    for panel in range(start, stop):
-        column = panel * COLUMNS
-        columns = min(COLUMNS, O - column)
-        for place in range(_PLACES):
-            sums[place * _SUMS : place * _SUMS + rows * COLUMNS] = np.float32(0)
-        for block in range((C + _DEPTH - 1) // _DEPTH):
-            depth = min(_DEPTH, C - block * _DEPTH)
-            corner = weight_start + block * _DEPTH * steps[1] + column * steps[2]
-            _transform_weight(weight, corner, steps, depth, columns, g, half, values)
-            for place in range(_PLACES):
-                a, b = (block * _PLACES + place) * _INPUTS, values[place * _PANEL : (place + 1) * _PANEL]
-                multiply_add(inputs, a, _DEPTH, 1, rows, b, depth, COLUMNS, sums, place * _SUMS, COLUMNS)
-        for n in range(count):
-            _transform_output(sums, n, half, g, geometry, first + n, column, columns, O, y)
+def _transform_gradients(grad, shape, first, start, stop, step, values, edge):
+    """D = A grad A^T in the same way, in blocks of COLUMNS channels: packed for the register tile."""
+    half = np.empty(24 * LANES, np.float32)
+    for n in range(start, stop):
+        b, top, left = _corner(first + n, shape)
+        source, begin, row, pixel = _tile(grad, shape, b, top, left, 4, edge)
+        for c in range(0, (shape[2] + COLUMNS - 1) // COLUMNS * COLUMNS, LANES):
+            for j in range(4):
+                store_each(half, j * LANES, 4 * LANES, _a(load_each(source, begin + j * pixel + c, row, 4)))
+            target = (c // COLUMNS * _PLACES * step + n) * COLUMNS + c % COLUMNS
+            for i in range(6):
+                v = _a(load_each(half, i * 4 * LANES, LANES, 4))
+                store_each(values, target + i * 6 * step * COLUMNS, step * COLUMNS, v)
 
 
 @jit
-def _filled_up(count):
-    """The next multiple of the smaller tile height: single rows are slow."""
-    return (count + HALF_ROWS - 1) // HALF_ROWS * HALF_ROWS
+def _transform_weights(weight, start, steps, depth, columns, taps, values, values_start):
+    """G g G^T of a panel of `columns` outputs and a block of `depth` inputs, packed for the register tile."""
+    tap_step, in_step, out_step = steps
+    size, half = depth * COLUMNS, np.empty(18 * LANES, np.float32)
+    for tap in range(9):
+        pack(weight, start + tap * tap_step, in_step, out_step, depth, columns, taps[tap * size :], 0, depth)
+    for n in range(0, size, LANES):
+        for j in range(3):
+            store_each(half, j * LANES, 3 * LANES, _g(load_each(taps, j * size + n, 3 * size, 3)))
+        for i in range(6):
+            g = _g(load_each(half, i * 3 * LANES, LANES, 3))
+            store_each(values, values_start + i * 6 * size + n, size, g)
+
+
+@jit
+def _transform_outputs(sums, step, shape, first, count, column, bias, y, edge):
+    """y = bias + A^T sums A for the tiles first ... first + count - 1 and the panel that begins at `column`."""
+    H, W, O = shape
+    half, width = np.empty(24 * LANES, np.float32), min(COLUMNS, O - column)
+    for n in range(count):
+        b, top, left = _corner(first + n, shape)
+        whole = top + 4 <= H and left + 4 <= W and width == COLUMNS
+        corner = ((b * H + top) * W + left) * O + column
+        target, begin, row, pixel = (y, corner, W * O, O) if whole else (edge, 0, 4 * COLUMNS, COLUMNS)
+        for c in range(0, COLUMNS, LANES):
+            for j in range(6):
+                m = load_each(sums, (j * step + n) * COLUMNS + c, 6 * step * COLUMNS, 6)
+                store_each(half, j * LANES, 6 * LANES, _a_t(m))
+            shift = load(bias, column + c)
+            for i in range(4):
+                y0, y1, y2, y3 = _a_t(load_each(half, i * 6 * LANES, LANES, 6))
+                store_each(target, begin + i * row + c, pixel, (y0 + shift, y1 + shift, y2 + shift, y3 + shift))
+        if not whole:
+            for i in range(min(4, H - top)):
+                for j in range(min(4, W - left)):
+                    copy(edge, (i * 4 + j) * COLUMNS, y, corner + (i * W + j) * O, width)
+
+
+@jit
+def _transform_weight_gradient(sums, depth, columns, C, O, grad_weight, start):
+    """grad_weight[tap, c, o] += G^T sums G for a panel of `columns` outputs and a block of `depth` inputs."""
+    size, half = depth * COLUMNS, np.empty(18 * LANES, np.float32)
+    for n in range(0, size, LANES):
+        left = columns - n % COLUMNS
+        if left <= 0:
+            continue
+        for j in range(6):
+            store_each(half, j * LANES, 6 * LANES, _g_t(load_each(sums, j * size + n, 6 * size, 6)))
+        for i in range(3):
+            at = start + (3 * i * C + n // COLUMNS) * O + n % COLUMNS
+            g0, g1, g2 = _g_t(load_each(half, i * 6 * LANES, LANES, 6))
+            store_some(grad_weight, at, g0 + load_some(grad_weight, at, left), left)
+            store_some(grad_weight, at + C * O, g1 + load_some(grad_weight, at + C * O, left), left)
+            store_some(grad_weight, at + 2 * C * O, g2 + load_some(grad_weight, at + 2 * C * O, left), left)
+
+
+@jit
+def _transform_panel(weight, start, steps, C, O, depth, panel, block, taps, values, values_start):
+    """The weights of one panel and one block, transformed; the number of input channels in the block."""
+    used = min(depth, C - block * depth)
+    corner = start + block * depth * steps[1] + panel * COLUMNS * steps[2]
+    _transform_weights(weight, corner, steps, used, min(COLUMNS, O - panel * COLUMNS), taps, values, values_start)
+    return used
 
 
 @parallel_jit
-def _share_groups(x, geometry, weight, weight_start, steps, O, y, tiles, groups, inputs, sums, scratch):
+def _transform_all_weights(weight, start, steps, C, O, depth, weights, taps):
+    blocks, panels = (C + depth - 1) // depth, (O + COLUMNS - 1) // COLUMNS
+    for chunk in prange(CHUNKS):
+        for task in range(blocks * panels * chunk // CHUNKS, blocks * panels * (chunk + 1) // CHUNKS):
+            at = task * _PLACES * depth * COLUMNS
+            _transform_panel(weight, start, steps, C, O, depth, task // blocks, task % blocks, taps[chunk], weights, at)
+
+
+@jit
+def _panels(
+    values, C, depth, step, first, count, start_panel, stop_panel, weight, weight_start, steps, weights, taps,
+    one_tap, shape, bias, y, sums, zeros, edge,
+):  # fmt: skip
+    """Some panels of a group's outputs. weights hold all panels, or, with room for one, each is made when needed."""
+    O, blocks, block_size = shape[2], (C + depth - 1) // depth, _PLACES * depth * COLUMNS
+    ready = weights.size > block_size
+    for panel in range(start_panel, stop_panel):
+        for block in range(blocks):
+            used, at = min(depth, C - block * depth), (panel * blocks + block) * block_size if ready else 0
+            if not ready:
+                _transform_panel(weight, weight_start, steps, C, O, depth, panel, block, taps, weights, 0)
+            for place in range(_PLACES):
+                a, c = (block * _PLACES + place) * step * depth, place * step * COLUMNS
+                b = weights[at + place * used * COLUMNS : at + (place + 1) * used * COLUMNS]
+                if block == 0:
+                    multiply_add(values, a, depth, one_tap, 1, used, count, b, COLUMNS, zeros, 0, 0, sums, c, COLUMNS)
+                else:
+                    multiply_add(
+                        values, a, depth, one_tap, 1, used, count, b, COLUMNS, sums, c, COLUMNS, sums, c, COLUMNS
+                    )
+        _transform_outputs(sums, step, shape, first, count, panel * COLUMNS, bias, y, edge)
+
+
+@parallel_jit
+def _share_groups(
+    x, x_shape, padding, depth, step, weight, weight_start, steps, weights, taps, one_tap, shape, bias, y, tiles,
+    groups, values, sums, zeros, edges,
+):  # fmt: skip
     """Many groups: every thread takes some of them."""
-    panels = (O + COLUMNS - 1) // COLUMNS
+    C, panels = x_shape[2], (shape[2] + COLUMNS - 1) // COLUMNS
     for chunk in prange(CHUNKS):
         for group in range(groups * chunk // CHUNKS, groups * (chunk + 1) // CHUNKS):
             first = tiles * group // groups
             count = tiles * (group + 1) // groups - first
-            v, m, s = inputs[chunk], sums[chunk], scratch[chunk]
-            _inputs(x, geometry, first, count, 0, _filled_up(count), v, s)
-            _panels(v, geometry, first, count, weight, weight_start, steps, O, 0, panels, y, m, s)
+            v, own = values[chunk], weights[chunk % weights.shape[0]]
+            _transform_inputs(x, x_shape, shape, padding, first, 0, count, depth, step, v, edges[chunk])
+            _panels(
+                v, C, depth, step, first, count, 0, panels, weight, weight_start, steps, own, taps[chunk],
+                one_tap, shape, bias, y, sums[chunk], zeros, edges[chunk],
+            )  # fmt: skip
 
 
 @parallel_jit
-def _share_panels(x, geometry, weight, weight_start, steps, O, y, tiles, groups, inputs, sums, scratch):
+def _share_panels(
+    x, x_shape, padding, depth, step, weight, weight_start, steps, weights, taps, one_tap, shape, bias, y, tiles,
+    groups, values, sums, zeros, edges,
+):  # fmt: skip
     """Few groups: one after the other, the threads share its tiles and then its panels."""
-    panels, v = (O + COLUMNS - 1) // COLUMNS, inputs[0]
+    C, panels, v = x_shape[2], (shape[2] + COLUMNS - 1) // COLUMNS, values[0]
     for group in range(groups):
         first = tiles * group // groups
         count = tiles * (group + 1) // groups - first
-        rows = _filled_up(count)
         for chunk in prange(CHUNKS):
-            start, stop = rows * chunk // CHUNKS, rows * (chunk + 1) // CHUNKS
-            _inputs(x, geometry, first, count, start, stop, v, scratch[chunk])
+            start, stop = count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS
+            _transform_inputs(x, x_shape, shape, padding, first, start, stop, depth, step, v, edges[chunk])
         for chunk in prange(CHUNKS):
             start, stop = panels * chunk // CHUNKS, panels * (chunk + 1) // CHUNKS
+            own = weights[chunk % weights.shape[0]]
             _panels(
-                v, geometry, first, count, weight, weight_start, steps, O, start, stop, y, sums[chunk], scratch[chunk]
-            )
+                v, C, depth, step, first, count, start, stop, weight, weight_start, steps, own, taps[chunk],
+                one_tap, shape, bias, y, sums[chunk], zeros, edges[chunk],
+            )  # fmt: skip
 
 
-def _run(x: Array, weight: Array, steps: tuple[int, int, int, int], y: Array, padding: Pair) -> None:
+def _whole(count: int, size: int) -> int:
+    return -(-count // size) * size
+
+
+def _convolve(
+    x: Array, weight: Array, start: int, steps: tuple[int, int, int], bias: Array | None, y: Array, padding: Pair
+) -> None:
+    """y = bias + the convolution of x with a flat weight: tap_step, in_step and out_step apart from `start`."""
     (B, H, W, C), (_, OH, OW, O) = x.shape, y.shape
+    depth = min(_DEPTH, _whole(C, COLUMNS))
+    blocks, panels = -(-C // depth), -(-O // COLUMNS)
+    wide = _PLACES * C * O > _WIDE
     tiles = B * -(-OH // 4) * -(-OW // 4)
-    groups = -(-tiles // _GROUP)
+    groups = max(1, -(-tiles // (_WIDE_GROUP if wide else _GROUP)))
+    step = -(-tiles // groups) + 1
     share, copies = (_share_groups, CHUNKS) if groups >= CHUNKS else (_share_panels, 1)
-    inputs = np.empty((copies, -(-C // _DEPTH) * _PLACES * _INPUTS), np.float32)
-    sums = np.empty((CHUNKS, _PLACES * _SUMS), np.float32)
-    scratch = np.empty((CHUNKS, (27 + _PLACES) * _PANEL), np.float32)
-    numbers = (x.reshape(-1), (B, H, W, C, OH, OW, *padding), weight.reshape(-1), steps[0], steps[1:], O, y.reshape(-1))
-    share(*numbers, tiles, groups, inputs, sums, scratch)
+    block_size = _PLACES * depth * COLUMNS
+    taps = np.empty((CHUNKS, 9 * depth * COLUMNS), np.float32)
+    weights = np.empty((CHUNKS, block_size) if wide else (1, max(2, panels * blocks) * block_size), np.float32)
+    if not wide:
+        _transform_all_weights(weight, start, steps, C, O, depth, weights[0], taps)
+    row = np.zeros(panels * COLUMNS, np.float32)
+    if bias is not None:
+        row[:O] = bias
+    values = np.empty((copies, blocks * _PLACES * step * depth), np.float32)
+    sums = np.empty((CHUNKS, _PLACES * step * COLUMNS), np.float32)
+    edges = np.empty((CHUNKS, _PLACES * _whole(max(C, O), COLUMNS)), np.float32)
+    share(
+        *(x.reshape(-1), (H, W, C), padding, depth, step, weight, start, steps, weights, taps, ONE_TAP, (OH, OW, O)),
+        *(row, y.reshape(-1), tiles, groups, values, sums, np.zeros(COLUMNS, np.float32), edges),
+    )
 
 
-def forward(x: Array, weight: Array, y: Array, padding: Pair) -> None:
-    """y += the convolution of x with weight (3, 3, C, O)."""
-    C, O = weight.shape[2:]
-    _run(x, weight, (0, C * O, O, 1), y, padding)
+def forward(x: Array, weight: Array, bias: Array | None, y: Array, padding: Pair) -> None:
+    """y = bias + the convolution of x with weight (3, 3, C, O)."""
+    numbers, (tap, into, out) = _flat(weight)
+    _convolve(x, numbers, 0, (tap, into, out), bias, y, padding)
 
 
 def input_gradient(grad: Array, weight: Array, grad_x: Array, padding: Pair) -> None:
-    """grad_x += a convolution too: of grad, with the weight turned by 180 degrees and its channels exchanged."""
-    C, O = weight.shape[2:]
-    _run(grad, weight, (8 * C * O, -C * O, 1, O), grad_x, (2 - padding[0], 2 - padding[1]))
+    """A convolution too: of grad, with the weight turned by 180 degrees and its channels exchanged."""
+    numbers, (tap, into, out) = _flat(weight)
+    _convolve(grad, numbers, 8 * tap, (-tap, out, into), None, grad_x, (2 - padding[0], 2 - padding[1]))
+
+
+def _flat(weight: Array) -> tuple[Array, tuple[int, int, int]]:
+    """The weight as one axis, and how far apart taps, input channels and output channels lie there."""
+    numbers, (row, tap, into, out) = flat(weight)
+    if row == 3 * tap:
+        return numbers, (tap, into, out)
+    return _flat(contiguous(weight))
+
+
+# The weight gradient.
+
+
+@jit
+def _add_products(values, C, depth, step, count, start_task, stop_task, gradients, one_tap, sums, sums_start, zeros):
+    """sums (+)= V^T D of the tasks' panels and blocks; they begin as zeros' row, or go on where that is empty."""
+    blocks = (C + depth - 1) // depth
+    for task in range(start_task, stop_task):
+        panel, block = task // blocks, task % blocks
+        used = min(depth, C - block * depth)
+        for place in range(_PLACES):
+            a, c = (block * _PLACES + place) * step * depth, sums_start + place * used * COLUMNS
+            c += (task - start_task) * _PLACES * depth * COLUMNS
+            b = gradients[(panel * _PLACES + place) * step * COLUMNS :]
+            if zeros.size:
+                multiply_add(values, a, 1, one_tap, depth, count, used, b, COLUMNS, zeros, 0, 0, sums, c, COLUMNS)
+            else:
+                multiply_add(values, a, 1, one_tap, depth, count, used, b, COLUMNS, sums, c, COLUMNS, sums, c, COLUMNS)
+
+
+@jit
+def _add_bias(gradients, step, count, start_panel, stop_panel, bias_sums):
+    """Place (1, 1) of D is the sum over a tile: the second row of A^T is 1 1 1 1 where it meets grad."""
+    for panel in range(start_panel, stop_panel):
+        start = (panel * _PLACES + 7) * step * COLUMNS
+        add_rows(gradients, start, count, COLUMNS, COLUMNS, bias_sums[panel * COLUMNS :])
+
+
+@parallel_jit
+def _sum_by_groups(
+    x, x_shape, grad, shape, padding, depth, step, one_tap, zeros, tiles, groups, parts, values, gradients, sums,
+    bias_sums, edges, grad_weight,
+):  # fmt: skip
+    """Many groups: every thread takes some of them, with sums of its own; at the end they are added in order."""
+    C, O = x_shape[2], shape[2]
+    blocks, panels = (C + depth - 1) // depth, (O + COLUMNS - 1) // COLUMNS
+    tasks, block_size = blocks * panels, _PLACES * depth * COLUMNS
+    for chunk in prange(parts):
+        v, d, edge = values[chunk], gradients[chunk], edges[chunk]
+        for group in range(groups * chunk // parts, groups * (chunk + 1) // parts):
+            first = tiles * group // groups
+            count = tiles * (group + 1) // groups - first
+            _transform_inputs(x, x_shape, shape, padding, first, 0, count, depth, step, v, edge)
+            _transform_gradients(grad, shape, first, 0, count, step, d, edge)
+            _add_bias(d, step, count, 0, panels, bias_sums[chunk])
+            begin = zeros if group == groups * chunk // parts else zeros[:0]
+            _add_products(v, C, depth, step, count, 0, tasks, d, one_tap, sums[chunk], 0, begin)
+    for task in prange(tasks):
+        panel, block = task // blocks, task % blocks
+        used, columns = min(depth, C - block * depth), min(COLUMNS, O - panel * COLUMNS)
+        total = sums[0, task * block_size : (task + 1) * block_size]
+        for part in range(1, parts):
+            more = sums[part, task * block_size : (task + 1) * block_size]
+            for n in range(_PLACES * used * COLUMNS):
+                total[n] += more[n]
+        _transform_weight_gradient(total, used, columns, C, O, grad_weight, block * depth * O + panel * COLUMNS)
+
+
+@parallel_jit
+def _sum_by_panels(
+    x, x_shape, grad, shape, padding, depth, step, one_tap, zeros, tiles, groups, parts, values, gradients, sums,
+    bias_sums, edges, grad_weight,
+):  # fmt: skip
+    """Few groups: one after the other, the threads share its tiles and then the panels and blocks of the sums."""
+    C, O = x_shape[2], shape[2]
+    blocks, panels = (C + depth - 1) // depth, (O + COLUMNS - 1) // COLUMNS
+    tasks, v, d = blocks * panels, values[0], gradients[0]
+    for group in range(groups):
+        first = tiles * group // groups
+        count = tiles * (group + 1) // groups - first
+        for chunk in prange(CHUNKS):
+            start, stop = count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS
+            _transform_inputs(x, x_shape, shape, padding, first, start, stop, depth, step, v, edges[chunk])
+            _transform_gradients(grad, shape, first, start, stop, step, d, edges[chunk])
+        _add_bias(d, step, count, 0, panels, bias_sums[0])
+        for chunk in prange(CHUNKS):
+            for task in range(tasks * chunk // CHUNKS, tasks * (chunk + 1) // CHUNKS):
+                panel, block = task // blocks, task % blocks
+                used, columns = min(depth, C - block * depth), min(COLUMNS, O - panel * COLUMNS)
+                _add_products(v, C, depth, step, count, task, task + 1, d, one_tap, sums[chunk], 0, zeros)
+                start = block * depth * O + panel * COLUMNS
+                _transform_weight_gradient(sums[chunk], used, columns, C, O, grad_weight, start)
+
+
+def weight_gradient(grad: Array, x: Array, padding: Pair) -> tuple[Array, Array]:
+    """The gradients of weight (3, 3, C, O) and of the bias."""
+    (B, H, W, C), (_, OH, OW, O) = x.shape, grad.shape
+    depth = min(_DEPTH, _whole(C, COLUMNS))
+    blocks, panels = -(-C // depth), -(-O // COLUMNS)
+    tiles = B * -(-OH // 4) * -(-OW // 4)
+    groups = max(1, -(-tiles // _GROUP))
+    if _PLACES * C * O <= _WIDE and groups >= CHUNKS:
+        run, copies, parts, room = _sum_by_groups, CHUNKS, CHUNKS, panels * blocks
+    else:
+        groups = max(1, -(-tiles // _WIDE_GROUP))
+        run, copies, parts, room = _sum_by_panels, 1, 1, 1
+    step = -(-tiles // groups) + 1
+    values = np.empty((copies, blocks * _PLACES * step * depth), np.float32)
+    gradients = np.empty((copies, panels * _PLACES * step * COLUMNS), np.float32)
+    sums = np.empty((CHUNKS, room * _PLACES * depth * COLUMNS), np.float32)
+    edges = np.empty((CHUNKS, _PLACES * _whole(max(C, O), COLUMNS)), np.float32)
+    bias_sums = np.zeros((parts, panels * COLUMNS), np.float32)
+    grad_weight = np.zeros(9 * C * O, np.float32)
+    run(
+        *(x.reshape(-1), (H, W, C), grad.reshape(-1), (OH, OW, O), padding, depth, step, ONE_TAP),
+        *(np.zeros(COLUMNS, np.float32), tiles, groups, parts, values, gradients, sums, bias_sums, edges, grad_weight),
+    )
+    return grad_weight.reshape(3, 3, C, O), bias_sums.sum(axis=0)[:O]

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import prange
 
-from minisd_kernels.compiling import CHUNKS, contiguous, jit, parallel_jit
-from minisd_kernels.register_tile import add_rows, multiply_add, pack, packed_size
+from minisd_kernels.compiling import CHUNKS, contiguous, flat, jit, parallel_jit
+from minisd_kernels.register_tile import ONE_TAP, add_rows, multiply_add, pack, packed_size
 
 Array = npt.NDArray[Any]
 
@@ -33,17 +33,16 @@ _BLOCK = 56  # rows at a time, a multiple of every tile height: they and a panel
 
 
 @parallel_jit
-def _rows_times_packed(a, packed, depth, columns, c):
-    """C += A B, A (M, depth) and C (M, columns) flat."""
+def _rows_times_packed(a, packed, depth, columns, row, taps, c):
+    """C = row + A B, A (M, depth) and C (M, columns) flat."""
     rows = a.size // depth
     for block in prange((rows + _BLOCK - 1) // _BLOCK):
-        first = block * _BLOCK
-        count = min(_BLOCK, rows - first)
-        multiply_add(a, first * depth, depth, 1, count, packed, depth, columns, c, first * columns, columns)
+        i, count = block * _BLOCK, min(_BLOCK, rows - block * _BLOCK)
+        multiply_add(a, i * depth, depth, taps, 1, depth, count, packed, columns, row, 0, 0, c, i * columns, columns)
 
 
 @parallel_jit
-def _sum_of_outer_products(x, grad, width_x, width_grad, parts, bias_parts, packs):
+def _sum_of_outer_products(x, grad, width_x, width_grad, taps, parts, bias_parts, packs):
     """parts[chunk] += x^T grad, bias_parts[chunk] += sum of grad, over the chunk's rows; x and grad flat."""
     rows = x.size // width_x
     blocks = (rows + _BLOCK - 1) // _BLOCK
@@ -51,22 +50,24 @@ def _sum_of_outer_products(x, grad, width_x, width_grad, parts, bias_parts, pack
         for block in range(blocks * chunk // CHUNKS, blocks * (chunk + 1) // CHUNKS):
             first = block * _BLOCK
             count = min(_BLOCK, rows - first)
-            add_rows(grad, first * width_grad, count, width_grad, bias_parts[chunk])
-            pack(grad, first * width_grad, width_grad, 1, count, width_grad, packs[chunk])
+            add_rows(grad, first * width_grad, count, width_grad, width_grad, bias_parts[chunk])
+            pack(grad, first * width_grad, width_grad, 1, count, width_grad, packs[chunk], 0, count)
+            start, part = first * width_x, parts[chunk]
             multiply_add(
-                x, first * width_x, 1, width_x, width_x, packs[chunk], count, width_grad, parts[chunk], 0, width_grad
+                *(x, start, 1, taps, width_x, count, width_x),
+                *(packs[chunk], width_grad, part, 0, width_grad, part, 0, width_grad),
             )
 
 
-def rows_times(a: Array, b: Array, c: Array) -> Array:
-    """C += A B in place for contiguous float32 A (M, K) and C (M, N); B (K, N) may be a transposed view."""
+def rows_times(a: Array, b: Array, row: Array | None, c: Array) -> Array:
+    """C = row + A B in place for contiguous float32 A (M, K), C (M, N); B (K, N) may be a transposed view, row is 0
+    if there is none."""
     depth, columns = b.shape
     packed = np.empty(packed_size(depth, columns), np.float32)
-    transposed = b.T.flags.c_contiguous and not b.flags.c_contiguous
-    flat = contiguous(b.T if transposed else b).reshape(-1)
-    steps = (1, depth) if transposed else (columns, 1)
-    pack(flat, 0, *steps, depth, columns, packed)
-    _rows_times_packed(a.reshape(-1), packed, depth, columns, c.reshape(-1))
+    numbers, steps = flat(b)
+    pack(numbers, 0, *steps, depth, columns, packed, 0, depth)
+    start = np.zeros(columns, np.float32) if row is None else contiguous(row)
+    _rows_times_packed(a.reshape(-1), packed, depth, columns, start, ONE_TAP, c.reshape(-1))
     return c
 
 
@@ -75,26 +76,25 @@ def weight_and_bias_gradient(x: Array, grad: Array) -> tuple[Array, Array]:
     (_, K), N = x.shape, grad.shape[1]
     parts, bias_parts = np.zeros((CHUNKS, K * N), np.float32), np.zeros((CHUNKS, N), np.float32)
     packs = np.empty((CHUNKS, packed_size(_BLOCK, N)), np.float32)
-    _sum_of_outer_products(x.reshape(-1), grad.reshape(-1), K, N, parts, bias_parts, packs)
+    _sum_of_outer_products(x.reshape(-1), grad.reshape(-1), K, N, ONE_TAP, parts, bias_parts, packs)
     return parts.sum(axis=0).reshape(K, N), bias_parts.sum(axis=0)
 
 
 def forward(x: Array, weight: Array, bias: Array | None) -> Array:
     x = contiguous(x)
     y = np.empty((x.shape[0], weight.shape[1]), x.dtype)
+    if x.dtype == np.float32:
+        return rows_times(x, weight, bias, y)
     y[:] = 0 if bias is None else bias
-    if x.dtype == np.float64:
-        _matmul_plain(x, contiguous(weight), y)
-        return y
-    return rows_times(x, weight, y)
+    _matmul_plain(x, contiguous(weight), y)
+    return y
 
 
 def backward(grad: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
     grad, x = contiguous(grad), contiguous(x)
-    grad_x = np.zeros_like(x)
     if x.dtype == np.float64:
-        grad_weight = np.zeros(weight.shape)
+        grad_x, grad_weight = np.zeros(x.shape), np.zeros(weight.shape)
         _matmul_plain(grad, contiguous(weight.T), grad_x)
         _matmul_plain(contiguous(x.T), grad, grad_weight)
         return grad_x, grad_weight, grad.sum(axis=0)
-    return rows_times(grad, weight.T, grad_x), *weight_and_bias_gradient(x, grad)
+    return rows_times(grad, weight.T, None, np.empty(x.shape, x.dtype)), *weight_and_bias_gradient(x, grad)
