@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
+from numba import get_num_threads, get_thread_id, prange
 
 from minisd_kernels.arguments import Pair
 from minisd_kernels.compiling import CHUNKS, contiguous, flat, jit, parallel_jit
 from minisd_kernels.register_tile import COLUMNS, add_rows, copy, multiply_add, pack, packed_size
+from minisd_kernels.scratch import scratch
 
 Array = npt.NDArray[Any]
 
@@ -54,19 +55,20 @@ def _forward(x, picture, B, corner, stride, reach, size, taps, depth, packed, O,
     bands_of_picture = (OH + rows - 1) // rows
     tasks = B * bands_of_picture * parts
     for chunk in prange(CHUNKS):
+        band = bands[get_thread_id()]
         for task in range(tasks * chunk // CHUNKS, tasks * (chunk + 1) // CHUNKS):
             unit, part = task // parts, task % parts
             b, first = unit // bands_of_picture, unit % bands_of_picture * rows
             count = min(rows, OH - first)
             top, high = first * stride[0] + corner[0], (count - 1) * stride[0] + reach[0]
-            _read_band(x, picture, b, top, corner[1], high, width, bands[chunk])
+            _read_band(x, picture, b, top, corner[1], high, width, band)
             for panel in range(panels * part // parts, panels * (part + 1) // parts):
                 column = panel * COLUMNS
                 weights = packed[panel * panel_size : (panel + 1) * panel_size]
                 for p in range(count):
                     start, end = p * stride[0] * width * C, y_start + b * y_picture + (first + p) * y_row + column
                     multiply_add(
-                        *(bands[chunk], start, stride[1] * C, taps, 1, depth, OW, weights, min(COLUMNS, O - column)),
+                        *(band, start, stride[1] * C, taps, 1, depth, OW, weights, min(COLUMNS, O - column)),
                         *(bias, column, 0, y, end, y_pixel),
                     )
 
@@ -83,6 +85,7 @@ def _weight_gradient(
     bands_of_picture = (OH + rows - 1) // rows
     units, panels = B * bands_of_picture, (O + COLUMNS - 1) // COLUMNS
     for chunk in prange(CHUNKS):
+        band, packed = bands[get_thread_id()], packs[get_thread_id()]
         first_unit, last_unit, first_panel, last_panel = 0, units, 0, panels
         if share_panels:
             first_panel, last_panel = panels * chunk // CHUNKS, panels * (chunk + 1) // CHUNKS
@@ -95,16 +98,16 @@ def _weight_gradient(
             b, first = unit // bands_of_picture, unit % bands_of_picture * rows
             count = min(rows, OH - first)
             top, high = first * stride[0] + corner[0], (count - 1) * stride[0] + reach[0]
-            _read_band(x, picture, b, top, corner[1], high, width, bands[chunk])
+            _read_band(x, picture, b, top, corner[1], high, width, band)
             start, pixels = (b * OH + first) * OW * O + column, count * OW
             add_rows(grad, start, pixels, columns, O, bias_total[column:])
-            pack(grad, start, O, 1, pixels, columns, packs[chunk], 0, pixels)
+            pack(grad, start, O, 1, pixels, columns, packed, 0, pixels)
             for i in range(window[0]):
                 for run in range(runs):
                     a = (i * dilation[0] * width + run * dilation[1]) * C
                     c = (i * runs + run) * run_width * O + column
                     multiply_add(
-                        *(bands[chunk], a, 1, taps[:count], stride[1] * C, OW, run_width, packs[chunk], columns),
+                        *(band, a, 1, taps[:count], stride[1] * C, OW, run_width, packed, columns),
                         *(total, c, O, total, c, O),
                     )
 
@@ -144,7 +147,7 @@ def convolve(
         [(i * dilation[0] * width + run * dilation[1]) * C for i in range(window[0]) for run in range(runs)], np.int64
     )
     total = window[0] * window[1] * C
-    packed = np.empty(packed_size(total, O), np.float32)
+    packed = scratch("packed weights", packed_size(total, O))
     for i in range(window[0]):
         for j in range(window[1]):
             tap = start + i * steps[0] + j * steps[1]
@@ -152,7 +155,7 @@ def convolve(
     rows = _band_rows(size[0], width, C, stride[0], reach[0])
     units = B * -(-size[0] // rows)
     parts = max(1, min(-(-O // COLUMNS), CHUNKS // max(1, units)))
-    bands = np.empty((CHUNKS, ((rows - 1) * stride[0] + reach[0]) * width * C), np.float32)
+    bands = scratch("bands", get_num_threads(), ((rows - 1) * stride[0] + reach[0]) * width * C)
     _forward(
         *(x, (H, W, C), B, corner, stride, reach, size, taps, total // taps.size, packed, O, bias, y, places),
         *(rows, parts, bands),
@@ -226,8 +229,8 @@ def weight_gradient(
     share_panels = depth * O > 1 << 18
     copies = 1 if share_panels else CHUNKS
     sums, bias_sums = np.zeros((copies, depth * O), np.float32), np.zeros((copies, O), np.float32)
-    bands = np.empty((CHUNKS, ((rows - 1) * stride[0] + reach[0]) * width * C), np.float32)
-    packs = np.empty((CHUNKS, packed_size(rows * OW, O)), np.float32)
+    bands = scratch("bands", get_num_threads(), ((rows - 1) * stride[0] + reach[0]) * width * C)
+    packs = scratch("packed gradients", get_num_threads(), packed_size(rows * OW, O))
     _weight_gradient(
         *(grad.reshape(-1), x.reshape(-1), (H, W, C), B, corner, stride, dilation, reach, (OH, OW), window, runs, O),
         *(rows, taps, share_panels, sums, bias_sums, bands, packs),

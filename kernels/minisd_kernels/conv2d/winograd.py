@@ -24,11 +24,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
+from numba import get_num_threads, get_thread_id, prange
 
 from minisd_kernels.arguments import Pair
 from minisd_kernels.compiling import CHUNKS, contiguous, flat, jit, parallel_jit
-from minisd_kernels.register_tile import COLUMNS, ONE_TAP, add_rows, copy, multiply_add, pack
+from minisd_kernels.register_tile import COLUMNS, ONE_TAP, ROWS, add_rows, copy, multiply_add, pack
+from minisd_kernels.scratch import scratch
 from minisd_kernels.vectors import LANES, load, load_each, load_some, store_each, store_some
 
 Array = npt.NDArray[Any]
@@ -283,9 +284,10 @@ def _transform_panel(weight, start, steps, C, O, depth, panel, block, taps, valu
 def _transform_all_weights(weight, start, steps, C, O, depth, weights, taps):
     blocks, panels = (C + depth - 1) // depth, (O + COLUMNS - 1) // COLUMNS
     for chunk in prange(CHUNKS):
+        own = taps[get_thread_id()]
         for task in range(blocks * panels * chunk // CHUNKS, blocks * panels * (chunk + 1) // CHUNKS):
             at = task * _PLACES * depth * COLUMNS
-            _transform_panel(weight, start, steps, C, O, depth, task // blocks, task % blocks, taps[chunk], weights, at)
+            _transform_panel(weight, start, steps, C, O, depth, task // blocks, task % blocks, own, weights, at)
 
 
 @jit
@@ -321,14 +323,15 @@ def _share_groups(
     """Many groups: every thread takes some of them."""
     C, panels = x_shape[2], (shape[2] + COLUMNS - 1) // COLUMNS
     for chunk in prange(CHUNKS):
+        thread = get_thread_id()
+        v, own, edge = values[thread], weights[thread % weights.shape[0]], edges[thread]
         for group in range(groups * chunk // CHUNKS, groups * (chunk + 1) // CHUNKS):
             first = tiles * group // groups
             count = tiles * (group + 1) // groups - first
-            v, own = values[chunk], weights[chunk % weights.shape[0]]
-            _transform_inputs(x, x_shape, shape, padding, first, 0, count, depth, step, v, edges[chunk])
+            _transform_inputs(x, x_shape, shape, padding, first, 0, count, depth, step, v, edge)
             _panels(
-                v, C, depth, step, first, count, 0, panels, weight, weight_start, steps, own, taps[chunk],
-                one_tap, shape, bias, y, sums[chunk], zeros, edges[chunk],
+                v, C, depth, step, first, count, 0, panels, weight, weight_start, steps, own, taps[thread],
+                one_tap, shape, bias, y, sums[thread], zeros, edge,
             )  # fmt: skip
 
 
@@ -344,18 +347,27 @@ def _share_panels(
         count = tiles * (group + 1) // groups - first
         for chunk in prange(CHUNKS):
             start, stop = count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS
-            _transform_inputs(x, x_shape, shape, padding, first, start, stop, depth, step, v, edges[chunk])
+            edge = edges[get_thread_id()]
+            _transform_inputs(x, x_shape, shape, padding, first, start, stop, depth, step, v, edge)
         for chunk in prange(CHUNKS):
             start, stop = panels * chunk // CHUNKS, panels * (chunk + 1) // CHUNKS
-            own = weights[chunk % weights.shape[0]]
+            thread = get_thread_id()
             _panels(
-                v, C, depth, step, first, count, start, stop, weight, weight_start, steps, own, taps[chunk],
-                one_tap, shape, bias, y, sums[chunk], zeros, edges[chunk],
+                v, C, depth, step, first, count, start, stop, weight, weight_start, steps,
+                weights[thread % weights.shape[0]], taps[thread], one_tap, shape, bias, y, sums[thread], zeros,
+                edges[thread],
             )  # fmt: skip
 
 
 def _whole(count: int, size: int) -> int:
     return -(-count // size) * size
+
+
+def _groups(tiles: int, most: int) -> int:
+    """Groups of at most `most` tiles: as many for every thread, if none becomes smaller than the register tile."""
+    groups = max(1, -(-tiles // most))
+    shared = _whole(groups, CHUNKS)
+    return shared if tiles >= shared * ROWS else groups
 
 
 def _convolve(
@@ -364,23 +376,23 @@ def _convolve(
     """y = bias + the convolution of x with a flat weight: tap_step, in_step and out_step apart from `start`."""
     (B, H, W, C), (_, OH, OW, O) = x.shape, y.shape
     depth = min(_DEPTH, _whole(C, COLUMNS))
-    blocks, panels = -(-C // depth), -(-O // COLUMNS)
+    blocks, panels, threads = -(-C // depth), -(-O // COLUMNS), get_num_threads()
     wide = _PLACES * C * O > _WIDE
     tiles = B * -(-OH // 4) * -(-OW // 4)
-    groups = max(1, -(-tiles // (_WIDE_GROUP if wide else _GROUP)))
+    groups = _groups(tiles, _WIDE_GROUP if wide else _GROUP)
     step = -(-tiles // groups) + 1
-    share, copies = (_share_groups, CHUNKS) if groups >= CHUNKS else (_share_panels, 1)
+    share, copies = (_share_groups, threads) if groups >= CHUNKS else (_share_panels, 1)
     block_size = _PLACES * depth * COLUMNS
-    taps = np.empty((CHUNKS, 9 * depth * COLUMNS), np.float32)
-    weights = np.empty((CHUNKS, block_size) if wide else (1, max(2, panels * blocks) * block_size), np.float32)
+    taps = scratch("Winograd taps", threads, 9 * depth * COLUMNS)
+    weights = scratch("Winograd weights", *(threads, block_size) if wide else (1, max(2, panels * blocks) * block_size))
     if not wide:
         _transform_all_weights(weight, start, steps, C, O, depth, weights[0], taps)
     row = np.zeros(panels * COLUMNS, np.float32)
     if bias is not None:
         row[:O] = bias
-    values = np.empty((copies, blocks * _PLACES * step * depth), np.float32)
-    sums = np.empty((CHUNKS, _PLACES * step * COLUMNS), np.float32)
-    edges = np.empty((CHUNKS, _PLACES * _whole(max(C, O), COLUMNS)), np.float32)
+    values = scratch("Winograd inputs", copies, blocks * _PLACES * step * depth)
+    sums = scratch("Winograd sums", threads, _PLACES * step * COLUMNS)
+    edges = scratch("Winograd edges", threads, _PLACES * _whole(max(C, O), COLUMNS))
     share(
         *(x.reshape(-1), (H, W, C), padding, depth, step, weight, start, steps, weights, taps, ONE_TAP, (OH, OW, O)),
         *(row, y.reshape(-1), tiles, groups, values, sums, np.zeros(COLUMNS, np.float32), edges),
@@ -411,15 +423,15 @@ def _flat(weight: Array) -> tuple[Array, tuple[int, int, int]]:
 
 
 @jit
-def _add_products(values, C, depth, step, count, start_task, stop_task, gradients, one_tap, sums, sums_start, zeros):
+def _add_products(values, C, depth, step, count, start_task, stop_task, gradients, one_tap, sums, zeros):
     """sums (+)= V^T D of the tasks' panels and blocks; they begin as zeros' row, or go on where that is empty."""
     blocks = (C + depth - 1) // depth
     for task in range(start_task, stop_task):
         panel, block = task // blocks, task % blocks
         used = min(depth, C - block * depth)
         for place in range(_PLACES):
-            a, c = (block * _PLACES + place) * step * depth, sums_start + place * used * COLUMNS
-            c += (task - start_task) * _PLACES * depth * COLUMNS
+            a = (block * _PLACES + place) * step * depth
+            c = (task - start_task) * _PLACES * depth * COLUMNS + place * used * COLUMNS
             b = gradients[(panel * _PLACES + place) * step * COLUMNS :]
             if zeros.size:
                 multiply_add(values, a, 1, one_tap, depth, count, used, b, COLUMNS, zeros, 0, 0, sums, c, COLUMNS)
@@ -445,7 +457,8 @@ def _sum_by_groups(
     blocks, panels = (C + depth - 1) // depth, (O + COLUMNS - 1) // COLUMNS
     tasks, block_size = blocks * panels, _PLACES * depth * COLUMNS
     for chunk in prange(parts):
-        v, d, edge = values[chunk], gradients[chunk], edges[chunk]
+        thread = get_thread_id()
+        v, d, edge = values[thread], gradients[thread], edges[thread]
         for group in range(groups * chunk // parts, groups * (chunk + 1) // parts):
             first = tiles * group // groups
             count = tiles * (group + 1) // groups - first
@@ -453,7 +466,7 @@ def _sum_by_groups(
             _transform_gradients(grad, shape, first, 0, count, step, d, edge)
             _add_bias(d, step, count, 0, panels, bias_sums[chunk])
             begin = zeros if group == groups * chunk // parts else zeros[:0]
-            _add_products(v, C, depth, step, count, 0, tasks, d, one_tap, sums[chunk], 0, begin)
+            _add_products(v, C, depth, step, count, 0, tasks, d, one_tap, sums[chunk], begin)
     for task in prange(tasks):
         panel, block = task // blocks, task % blocks
         used, columns = min(depth, C - block * depth), min(COLUMNS, O - panel * COLUMNS)
@@ -479,39 +492,45 @@ def _sum_by_panels(
         count = tiles * (group + 1) // groups - first
         for chunk in prange(CHUNKS):
             start, stop = count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS
-            _transform_inputs(x, x_shape, shape, padding, first, start, stop, depth, step, v, edges[chunk])
-            _transform_gradients(grad, shape, first, start, stop, step, d, edges[chunk])
+            edge = edges[get_thread_id()]
+            _transform_inputs(x, x_shape, shape, padding, first, start, stop, depth, step, v, edge)
+            _transform_gradients(grad, shape, first, start, stop, step, d, edge)
         _add_bias(d, step, count, 0, panels, bias_sums[0])
         for chunk in prange(CHUNKS):
+            own = sums[get_thread_id()]
             for task in range(tasks * chunk // CHUNKS, tasks * (chunk + 1) // CHUNKS):
                 panel, block = task // blocks, task % blocks
                 used, columns = min(depth, C - block * depth), min(COLUMNS, O - panel * COLUMNS)
-                _add_products(v, C, depth, step, count, task, task + 1, d, one_tap, sums[chunk], 0, zeros)
-                start = block * depth * O + panel * COLUMNS
-                _transform_weight_gradient(sums[chunk], used, columns, C, O, grad_weight, start)
+                _add_products(v, C, depth, step, count, task, task + 1, d, one_tap, own, zeros)
+                _transform_weight_gradient(own, used, columns, C, O, grad_weight, block * depth * O + panel * COLUMNS)
 
 
 def weight_gradient(grad: Array, x: Array, padding: Pair) -> tuple[Array, Array]:
     """The gradients of weight (3, 3, C, O) and of the bias."""
     (B, H, W, C), (_, OH, OW, O) = x.shape, grad.shape
     depth = min(_DEPTH, _whole(C, COLUMNS))
-    blocks, panels = -(-C // depth), -(-O // COLUMNS)
+    blocks, panels, threads = -(-C // depth), -(-O // COLUMNS), get_num_threads()
     tiles = B * -(-OH // 4) * -(-OW // 4)
-    groups = max(1, -(-tiles // _GROUP))
+    groups = _groups(tiles, _GROUP)
     if _PLACES * C * O <= _WIDE and groups >= CHUNKS:
-        run, copies, parts, room = _sum_by_groups, CHUNKS, CHUNKS, panels * blocks
+        run, copies, parts, sums = (
+            _sum_by_groups,
+            threads,
+            CHUNKS,
+            (CHUNKS, panels * blocks * _PLACES * depth * COLUMNS),
+        )
     else:
-        groups = max(1, -(-tiles // _WIDE_GROUP))
-        run, copies, parts, room = _sum_by_panels, 1, 1, 1
+        groups = _groups(tiles, _WIDE_GROUP)
+        run, copies, parts, sums = _sum_by_panels, 1, 1, (threads, _PLACES * depth * COLUMNS)
     step = -(-tiles // groups) + 1
-    values = np.empty((copies, blocks * _PLACES * step * depth), np.float32)
-    gradients = np.empty((copies, panels * _PLACES * step * COLUMNS), np.float32)
-    sums = np.empty((CHUNKS, room * _PLACES * depth * COLUMNS), np.float32)
-    edges = np.empty((CHUNKS, _PLACES * _whole(max(C, O), COLUMNS)), np.float32)
+    values = scratch("Winograd inputs", copies, blocks * _PLACES * step * depth)
+    gradients = scratch("Winograd gradients", copies, panels * _PLACES * step * COLUMNS)
+    edges = scratch("Winograd edges", threads, _PLACES * _whole(max(C, O), COLUMNS))
     bias_sums = np.zeros((parts, panels * COLUMNS), np.float32)
     grad_weight = np.zeros(9 * C * O, np.float32)
     run(
         *(x.reshape(-1), (H, W, C), grad.reshape(-1), (OH, OW, O), padding, depth, step, ONE_TAP),
-        *(np.zeros(COLUMNS, np.float32), tiles, groups, parts, values, gradients, sums, bias_sums, edges, grad_weight),
+        *(np.zeros(COLUMNS, np.float32), tiles, groups, parts, values, gradients),
+        *(scratch("Winograd sums", *sums), bias_sums, edges, grad_weight),
     )
     return grad_weight.reshape(3, 3, C, O), bias_sums.sum(axis=0)[:O]
