@@ -47,8 +47,11 @@ FLOORS = {
 
 # Packages of others, and the only files or folders that may import them. NumPy stands on every floor but 0.
 PLACES = {
-    "numba": {"compiling.py", "fast_exp.py", "numba_cpu.py", "register_tile.py", "winograd.py"},
-    "llvmlite": {"fast_exp.py", "register_tile.py"},
+    "numba": {
+        "compiling.py", "direct.py", "fast_exp.py", "numba_cpu.py", "register_tile.py", "thin.py", "vectors.py",
+        "winograd.py",
+    },  # fmt: skip
+    "llvmlite": {"fast_exp.py", "register_tile.py", "vectors.py"},
     "cupy": {"backends.py", "cupy_gpu.py"},
     "matplotlib": {"figure", "plots.py", "roofline.py"},
     "PIL": {"drawing.py", "folder.py", "plots.py"},

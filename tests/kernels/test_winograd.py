@@ -32,7 +32,7 @@ def forward(x: Array, weight: Array, padding: Pair, bias: Array | None = None) -
 
 def input_gradient(grad: Array, weight: Array, size: Pair, padding: Pair) -> Array:
     grad_x = np.full((len(grad), *size, weight.shape[2]), np.nan, np.float32)
-    winograd.input_gradient(grad, weight, grad_x, padding)
+    winograd.input_gradient(grad, weight, None, grad_x, padding)
     return grad_x
 
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import get_num_threads, get_thread_id, prange
+from numba import get_num_threads, prange
+from numba.np.ufunc.parallel import get_thread_id
 
 from minisd_kernels.arguments import Pair
 from minisd_kernels.compiling import CHUNKS, contiguous, flat, jit, parallel_jit

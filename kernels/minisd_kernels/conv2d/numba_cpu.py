@@ -13,7 +13,7 @@ import numpy.typing as npt
 from minisd_kernels.arguments import Pair
 from minisd_kernels.backends import winograd_allowed
 from minisd_kernels.compiling import contiguous, jit
-from minisd_kernels.conv2d import direct, winograd
+from minisd_kernels.conv2d import direct, thin, winograd
 from minisd_kernels.linear import numba_cpu as linear
 
 Array = npt.NDArray[Any]
@@ -62,6 +62,9 @@ def _backward_plain(grad, x, weight, grad_x, grad_weight, stride, padding, dilat
                                     grad_weight[i, j, c, o] += grad[b, p, q, o] * x[b, h, w, c]
 
 
+_THIN = 8  # output channels: fewer leave most of the register tile's columns idle
+
+
 def _is_linear(window: Pair, stride: Pair, padding: Pair) -> bool:
     """A 1 x 1 window that visits every pixel is a linear layer: nothing to gather."""
     return window == (1, 1) and stride == (1, 1) and padding == (0, 0)
@@ -90,24 +93,37 @@ def forward(
         linear.rows_times(x.reshape(-1, C), weight[0, 0], bias, y.reshape(-1, O))
     elif _takes_winograd((kh, kw), stride, dilation, C, O, size):
         winograd.forward(x, weight, bias, y, padding)
+    elif O <= _THIN:
+        thin.forward(x, weight, bias, y, stride, padding, dilation)
     else:
         direct.forward(x, weight, bias, y, stride, padding, dilation)
     return y
 
 
-def input_gradient(grad: Array, weight: Array, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
+def input_gradient(
+    grad: Array,
+    weight: Array,
+    size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    bias: Array | None = None,
+) -> Array:
+    """The gradient of x; with a bias, which is added to it, a transposed convolution."""
     grad = contiguous(grad)
     (B, _, _, O), (kh, kw, C, _) = grad.shape, weight.shape
     grad_x = np.empty((B, *size, C), grad.dtype)
     if grad.dtype == np.float64:
-        grad_x[:], weight = 0, contiguous(weight)
+        grad_x[:], weight = 0 if bias is None else bias, contiguous(weight)
         _backward_plain(grad, np.zeros_like(grad_x), weight, grad_x, np.zeros_like(weight), stride, padding, dilation)
     elif _is_linear((kh, kw), stride, padding):
-        linear.rows_times(grad.reshape(-1, O), weight[0, 0].T, None, grad_x.reshape(-1, C))
+        linear.rows_times(grad.reshape(-1, O), weight[0, 0].T, bias, grad_x.reshape(-1, C))
     elif _takes_winograd((kh, kw), stride, dilation, C, O, size):
-        winograd.input_gradient(grad, weight, grad_x, padding)
+        winograd.input_gradient(grad, weight, bias, grad_x, padding)
+    elif C <= _THIN:
+        thin.input_gradient(grad, weight, bias, grad_x, stride, padding, dilation)
     else:
-        direct.input_gradient(grad, weight, None, grad_x, stride, padding, dilation)
+        direct.input_gradient(grad, weight, bias, grad_x, stride, padding, dilation)
     return grad_x
 
 
@@ -125,4 +141,6 @@ def weight_gradient(
         return grad_weight.reshape(1, 1, C, O), grad_bias
     if _takes_winograd(window, stride, dilation, C, O, (grad.shape[1], grad.shape[2])):
         return winograd.weight_gradient(grad, x, padding)
+    if O <= _THIN:
+        return thin.weight_gradient(grad, x, window, stride, padding, dilation)
     return direct.weight_gradient(grad, x, window, stride, padding, dilation)

@@ -24,7 +24,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import get_num_threads, get_thread_id, prange
+from numba import get_num_threads, prange
+from numba.np.ufunc.parallel import get_thread_id
 
 from minisd_kernels.arguments import Pair
 from minisd_kernels.compiling import CHUNKS, contiguous, flat, jit, parallel_jit
@@ -405,10 +406,10 @@ def forward(x: Array, weight: Array, bias: Array | None, y: Array, padding: Pair
     _convolve(x, numbers, 0, (tap, into, out), bias, y, padding)
 
 
-def input_gradient(grad: Array, weight: Array, grad_x: Array, padding: Pair) -> None:
-    """A convolution too: of grad, with the weight turned by 180 degrees and its channels exchanged."""
+def input_gradient(grad: Array, weight: Array, bias: Array | None, grad_x: Array, padding: Pair) -> None:
+    """grad_x = bias + a convolution too: of grad, with the weight turned by 180 degrees and its channels exchanged."""
     numbers, (tap, into, out) = _flat(weight)
-    _convolve(grad, numbers, 8 * tap, (-tap, out, into), None, grad_x, (2 - padding[0], 2 - padding[1]))
+    _convolve(grad, numbers, 8 * tap, (-tap, out, into), bias, grad_x, (2 - padding[0], 2 - padding[1]))
 
 
 def _flat(weight: Array) -> tuple[Array, tuple[int, int, int]]:

@@ -20,8 +20,7 @@ Array = npt.NDArray[Any]
 def forward(
     x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Pair, dilation: Pair
 ) -> Array:
-    y = conv2d.input_gradient(x, weight.swapaxes(2, 3), size, stride, padding, dilation)
-    return y if bias is None else y + bias
+    return conv2d.input_gradient(x, weight.swapaxes(2, 3), size, stride, padding, dilation, bias)
 
 
 def backward(

@@ -1,0 +1,128 @@
+"""A convolution to a few channels: the products first, the window afterwards.
+
+The register tile computes COLUMNS output channels at a time; for an image's single channel nearly all of them would be
+thrown away. But every tap of the window is a matrix product of its own, and side by side they fill the tile:
+
+    z = x (pixels x C) times weight (C x kh kw O)          y[p, q] = bias + sum_{i,j} z[h(p, i), w(q, j), i, j]
+
+with h(p, i) = p s - P + i d the row that tap i reads for output row p. An input gradient to few channels is the same
+with h(p, i) = (p + P - i d) / s, where that is a whole number. For the weight's gradient the sum is turned round: z's
+gradient is y's, laid where z was read, and the product is a linear layer's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import prange
+
+from minisd_kernels.arguments import Pair
+from minisd_kernels.compiling import contiguous, parallel_jit
+from minisd_kernels.linear import numba_cpu as linear
+from minisd_kernels.scratch import scratch
+
+Array = npt.NDArray[Any]
+
+
+def _reads(count: int, size: int, taps: int, stride: int, padding: int, dilation: int) -> Array:
+    """(count, taps): the row of `size` that each tap reads for each output row of a convolution; -1 for none.
+
+    >>> _reads(2, 4, 3, 2, 1, 1).tolist()
+    [[-1, 0, 1], [1, 2, 3]]
+    """
+    row = np.arange(count)[:, None] * stride - padding + np.arange(taps) * dilation
+    return np.where((row >= 0) & (row < size), row, -1)
+
+
+def _reads_back(count: int, size: int, taps: int, stride: int, padding: int, dilation: int) -> Array:
+    """The same for its input gradient: the row of grad that reads input row 0 ... count - 1 with this tap.
+
+    >>> _reads_back(4, 2, 3, 2, 1, 1).tolist()
+    [[-1, 0, -1], [1, -1, 0], [-1, 1, -1], [-1, -1, 1]]
+    """
+    row, rest = np.divmod(np.arange(count)[:, None] + padding - np.arange(taps) * dilation, stride)
+    return np.where((rest == 0) & (row >= 0) & (row < size), row, -1)
+
+
+@parallel_jit
+def _collect(z, rows, columns, bias, y):
+    """y[b, p, q] = bias + the sum of z[b, rows[p, i], columns[q, j], i, j]."""
+    B, P, Q, O = y.shape
+    for line in prange(B * P):
+        b, p = line // P, line % P
+        for q in range(Q):
+            out = y[b, p, q]
+            out[:] = bias
+            for i in range(rows.shape[1]):
+                for j in range(columns.shape[1]):
+                    h, w = rows[p, i], columns[q, j]
+                    if h >= 0 and w >= 0:
+                        for o in range(O):
+                            out[o] += z[b, h, w, i, j, o]
+
+
+@parallel_jit
+def _spread(grad, rows, columns, grad_z):
+    """grad_z[b, h, w, i, j] = grad[b, rows[h, i], columns[w, j]]: where _collect read, or 0."""
+    B, H, W, kh, kw, O = grad_z.shape
+    for line in prange(B * H):
+        b, h = line // H, line % H
+        for w in range(W):
+            for i in range(kh):
+                for j in range(kw):
+                    p, q = rows[h, i], columns[w, j]
+                    for o in range(O):
+                        grad_z[b, h, w, i, j, o] = grad[b, p, q, o] if p >= 0 and q >= 0 else np.float32(0)
+
+
+def forward(x: Array, weight: Array, bias: Array | None, y: Array, stride: Pair, padding: Pair, dilation: Pair) -> None:
+    """y = bias + the convolution of x with weight (kh, kw, C, O)."""
+    (B, H, W, C), (kh, kw, _, O) = x.shape, weight.shape
+    z = scratch("products", B, H, W, kh, kw, O)
+    matrix = np.ascontiguousarray(weight.transpose(2, 0, 1, 3)).reshape(C, -1)
+    linear.rows_times(x.reshape(-1, C), matrix, None, z.reshape(-1, kh * kw * O))
+    rows, columns = (
+        _reads(y.shape[1 + axis], x.shape[1 + axis], weight.shape[axis], stride[axis], padding[axis], dilation[axis])
+        for axis in (0, 1)
+    )
+    _collect(z, rows, columns, np.zeros(O, np.float32) if bias is None else contiguous(bias), y)
+
+
+def input_gradient(
+    grad: Array, weight: Array, bias: Array | None, grad_x: Array, stride: Pair, padding: Pair, dilation: Pair
+) -> None:
+    """grad_x = bias + what the windows hand back."""
+    (B, P, Q, O), (kh, kw, C, _) = grad.shape, weight.shape
+    z = scratch("products", B, P, Q, kh, kw, C)
+    matrix = np.ascontiguousarray(weight.transpose(3, 0, 1, 2)).reshape(O, -1)
+    linear.rows_times(grad.reshape(-1, O), matrix, None, z.reshape(-1, kh * kw * C))
+    rows, columns = _tables_back(grad_x.shape, grad.shape, weight.shape, stride, padding, dilation)
+    _collect(z, rows, columns, np.zeros(C, np.float32) if bias is None else contiguous(bias), grad_x)
+
+
+def weight_gradient(
+    grad: Array, x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> tuple[Array, Array]:
+    """The gradients of weight (kh, kw, C, O) and of the bias."""
+    C, O = x.shape[3], grad.shape[3]
+    rows, columns = _tables_back(x.shape, grad.shape, window, stride, padding, dilation)
+    read, read_across = (rows >= 0).any(axis=1), (columns >= 0).any(axis=1)
+    if not (read.all() and read_across.all()):  # what no window sees must not count, not even infinity times 0
+        x, rows, columns = contiguous(x[:, read][:, :, read_across]), rows[read], columns[read_across]
+    grad_z = scratch("products", *x.shape[:3], *window, O)
+    _spread(grad, rows, columns, grad_z)
+    matrix, _ = linear.weight_and_bias_gradient(x.reshape(-1, C), grad_z.reshape(-1, window[0] * window[1] * O))
+    grad_weight = matrix.reshape(C, *window, O).transpose(1, 2, 0, 3)
+    return np.ascontiguousarray(grad_weight), np.asarray(grad.sum(axis=(0, 1, 2)))
+
+
+def _tables_back(
+    size: tuple[int, ...], read: tuple[int, ...], taps: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair
+) -> tuple[Array, Array]:
+    rows, columns = (
+        _reads_back(size[1 + axis], read[1 + axis], taps[axis], stride[axis], padding[axis], dilation[axis])
+        for axis in (0, 1)
+    )
+    return rows, columns
