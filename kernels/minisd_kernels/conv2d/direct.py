@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numba import get_num_threads, prange
-from numba.np.ufunc.parallel import get_thread_id
 
 from minisd_kernels.arguments import Pair
 from minisd_kernels.compiling import CHUNKS, contiguous, flat, jit, parallel_jit
@@ -54,10 +53,10 @@ def _forward(x, picture, B, corner, stride, reach, size, taps, depth, packed, O,
     C, width = picture[2], (OW - 1) * stride[1] + reach[1]
     panel_size, panels = taps.size * depth * COLUMNS, (O + COLUMNS - 1) // COLUMNS
     bands_of_picture = (OH + rows - 1) // rows
-    tasks = B * bands_of_picture * parts
-    for chunk in prange(CHUNKS):
-        band = bands[get_thread_id()]
-        for task in range(tasks * chunk // CHUNKS, tasks * (chunk + 1) // CHUNKS):
+    tasks, threads = B * bands_of_picture * parts, bands.shape[0]
+    for thread in prange(threads):
+        band = bands[thread]
+        for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
             unit, part = task // parts, task % parts
             b, first = unit // bands_of_picture, unit % bands_of_picture * rows
             count = min(rows, OH - first)
@@ -76,41 +75,42 @@ def _forward(x, picture, B, corner, stride, reach, size, taps, depth, packed, O,
 
 @parallel_jit
 def _weight_gradient(
-    grad, x, picture, B, corner, stride, dilation, reach, size, window, runs, O, rows, taps, share_panels,
+    grad, x, picture, B, corner, stride, dilation, reach, size, window, runs, O, rows, taps,
     sums, bias_sums, bands, packs,
 ):  # fmt: skip
-    """sums += windows^T grad. The chunks share the bands, each with sums of its own, or the panels of one sum."""
+    """sums += windows^T grad."""
     OH, OW = size
     C, width = picture[2], (OW - 1) * stride[1] + reach[1]
     run_width = window[1] // runs * C  # a row of the window is one run of numbers, or with dilation kw of them
     bands_of_picture = (OH + rows - 1) // rows
     units, panels = B * bands_of_picture, (O + COLUMNS - 1) // COLUMNS
-    for chunk in prange(CHUNKS):
-        band, packed = bands[get_thread_id()], packs[get_thread_id()]
-        first_unit, last_unit, first_panel, last_panel = 0, units, 0, panels
-        if share_panels:
-            first_panel, last_panel = panels * chunk // CHUNKS, panels * (chunk + 1) // CHUNKS
-        else:
-            first_unit, last_unit = units * chunk // CHUNKS, units * (chunk + 1) // CHUNKS
+    threads, parts = bands.shape[0], sums.shape[0]
+    for thread in prange(threads):
+        band, packed = bands[thread], packs[thread]
+        # With one sum the threads share its panels, else the sums.
+        first_part, last_part = (0, 1) if parts == 1 else (parts * thread // threads, parts * (thread + 1) // threads)
+        first_panel, last_panel = (
+            (panels * thread // threads, panels * (thread + 1) // threads) if parts == 1 else (0, panels)
+        )
         column, columns = first_panel * COLUMNS, min(O, last_panel * COLUMNS) - first_panel * COLUMNS
-        total = sums[chunk % sums.shape[0]]
-        bias_total = bias_sums[chunk % sums.shape[0]]
-        for unit in range(first_unit, last_unit if columns > 0 else first_unit):
-            b, first = unit // bands_of_picture, unit % bands_of_picture * rows
-            count = min(rows, OH - first)
-            top, high = first * stride[0] + corner[0], (count - 1) * stride[0] + reach[0]
-            _read_band(x, picture, b, top, corner[1], high, width, band)
-            start, pixels = (b * OH + first) * OW * O + column, count * OW
-            add_rows(grad, start, pixels, columns, O, bias_total[column:])
-            pack(grad, start, O, 1, pixels, columns, packed, 0, pixels)
-            for i in range(window[0]):
-                for run in range(runs):
-                    a = (i * dilation[0] * width + run * dilation[1]) * C
-                    c = (i * runs + run) * run_width * O + column
-                    multiply_add(
-                        *(band, a, 1, taps[:count], stride[1] * C, OW, run_width, packed, columns),
-                        *(total, c, O, total, c, O),
-                    )
+        for part in range(first_part, last_part if columns > 0 else first_part):
+            total, bias_total = sums[part], bias_sums[part]
+            for unit in range(units * part // parts, units * (part + 1) // parts):
+                b, first = unit // bands_of_picture, unit % bands_of_picture * rows
+                count = min(rows, OH - first)
+                top, high = first * stride[0] + corner[0], (count - 1) * stride[0] + reach[0]
+                _read_band(x, picture, b, top, corner[1], high, width, band)
+                start, pixels = (b * OH + first) * OW * O + column, count * OW
+                add_rows(grad, start, pixels, columns, O, bias_total[column:])
+                pack(grad, start, O, 1, pixels, columns, packed, 0, pixels)
+                for i in range(window[0]):
+                    for run in range(runs):
+                        a = (i * dilation[0] * width + run * dilation[1]) * C
+                        c = (i * runs + run) * run_width * O + column
+                        multiply_add(
+                            *(band, a, 1, taps[:count], stride[1] * C, OW, run_width, packed, columns),
+                            *(total, c, O, total, c, O),
+                        )
 
 
 def _runs(window: Pair, dilation: Pair) -> int:
@@ -226,14 +226,13 @@ def weight_gradient(
     rows = _band_rows(OH, width, C, stride[0], reach[0])
     taps = np.arange(rows, dtype=np.int64) * (stride[0] * width * C)
     depth = window[0] * window[1] * C
-    # Eight sums of a wide layer would not fit the caches: its chunks share the panels of one sum instead.
-    share_panels = depth * O > 1 << 18
-    copies = 1 if share_panels else CHUNKS
+    # Eight sums of a wide layer would not fit the caches: its threads share the panels of one sum instead.
+    copies = 1 if depth * O > 1 << 18 else CHUNKS
     sums, bias_sums = np.zeros((copies, depth * O), np.float32), np.zeros((copies, O), np.float32)
     bands = scratch("bands", get_num_threads(), ((rows - 1) * stride[0] + reach[0]) * width * C)
     packs = scratch("packed gradients", get_num_threads(), packed_size(rows * OW, O))
     _weight_gradient(
         *(grad.reshape(-1), x.reshape(-1), (H, W, C), B, corner, stride, dilation, reach, (OH, OW), window, runs, O),
-        *(rows, taps, share_panels, sums, bias_sums, bands, packs),
+        *(rows, taps, sums, bias_sums, bands, packs),
     )
     return sums.sum(axis=0).reshape(*window, C, O), bias_sums.sum(axis=0)

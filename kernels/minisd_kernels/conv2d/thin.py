@@ -54,7 +54,8 @@ def _collect(z, rows, columns, bias, y):
         b, p = line // P, line % P
         for q in range(Q):
             out = y[b, p, q]
-            out[:] = bias
+            for o in range(O):
+                out[o] = bias[o]
             for i in range(rows.shape[1]):
                 for j in range(columns.shape[1]):
                     h, w = rows[p, i], columns[q, j]

@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numba import get_num_threads, prange
-from numba.np.ufunc.parallel import get_thread_id
 
 from minisd_kernels.arguments import Pair
 from minisd_kernels.compiling import CHUNKS, contiguous, flat, jit, parallel_jit
@@ -186,7 +185,7 @@ def _transform_inputs(x, shape, size, padding, first, start, stop, depth, step, 
 
     Row n of place (i, j) and block b of `depth` channels begins at ((36 b + 6 i + j) step + n) depth.
     """
-    half = np.empty(36 * LANES, np.float32)
+    half = edge[edge.size - 36 * LANES :]
     for n in range(start, stop):
         b, top, left = _corner(first + n, size)
         source, begin, row, pixel = _tile(x, shape, b, top - padding[0], left - padding[1], 6, edge)
@@ -202,7 +201,7 @@ def _transform_inputs(x, shape, size, padding, first, start, stop, depth, step, 
 @jit
 def _transform_gradients(grad, shape, first, start, stop, step, values, edge):
     """D = A grad A^T in the same way, in blocks of COLUMNS channels: packed for the register tile."""
-    half = np.empty(24 * LANES, np.float32)
+    half = edge[edge.size - 36 * LANES :]
     for n in range(start, stop):
         b, top, left = _corner(first + n, shape)
         source, begin, row, pixel = _tile(grad, shape, b, top, left, 4, edge)
@@ -219,7 +218,7 @@ def _transform_gradients(grad, shape, first, start, stop, step, values, edge):
 def _transform_weights(weight, start, steps, depth, columns, taps, values, values_start):
     """G g G^T of a panel of `columns` outputs and a block of `depth` inputs, packed for the register tile."""
     tap_step, in_step, out_step = steps
-    size, half = depth * COLUMNS, np.empty(18 * LANES, np.float32)
+    size, half = depth * COLUMNS, taps[taps.size - 18 * LANES :]
     for tap in range(9):
         pack(weight, start + tap * tap_step, in_step, out_step, depth, columns, taps[tap * size :], 0, depth)
     for n in range(0, size, LANES):
@@ -234,7 +233,7 @@ def _transform_weights(weight, start, steps, depth, columns, taps, values, value
 def _transform_outputs(sums, step, shape, first, count, column, bias, y, edge):
     """y = bias + A^T sums A for the tiles first ... first + count - 1 and the panel that begins at `column`."""
     H, W, O = shape
-    half, width = np.empty(24 * LANES, np.float32), min(COLUMNS, O - column)
+    half, width = edge[edge.size - 36 * LANES :], min(COLUMNS, O - column)
     for n in range(count):
         b, top, left = _corner(first + n, shape)
         whole = top + 4 <= H and left + 4 <= W and width == COLUMNS
@@ -255,9 +254,9 @@ def _transform_outputs(sums, step, shape, first, count, column, bias, y, edge):
 
 
 @jit
-def _transform_weight_gradient(sums, depth, columns, C, O, grad_weight, start):
+def _transform_weight_gradient(sums, depth, columns, C, O, grad_weight, start, edge):
     """grad_weight[tap, c, o] += G^T sums G for a panel of `columns` outputs and a block of `depth` inputs."""
-    size, half = depth * COLUMNS, np.empty(18 * LANES, np.float32)
+    size, half = depth * COLUMNS, edge[edge.size - 36 * LANES :]
     for n in range(0, size, LANES):
         left = columns - n % COLUMNS
         if left <= 0:
@@ -284,11 +283,11 @@ def _transform_panel(weight, start, steps, C, O, depth, panel, block, taps, valu
 @parallel_jit
 def _transform_all_weights(weight, start, steps, C, O, depth, weights, taps):
     blocks, panels = (C + depth - 1) // depth, (O + COLUMNS - 1) // COLUMNS
-    for chunk in prange(CHUNKS):
-        own = taps[get_thread_id()]
-        for task in range(blocks * panels * chunk // CHUNKS, blocks * panels * (chunk + 1) // CHUNKS):
-            at = task * _PLACES * depth * COLUMNS
-            _transform_panel(weight, start, steps, C, O, depth, task // blocks, task % blocks, own, weights, at)
+    threads, tasks = taps.shape[0], blocks * panels
+    for thread in prange(threads):
+        for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
+            panel, block, at = task // blocks, task % blocks, task * _PLACES * depth * COLUMNS
+            _transform_panel(weight, start, steps, C, O, depth, panel, block, taps[thread], weights, at)
 
 
 @jit
@@ -307,56 +306,49 @@ def _panels(
             for place in range(_PLACES):
                 a, c = (block * _PLACES + place) * step * depth, place * step * COLUMNS
                 b = weights[at + place * used * COLUMNS : at + (place + 1) * used * COLUMNS]
-                if block == 0:
-                    multiply_add(values, a, depth, one_tap, 1, used, count, b, COLUMNS, zeros, 0, 0, sums, c, COLUMNS)
-                else:
-                    multiply_add(
-                        values, a, depth, one_tap, 1, used, count, b, COLUMNS, sums, c, COLUMNS, sums, c, COLUMNS
-                    )
+                begin, i, row = (zeros, 0, 0) if block == 0 else (sums, c, COLUMNS)
+                multiply_add(
+                    values, a, depth, one_tap, 1, used, count, b, COLUMNS, begin, i, row, sums, c, COLUMNS
+                )  # fmt: skip
         _transform_outputs(sums, step, shape, first, count, panel * COLUMNS, bias, y, edge)
 
 
 @parallel_jit
-def _share_groups(
-    x, x_shape, padding, depth, step, weight, weight_start, steps, weights, taps, one_tap, shape, bias, y, tiles,
-    groups, values, sums, zeros, edges,
-):  # fmt: skip
-    """Many groups: every thread takes some of them."""
-    C, panels = x_shape[2], (shape[2] + COLUMNS - 1) // COLUMNS
-    for chunk in prange(CHUNKS):
-        thread = get_thread_id()
-        v, own, edge = values[thread], weights[thread % weights.shape[0]], edges[thread]
-        for group in range(groups * chunk // CHUNKS, groups * (chunk + 1) // CHUNKS):
+def _narrow(
+    x, x_shape, padding, depth, step, weights, one_tap, shape, bias, y, tiles, groups, values, sums, zeros, edges
+):
+    """The weights are transformed once, and every thread takes some of the groups."""
+    C, panels, threads = x_shape[2], (shape[2] + COLUMNS - 1) // COLUMNS, edges.shape[0]
+    for thread in prange(threads):
+        v, m, edge = values[thread], sums[thread], edges[thread]
+        for group in range(groups * thread // threads, groups * (thread + 1) // threads):
             first = tiles * group // groups
             count = tiles * (group + 1) // groups - first
             _transform_inputs(x, x_shape, shape, padding, first, 0, count, depth, step, v, edge)
             _panels(
-                v, C, depth, step, first, count, 0, panels, weight, weight_start, steps, own, taps[thread],
-                one_tap, shape, bias, y, sums[thread], zeros, edge,
+                v, C, depth, step, first, count, 0, panels, weights, 0, (0, 0, 0), weights, edge, one_tap, shape,
+                bias, y, m, zeros, edge,
             )  # fmt: skip
 
 
 @parallel_jit
-def _share_panels(
+def _wide(
     x, x_shape, padding, depth, step, weight, weight_start, steps, weights, taps, one_tap, shape, bias, y, tiles,
     groups, values, sums, zeros, edges,
 ):  # fmt: skip
-    """Few groups: one after the other, the threads share its tiles and then its panels."""
-    C, panels, v = x_shape[2], (shape[2] + COLUMNS - 1) // COLUMNS, values[0]
+    """One group after the other, the threads share its tiles and then its panels."""
+    C, panels, threads = x_shape[2], (shape[2] + COLUMNS - 1) // COLUMNS, edges.shape[0]
     for group in range(groups):
         first = tiles * group // groups
         count = tiles * (group + 1) // groups - first
-        for chunk in prange(CHUNKS):
-            start, stop = count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS
-            edge = edges[get_thread_id()]
-            _transform_inputs(x, x_shape, shape, padding, first, start, stop, depth, step, v, edge)
-        for chunk in prange(CHUNKS):
-            start, stop = panels * chunk // CHUNKS, panels * (chunk + 1) // CHUNKS
-            thread = get_thread_id()
+        for thread in prange(threads):
+            start, stop = count * thread // threads, count * (thread + 1) // threads
+            _transform_inputs(x, x_shape, shape, padding, first, start, stop, depth, step, values, edges[thread])
+        for thread in prange(threads):
+            start, stop = panels * thread // threads, panels * (thread + 1) // threads
             _panels(
-                v, C, depth, step, first, count, start, stop, weight, weight_start, steps,
-                weights[thread % weights.shape[0]], taps[thread], one_tap, shape, bias, y, sums[thread], zeros,
-                edges[thread],
+                values, C, depth, step, first, count, start, stop, weight, weight_start, steps, weights[thread],
+                taps[thread], one_tap, shape, bias, y, sums[thread], zeros, edges[thread],
             )  # fmt: skip
 
 
@@ -364,11 +356,9 @@ def _whole(count: int, size: int) -> int:
     return -(-count // size) * size
 
 
-def _groups(tiles: int, most: int) -> int:
-    """Groups of at most `most` tiles: as many for every thread, if none becomes smaller than the register tile."""
-    groups = max(1, -(-tiles // most))
-    shared = _whole(groups, CHUNKS)
-    return shared if tiles >= shared * ROWS else groups
+def _edges(threads: int, channels: int) -> Array:
+    """For each thread room for a tile with its edge, and for one half transformed."""
+    return scratch("Winograd edges", threads, _PLACES * (_whole(channels, COLUMNS) + LANES))
 
 
 def _convolve(
@@ -380,24 +370,36 @@ def _convolve(
     blocks, panels, threads = -(-C // depth), -(-O // COLUMNS), get_num_threads()
     wide = _PLACES * C * O > _WIDE
     tiles = B * -(-OH // 4) * -(-OW // 4)
-    groups = _groups(tiles, _WIDE_GROUP if wide else _GROUP)
+    groups = max(1, -(-tiles // _WIDE_GROUP)) if wide else _shared_groups(tiles, threads)
     step = -(-tiles // groups) + 1
-    share, copies = (_share_groups, threads) if groups >= CHUNKS else (_share_panels, 1)
     block_size = _PLACES * depth * COLUMNS
-    taps = scratch("Winograd taps", threads, 9 * depth * COLUMNS)
-    weights = scratch("Winograd weights", *(threads, block_size) if wide else (1, max(2, panels * blocks) * block_size))
-    if not wide:
-        _transform_all_weights(weight, start, steps, C, O, depth, weights[0], taps)
     row = np.zeros(panels * COLUMNS, np.float32)
     if bias is not None:
         row[:O] = bias
-    values = scratch("Winograd inputs", copies, blocks * _PLACES * step * depth)
+    taps = scratch("Winograd taps", threads, 9 * depth * COLUMNS + 18 * LANES)
     sums = scratch("Winograd sums", threads, _PLACES * step * COLUMNS)
-    edges = scratch("Winograd edges", threads, _PLACES * _whole(max(C, O), COLUMNS))
-    share(
-        *(x.reshape(-1), (H, W, C), padding, depth, step, weight, start, steps, weights, taps, ONE_TAP, (OH, OW, O)),
-        *(row, y.reshape(-1), tiles, groups, values, sums, np.zeros(COLUMNS, np.float32), edges),
-    )
+    zeros, edges, picture = np.zeros(COLUMNS, np.float32), _edges(threads, max(C, O)), (x.reshape(-1), (H, W, C))
+    if wide:
+        weights = scratch("Winograd weights", threads, block_size)
+        values = scratch("Winograd inputs", blocks * _PLACES * step * depth)
+        _wide(
+            *(*picture, padding, depth, step, weight, start, steps, weights, taps, ONE_TAP, (OH, OW, O), row),
+            *(y.reshape(-1), tiles, groups, values, sums, zeros, edges),
+        )
+    else:
+        weights = scratch("Winograd weights", max(2, panels * blocks) * block_size)
+        values = scratch("Winograd inputs", threads, blocks * _PLACES * step * depth)
+        _transform_all_weights(weight, start, steps, C, O, depth, weights, taps)
+        _narrow(
+            *(*picture, padding, depth, step, weights, ONE_TAP, (OH, OW, O), row),
+            *(y.reshape(-1), tiles, groups, values, sums, zeros, edges),
+        )
+
+
+def _shared_groups(tiles: int, threads: int) -> int:
+    """As many groups for every thread, if none becomes smaller than the register tile."""
+    groups = max(1, -(-tiles // _GROUP))
+    return max(groups, min(_whole(groups, threads), tiles // ROWS))
 
 
 def forward(x: Array, weight: Array, bias: Array | None, y: Array, padding: Pair) -> None:
@@ -434,76 +436,77 @@ def _add_products(values, C, depth, step, count, start_task, stop_task, gradient
             a = (block * _PLACES + place) * step * depth
             c = (task - start_task) * _PLACES * depth * COLUMNS + place * used * COLUMNS
             b = gradients[(panel * _PLACES + place) * step * COLUMNS :]
-            if zeros.size:
-                multiply_add(values, a, 1, one_tap, depth, count, used, b, COLUMNS, zeros, 0, 0, sums, c, COLUMNS)
-            else:
-                multiply_add(values, a, 1, one_tap, depth, count, used, b, COLUMNS, sums, c, COLUMNS, sums, c, COLUMNS)
+            begin, i, row = (zeros, 0, 0) if zeros.size else (sums, c, COLUMNS)
+            multiply_add(values, a, 1, one_tap, depth, count, used, b, COLUMNS, begin, i, row, sums, c, COLUMNS)
 
 
 @jit
-def _add_bias(gradients, step, count, start_panel, stop_panel, bias_sums):
-    """Place (1, 1) of D is the sum over a tile: the second row of A^T is 1 1 1 1 where it meets grad."""
-    for panel in range(start_panel, stop_panel):
+def _add_bias(gradients, step, count, panels, bias_sums):
+    """Place (1, 1) of D is the sum over a tile: its row of A is 1 1 1 1."""
+    for panel in range(panels):
         start = (panel * _PLACES + 7) * step * COLUMNS
         add_rows(gradients, start, count, COLUMNS, COLUMNS, bias_sums[panel * COLUMNS :])
 
 
 @parallel_jit
-def _sum_by_groups(
-    x, x_shape, grad, shape, padding, depth, step, one_tap, zeros, tiles, groups, parts, values, gradients, sums,
-    bias_sums, edges, grad_weight,
+def _narrow_weight_gradient(
+    x, x_shape, grad, shape, padding, depth, step, one_tap, zeros, tiles, groups, values, gradients, sums, bias_sums,
+    edges, grad_weight,
 ):  # fmt: skip
-    """Many groups: every thread takes some of them, with sums of its own; at the end they are added in order."""
-    C, O = x_shape[2], shape[2]
+    """Every thread takes some of the groups. They make CHUNKS sums, which at the end are added in order."""
+    C, O, threads = x_shape[2], shape[2], edges.shape[0]
     blocks, panels = (C + depth - 1) // depth, (O + COLUMNS - 1) // COLUMNS
-    tasks, block_size = blocks * panels, _PLACES * depth * COLUMNS
-    for chunk in prange(parts):
-        thread = get_thread_id()
+    tasks, block_size, parts = blocks * panels, _PLACES * depth * COLUMNS, min(CHUNKS, groups)
+    for thread in prange(threads):
         v, d, edge = values[thread], gradients[thread], edges[thread]
-        for group in range(groups * chunk // parts, groups * (chunk + 1) // parts):
-            first = tiles * group // groups
-            count = tiles * (group + 1) // groups - first
-            _transform_inputs(x, x_shape, shape, padding, first, 0, count, depth, step, v, edge)
-            _transform_gradients(grad, shape, first, 0, count, step, d, edge)
-            _add_bias(d, step, count, 0, panels, bias_sums[chunk])
-            begin = zeros if group == groups * chunk // parts else zeros[:0]
-            _add_products(v, C, depth, step, count, 0, tasks, d, one_tap, sums[chunk], begin)
-    for task in prange(tasks):
-        panel, block = task // blocks, task % blocks
-        used, columns = min(depth, C - block * depth), min(COLUMNS, O - panel * COLUMNS)
-        total = sums[0, task * block_size : (task + 1) * block_size]
-        for part in range(1, parts):
-            more = sums[part, task * block_size : (task + 1) * block_size]
-            for n in range(_PLACES * used * COLUMNS):
-                total[n] += more[n]
-        _transform_weight_gradient(total, used, columns, C, O, grad_weight, block * depth * O + panel * COLUMNS)
+        for part in range(parts * thread // threads, parts * (thread + 1) // threads):
+            start, stop = groups * part // parts, groups * (part + 1) // parts
+            for group in range(start, stop):
+                first = tiles * group // groups
+                count = tiles * (group + 1) // groups - first
+                _transform_inputs(x, x_shape, shape, padding, first, 0, count, depth, step, v, edge)
+                _transform_gradients(grad, shape, first, 0, count, step, d, edge)
+                _add_bias(d, step, count, panels, bias_sums[part])
+                begin = zeros if group == start else zeros[:0]
+                _add_products(v, C, depth, step, count, 0, tasks, d, one_tap, sums[part], begin)
+    for thread in prange(threads):
+        for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
+            panel, block = task // blocks, task % blocks
+            used, columns = min(depth, C - block * depth), min(COLUMNS, O - panel * COLUMNS)
+            total = sums[0, task * block_size : (task + 1) * block_size]
+            for part in range(1, parts):
+                more = sums[part, task * block_size : (task + 1) * block_size]
+                for n in range(_PLACES * used * COLUMNS):
+                    total[n] += more[n]
+            at = block * depth * O + panel * COLUMNS
+            _transform_weight_gradient(total, used, columns, C, O, grad_weight, at, edges[thread])
 
 
 @parallel_jit
-def _sum_by_panels(
-    x, x_shape, grad, shape, padding, depth, step, one_tap, zeros, tiles, groups, parts, values, gradients, sums,
-    bias_sums, edges, grad_weight,
+def _wide_weight_gradient(
+    x, x_shape, grad, shape, padding, depth, step, one_tap, zeros, tiles, groups, values, gradients, sums, bias_sums,
+    edges, grad_weight,
 ):  # fmt: skip
-    """Few groups: one after the other, the threads share its tiles and then the panels and blocks of the sums."""
-    C, O = x_shape[2], shape[2]
+    """One group after the other, the threads share its tiles and then the panels and blocks of the sums."""
+    C, O, threads = x_shape[2], shape[2], edges.shape[0]
     blocks, panels = (C + depth - 1) // depth, (O + COLUMNS - 1) // COLUMNS
-    tasks, v, d = blocks * panels, values[0], gradients[0]
+    tasks = blocks * panels
     for group in range(groups):
         first = tiles * group // groups
         count = tiles * (group + 1) // groups - first
-        for chunk in prange(CHUNKS):
-            start, stop = count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS
-            edge = edges[get_thread_id()]
-            _transform_inputs(x, x_shape, shape, padding, first, start, stop, depth, step, v, edge)
-            _transform_gradients(grad, shape, first, start, stop, step, d, edge)
-        _add_bias(d, step, count, 0, panels, bias_sums[0])
-        for chunk in prange(CHUNKS):
-            own = sums[get_thread_id()]
-            for task in range(tasks * chunk // CHUNKS, tasks * (chunk + 1) // CHUNKS):
+        for thread in prange(threads):
+            start, stop, edge = count * thread // threads, count * (thread + 1) // threads, edges[thread]
+            _transform_inputs(x, x_shape, shape, padding, first, start, stop, depth, step, values, edge)
+            _transform_gradients(grad, shape, first, start, stop, step, gradients, edge)
+        _add_bias(gradients, step, count, panels, bias_sums)
+        for thread in prange(threads):
+            own, edge = sums[thread], edges[thread]
+            for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
                 panel, block = task // blocks, task % blocks
                 used, columns = min(depth, C - block * depth), min(COLUMNS, O - panel * COLUMNS)
-                _add_products(v, C, depth, step, count, task, task + 1, d, one_tap, own, zeros)
-                _transform_weight_gradient(own, used, columns, C, O, grad_weight, block * depth * O + panel * COLUMNS)
+                _add_products(values, C, depth, step, count, task, task + 1, gradients, one_tap, own, zeros)
+                at = block * depth * O + panel * COLUMNS
+                _transform_weight_gradient(own, used, columns, C, O, grad_weight, at, edge)
 
 
 def weight_gradient(grad: Array, x: Array, padding: Pair) -> tuple[Array, Array]:
@@ -511,27 +514,25 @@ def weight_gradient(grad: Array, x: Array, padding: Pair) -> tuple[Array, Array]
     (B, H, W, C), (_, OH, OW, O) = x.shape, grad.shape
     depth = min(_DEPTH, _whole(C, COLUMNS))
     blocks, panels, threads = -(-C // depth), -(-O // COLUMNS), get_num_threads()
+    wide = _PLACES * C * O > _WIDE
     tiles = B * -(-OH // 4) * -(-OW // 4)
-    groups = _groups(tiles, _GROUP)
-    if _PLACES * C * O <= _WIDE and groups >= CHUNKS:
-        run, copies, parts, sums = (
-            _sum_by_groups,
-            threads,
-            CHUNKS,
-            (CHUNKS, panels * blocks * _PLACES * depth * COLUMNS),
-        )
-    else:
-        groups = _groups(tiles, _WIDE_GROUP)
-        run, copies, parts, sums = _sum_by_panels, 1, 1, (threads, _PLACES * depth * COLUMNS)
+    groups = max(1, -(-tiles // _WIDE_GROUP)) if wide else max(1, -(-tiles // _GROUP), min(CHUNKS, tiles // ROWS))
     step = -(-tiles // groups) + 1
-    values = scratch("Winograd inputs", copies, blocks * _PLACES * step * depth)
-    gradients = scratch("Winograd gradients", copies, panels * _PLACES * step * COLUMNS)
-    edges = scratch("Winograd edges", threads, _PLACES * _whole(max(C, O), COLUMNS))
-    bias_sums = np.zeros((parts, panels * COLUMNS), np.float32)
-    grad_weight = np.zeros(9 * C * O, np.float32)
-    run(
-        *(x.reshape(-1), (H, W, C), grad.reshape(-1), (OH, OW, O), padding, depth, step, ONE_TAP),
-        *(np.zeros(COLUMNS, np.float32), tiles, groups, parts, values, gradients),
-        *(scratch("Winograd sums", *sums), bias_sums, edges, grad_weight),
+    copies = () if wide else (threads,)
+    values = scratch("Winograd inputs", *copies, blocks * _PLACES * step * depth)
+    gradients = scratch("Winograd gradients", *copies, panels * _PLACES * step * COLUMNS)
+    block_size, zeros, grad_weight = (
+        _PLACES * depth * COLUMNS,
+        np.zeros(COLUMNS, np.float32),
+        np.zeros(9 * C * O, np.float32),
     )
+    numbers = (x.reshape(-1), (H, W, C), grad.reshape(-1), (OH, OW, O), padding, depth, step, ONE_TAP, zeros)
+    edges = _edges(threads, max(C, O))
+    if wide:
+        sums, bias_sums = scratch("Winograd sums", threads, block_size), np.zeros(panels * COLUMNS, np.float32)
+        _wide_weight_gradient(*numbers, tiles, groups, values, gradients, sums, bias_sums, edges, grad_weight)
+        return grad_weight.reshape(3, 3, C, O), bias_sums[:O]
+    sums = scratch("Winograd sums", min(CHUNKS, groups), panels * blocks * block_size)
+    bias_sums = np.zeros((min(CHUNKS, groups), panels * COLUMNS), np.float32)
+    _narrow_weight_gradient(*numbers, tiles, groups, values, gradients, sums, bias_sums, edges, grad_weight)
     return grad_weight.reshape(3, 3, C, O), bias_sums.sum(axis=0)[:O]
