@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import get_num_threads, prange
+from numba import get_num_threads, prange, types
 
 from minisd_kernels.arguments import Pair
 from minisd_kernels.compiling import CHUNKS, contiguous, flat, jit, parallel_jit
@@ -28,9 +28,10 @@ from minisd_kernels.scratch import scratch
 Array = npt.NDArray[Any]
 
 _BAND = 1 << 16  # numbers in a band
+_FLOATS = types.float32[::1]
 
 
-@jit
+@jit(types.void(_FLOATS, types.UniTuple(types.int64, 3), *[types.int64] * 5, _FLOATS))
 def _read_band(x, picture, b, top, left, rows, width, band):
     """band = rows top ... top + rows - 1, columns left ... left + width - 1 of picture b, zeros outside of it."""
     H, W, C = picture

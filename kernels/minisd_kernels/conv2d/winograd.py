@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import get_num_threads, prange
+from numba import get_num_threads, prange, types
 
 from minisd_kernels.arguments import Pair
 from minisd_kernels.compiling import CHUNKS, contiguous, flat, jit, parallel_jit
@@ -104,6 +104,10 @@ _DEPTH = 64  # input channels at a time
 _GROUP, _WIDE_GROUP = 56, 168
 _WIDE = 1 << 20  # numbers of a transformed weight
 
+# Signatures are given where a caller's literal numbers would each compile a version of their own.
+_FLOATS, _INT, _INTS = types.float32[::1], types.int64, types.int64[::1]
+_PAIR, _TRIPLE = types.UniTuple(types.int64, 2), types.UniTuple(types.int64, 3)
+
 # In Numba a Python number times a float32 is a float64, so the matrices' numbers are float32 too.
 _ZERO, _TWO, _FOUR, _FIVE, _EIGHT = np.float32(0), np.float32(2), np.float32(4), np.float32(5), np.float32(8)
 _QUARTER, _SIXTH, _TWELFTH, _TWENTYFOURTH = np.float32(1 / 4), np.float32(1 / 6), np.float32(1 / 12), np.float32(1 / 24)
@@ -158,7 +162,7 @@ def _corner(n, shape):
     return b, rest // across * 4, rest % across * 4
 
 
-@jit
+@jit(types.Tuple((_FLOATS, _INT, _INT, _INT))(_FLOATS, _TRIPLE, *[_INT] * 4, _FLOATS))
 def _tile(x, shape, b, top, left, side, edge):
     """Where the side x side pixels from (top, left) lie: array, start, and the steps to the next row and pixel.
 
@@ -179,7 +183,7 @@ def _tile(x, shape, b, top, left, side, edge):
     return edge, 0, side * width, width
 
 
-@jit
+@jit(types.void(_FLOATS, _TRIPLE, _TRIPLE, _PAIR, *[_INT] * 5, _FLOATS, _FLOATS))
 def _transform_inputs(x, shape, size, padding, first, start, stop, depth, step, values, edge):
     """V = B^T d B of the tiles first + start ... first + stop - 1, the rows start ... stop - 1 of the group.
 
@@ -198,7 +202,7 @@ def _transform_inputs(x, shape, size, padding, first, start, stop, depth, step, 
                 store_each(values, target + i * 6 * step * depth, step * depth, v)
 
 
-@jit
+@jit(types.void(_FLOATS, _TRIPLE, *[_INT] * 4, _FLOATS, _FLOATS))
 def _transform_gradients(grad, shape, first, start, stop, step, values, edge):
     """D = A grad A^T in the same way, in blocks of COLUMNS channels: packed for the register tile."""
     half = edge[edge.size - 36 * LANES :]
@@ -214,7 +218,7 @@ def _transform_gradients(grad, shape, first, start, stop, step, values, edge):
                 store_each(values, target + i * 6 * step * COLUMNS, step * COLUMNS, v)
 
 
-@jit
+@jit(types.void(_FLOATS, _INT, _TRIPLE, _INT, _INT, _FLOATS, _FLOATS, _INT))
 def _transform_weights(weight, start, steps, depth, columns, taps, values, values_start):
     """G g G^T of a panel of `columns` outputs and a block of `depth` inputs, packed for the register tile."""
     tap_step, in_step, out_step = steps
@@ -229,7 +233,7 @@ def _transform_weights(weight, start, steps, depth, columns, taps, values, value
             store_each(values, values_start + i * 6 * size + n, size, g)
 
 
-@jit
+@jit(types.void(_FLOATS, _INT, _TRIPLE, _INT, _INT, _INT, _FLOATS, _FLOATS, _FLOATS))
 def _transform_outputs(sums, step, shape, first, count, column, bias, y, edge):
     """y = bias + A^T sums A for the tiles first ... first + count - 1 and the panel that begins at `column`."""
     H, W, O = shape
@@ -253,7 +257,7 @@ def _transform_outputs(sums, step, shape, first, count, column, bias, y, edge):
                     copy(edge, (i * 4 + j) * COLUMNS, y, corner + (i * W + j) * O, width)
 
 
-@jit
+@jit(types.void(_FLOATS, *[_INT] * 4, _FLOATS, _INT, _FLOATS))
 def _transform_weight_gradient(sums, depth, columns, C, O, grad_weight, start, edge):
     """grad_weight[tap, c, o] += G^T sums G for a panel of `columns` outputs and a block of `depth` inputs."""
     size, half = depth * COLUMNS, edge[edge.size - 36 * LANES :]
@@ -271,13 +275,12 @@ def _transform_weight_gradient(sums, depth, columns, C, O, grad_weight, start, e
             store_some(grad_weight, at + 2 * C * O, g2 + load_some(grad_weight, at + 2 * C * O, left), left)
 
 
-@jit
+@jit(types.void(_FLOATS, _INT, _TRIPLE, *[_INT] * 5, _FLOATS, _FLOATS, _INT))
 def _transform_panel(weight, start, steps, C, O, depth, panel, block, taps, values, values_start):
-    """The weights of one panel and one block, transformed; the number of input channels in the block."""
+    """The weights of one panel and one block, transformed."""
     used = min(depth, C - block * depth)
     corner = start + block * depth * steps[1] + panel * COLUMNS * steps[2]
     _transform_weights(weight, corner, steps, used, min(COLUMNS, O - panel * COLUMNS), taps, values, values_start)
-    return used
 
 
 @parallel_jit
@@ -290,27 +293,14 @@ def _transform_all_weights(weight, start, steps, C, O, depth, weights, taps):
             _transform_panel(weight, start, steps, C, O, depth, panel, block, taps[thread], weights, at)
 
 
-@jit
-def _panels(
-    values, C, depth, step, first, count, start_panel, stop_panel, weight, weight_start, steps, weights, taps,
-    one_tap, shape, bias, y, sums, zeros, edge,
-):  # fmt: skip
-    """Some panels of a group's outputs. weights hold all panels, or, with room for one, each is made when needed."""
-    O, blocks, block_size = shape[2], (C + depth - 1) // depth, _PLACES * depth * COLUMNS
-    ready = weights.size > block_size
-    for panel in range(start_panel, stop_panel):
-        for block in range(blocks):
-            used, at = min(depth, C - block * depth), (panel * blocks + block) * block_size if ready else 0
-            if not ready:
-                _transform_panel(weight, weight_start, steps, C, O, depth, panel, block, taps, weights, 0)
-            for place in range(_PLACES):
-                a, c = (block * _PLACES + place) * step * depth, place * step * COLUMNS
-                b = weights[at + place * used * COLUMNS : at + (place + 1) * used * COLUMNS]
-                begin, i, row = (zeros, 0, 0) if block == 0 else (sums, c, COLUMNS)
-                multiply_add(
-                    values, a, depth, one_tap, 1, used, count, b, COLUMNS, begin, i, row, sums, c, COLUMNS
-                )  # fmt: skip
-        _transform_outputs(sums, step, shape, first, count, panel * COLUMNS, bias, y, edge)
+@jit(types.void(_FLOATS, *[_INT] * 5, _FLOATS, _INT, _INTS, _FLOATS, _FLOATS))
+def _multiply(values, block, depth, used, step, count, weights, start, one_tap, zeros, sums):
+    """sums (+)= V times the transformed weights of a panel, at all 36 places, for one block of input channels."""
+    for place in range(_PLACES):
+        a, c = (block * _PLACES + place) * step * depth, place * step * COLUMNS
+        b = weights[start + place * used * COLUMNS : start + (place + 1) * used * COLUMNS]
+        begin, i, row = (zeros, 0, 0) if block == 0 else (sums, c, COLUMNS)
+        multiply_add(values, a, depth, one_tap, 1, used, count, b, COLUMNS, begin, i, row, sums, c, COLUMNS)
 
 
 @parallel_jit
@@ -318,17 +308,19 @@ def _narrow(
     x, x_shape, padding, depth, step, weights, one_tap, shape, bias, y, tiles, groups, values, sums, zeros, edges
 ):
     """The weights are transformed once, and every thread takes some of the groups."""
-    C, panels, threads = x_shape[2], (shape[2] + COLUMNS - 1) // COLUMNS, edges.shape[0]
+    C, O, threads = x_shape[2], shape[2], edges.shape[0]
+    blocks, panels = (C + depth - 1) // depth, (O + COLUMNS - 1) // COLUMNS
     for thread in prange(threads):
         v, m, edge = values[thread], sums[thread], edges[thread]
         for group in range(groups * thread // threads, groups * (thread + 1) // threads):
             first = tiles * group // groups
             count = tiles * (group + 1) // groups - first
             _transform_inputs(x, x_shape, shape, padding, first, 0, count, depth, step, v, edge)
-            _panels(
-                v, C, depth, step, first, count, 0, panels, weights, 0, (0, 0, 0), weights, edge, one_tap, shape,
-                bias, y, m, zeros, edge,
-            )  # fmt: skip
+            for panel in range(panels):
+                for block in range(blocks):
+                    used, at = min(depth, C - block * depth), (panel * blocks + block) * _PLACES * depth * COLUMNS
+                    _multiply(v, block, depth, used, step, count, weights, at, one_tap, zeros, m)
+                _transform_outputs(m, step, shape, first, count, panel * COLUMNS, bias, y, edge)
 
 
 @parallel_jit
@@ -336,8 +328,9 @@ def _wide(
     x, x_shape, padding, depth, step, weight, weight_start, steps, weights, taps, one_tap, shape, bias, y, tiles,
     groups, values, sums, zeros, edges,
 ):  # fmt: skip
-    """One group after the other, the threads share its tiles and then its panels."""
-    C, panels, threads = x_shape[2], (shape[2] + COLUMNS - 1) // COLUMNS, edges.shape[0]
+    """One group after the other, the threads share its tiles and then its panels, making their weights."""
+    C, O, threads = x_shape[2], shape[2], edges.shape[0]
+    blocks, panels = (C + depth - 1) // depth, (O + COLUMNS - 1) // COLUMNS
     for group in range(groups):
         first = tiles * group // groups
         count = tiles * (group + 1) // groups - first
@@ -345,11 +338,15 @@ def _wide(
             start, stop = count * thread // threads, count * (thread + 1) // threads
             _transform_inputs(x, x_shape, shape, padding, first, start, stop, depth, step, values, edges[thread])
         for thread in prange(threads):
-            start, stop = panels * thread // threads, panels * (thread + 1) // threads
-            _panels(
-                values, C, depth, step, first, count, start, stop, weight, weight_start, steps, weights[thread],
-                taps[thread], one_tap, shape, bias, y, sums[thread], zeros, edges[thread],
-            )  # fmt: skip
+            own, m = weights[thread], sums[thread]
+            for panel in range(panels * thread // threads, panels * (thread + 1) // threads):
+                for block in range(blocks):
+                    used = min(depth, C - block * depth)
+                    _transform_panel(
+                        weight, weight_start, steps, C, O, depth, panel, block, taps[thread], own, 0
+                    )  # fmt: skip
+                    _multiply(values, block, depth, used, step, count, own, 0, one_tap, zeros, m)
+                _transform_outputs(m, step, shape, first, count, panel * COLUMNS, bias, y, edges[thread])
 
 
 def _whole(count: int, size: int) -> int:
@@ -387,7 +384,7 @@ def _convolve(
             *(y.reshape(-1), tiles, groups, values, sums, zeros, edges),
         )
     else:
-        weights = scratch("Winograd weights", max(2, panels * blocks) * block_size)
+        weights = scratch("Winograd weights", panels * blocks * block_size)
         values = scratch("Winograd inputs", threads, blocks * _PLACES * step * depth)
         _transform_all_weights(weight, start, steps, C, O, depth, weights, taps)
         _narrow(
@@ -425,19 +422,14 @@ def _flat(weight: Array) -> tuple[Array, tuple[int, int, int]]:
 # The weight gradient.
 
 
-@jit
-def _add_products(values, C, depth, step, count, start_task, stop_task, gradients, one_tap, sums, zeros):
-    """sums (+)= V^T D of the tasks' panels and blocks; they begin as zeros' row, or go on where that is empty."""
-    blocks = (C + depth - 1) // depth
-    for task in range(start_task, stop_task):
-        panel, block = task // blocks, task % blocks
-        used = min(depth, C - block * depth)
-        for place in range(_PLACES):
-            a = (block * _PLACES + place) * step * depth
-            c = (task - start_task) * _PLACES * depth * COLUMNS + place * used * COLUMNS
-            b = gradients[(panel * _PLACES + place) * step * COLUMNS :]
-            begin, i, row = (zeros, 0, 0) if zeros.size else (sums, c, COLUMNS)
-            multiply_add(values, a, 1, one_tap, depth, count, used, b, COLUMNS, begin, i, row, sums, c, COLUMNS)
+@jit(types.void(_FLOATS, *[_INT] * 6, _FLOATS, _INTS, _FLOATS, _FLOATS, _INT, types.boolean))
+def _add_products(values, panel, block, depth, used, step, count, gradients, one_tap, zeros, sums, start, more):
+    """sums = V^T D at all 36 places, for one panel and one block; or added to what is there, if there is more."""
+    for place in range(_PLACES):
+        a, c = (block * _PLACES + place) * step * depth, start + place * used * COLUMNS
+        d = gradients[(panel * _PLACES + place) * step * COLUMNS :]
+        begin, i, row = (sums, c, COLUMNS) if more else (zeros, 0, 0)
+        multiply_add(values, a, 1, one_tap, depth, count, used, d, COLUMNS, begin, i, row, sums, c, COLUMNS)
 
 
 @jit
@@ -467,8 +459,10 @@ def _narrow_weight_gradient(
                 _transform_inputs(x, x_shape, shape, padding, first, 0, count, depth, step, v, edge)
                 _transform_gradients(grad, shape, first, 0, count, step, d, edge)
                 _add_bias(d, step, count, panels, bias_sums[part])
-                begin = zeros if group == start else zeros[:0]
-                _add_products(v, C, depth, step, count, 0, tasks, d, one_tap, sums[part], begin)
+                for task in range(tasks):
+                    panel, block, at = task // blocks, task % blocks, task * block_size
+                    used, more = min(depth, C - block * depth), group > start
+                    _add_products(v, panel, block, depth, used, step, count, d, one_tap, zeros, sums[part], at, more)
     for thread in prange(threads):
         for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
             panel, block = task // blocks, task % blocks
@@ -504,7 +498,9 @@ def _wide_weight_gradient(
             for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
                 panel, block = task // blocks, task % blocks
                 used, columns = min(depth, C - block * depth), min(COLUMNS, O - panel * COLUMNS)
-                _add_products(values, C, depth, step, count, task, task + 1, gradients, one_tap, own, zeros)
+                _add_products(
+                    values, panel, block, depth, used, step, count, gradients, one_tap, zeros, own, 0, False
+                )  # fmt: skip
                 at = block * depth * O + panel * COLUMNS
                 _transform_weight_gradient(own, used, columns, C, O, grad_weight, at, edge)
 
