@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -114,6 +115,13 @@ def test_info(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINISD_BACKEND", "abacus")
     result = minisd("info")
     assert result.exit_code == 0 and "unknown backend 'abacus'" in result.output
+
+
+def test_threads() -> None:
+    command = [sys.executable, "-m", "minisd", "--threads", "3", "info"]
+    said = subprocess.run(command, env=ENVIRONMENT, text=True, capture_output=True, check=True).stdout
+    assert re.search(r"^threads +3$", said, re.MULTILINE)
+    refused(minisd("--threads", 0, "info"), "--threads")
 
 
 def test_info_without_numba() -> None:

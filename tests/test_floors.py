@@ -19,6 +19,7 @@ FLOORS = {
     "minisd_kernels": 1,
     "minisd": 7,  # the package itself, the front door: nothing inside goes through it
     "minisd.autograd": 2,
+    "minisd.memory": 2,
     "minisd.pictures": 2,
     "minisd.data": 2,
     "minisd.text": 2,
@@ -48,7 +49,14 @@ FLOORS = {
 # Packages of others, and the only files or folders that may import them. NumPy stands on every floor but 0.
 PLACES = {
     "numba": {
-        "compiling.py", "direct.py", "fast_exp.py", "numba_cpu.py", "register_tile.py", "thin.py", "vectors.py",
+        "backends.py",
+        "compiling.py",
+        "direct.py",
+        "fast_exp.py",
+        "numba_cpu.py",
+        "register_tile.py",
+        "thin.py",
+        "vectors.py",
         "winograd.py",
     },  # fmt: skip
     "llvmlite": {"fast_exp.py", "register_tile.py", "vectors.py"},

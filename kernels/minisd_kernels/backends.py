@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -23,6 +24,7 @@ FILES = {"numpy": "numpy_ref", "numba": "numba_cpu", "cupy": "cupy_gpu"}
 _INSTALL = {"numba": "pip install numba", "cupy": "pip install cupy-cuda13x"}
 _chosen: str | None = None
 _winograd = True
+_THREADS = "NUMBA_NUM_THREADS"
 
 
 class BackendUnavailable(RuntimeError):
@@ -76,6 +78,39 @@ def use_backend(backend: str) -> Iterator[None]:
         yield
     finally:
         _chosen = before
+
+
+@contextmanager
+def use_threads(count: int) -> Iterator[None]:
+    """Run the block's kernels on `count` threads; the results are the same on any number.
+
+    Numba starts its threads once, at the first kernel: later the number can only be lowered.
+
+    Raises:
+        ValueError: `count` is not positive, or Numba has started with fewer.
+    """
+    if count < 1:
+        raise ValueError(f"threads: wanted 1 or more, got {count}")
+    if "numba" not in sys.modules:
+        before = os.environ.get(_THREADS)
+        os.environ[_THREADS] = str(count)
+        try:
+            yield
+        finally:
+            if "numba" not in sys.modules:
+                os.environ.pop(_THREADS) if before is None else os.environ.update({_THREADS: before})
+        return
+    import numba
+
+    running: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined, unused-ignore]
+    if count > running:
+        raise ValueError(f"threads: Numba runs {running} already, and can take fewer but not {count}; set {_THREADS}")
+    set_before = numba.get_num_threads()
+    numba.set_num_threads(count)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(set_before)
 
 
 def winograd_allowed() -> bool:

@@ -13,7 +13,7 @@ import click
 from minisd_kernels import backends
 
 from minisd import __version__
-from minisd.cli.options import Failure
+from minisd.cli.options import POSITIVE, Failure
 
 # The file of each command, and the command's name in it.
 COMMANDS = {
@@ -82,8 +82,11 @@ def _message_for_the_user(error: Exception) -> str | None:
 @click.group(cls=Commands)
 @click.version_option(__version__, prog_name="minisd")
 @click.option("--backend", type=click.Choice(list(backends.FILES)), help="What computes. [default: numba]")
+@click.option("--threads", type=POSITIVE, help="How many threads the kernels take. [default: one a core]")
 @click.pass_context
-def main(ctx: click.Context, backend: str | None) -> None:
+def main(ctx: click.Context, backend: str | None, threads: int | None) -> None:
     """Stable Diffusion from scratch in NumPy: a sentence becomes a picture."""
+    if threads is not None:
+        ctx.with_resource(backends.use_threads(threads))
     if backend is not None:
         ctx.with_resource(backends.use_backend(backend))

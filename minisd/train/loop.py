@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from minisd.autograd import Array, Tensor
+from minisd.memory import keep_freed_memory
 from minisd.nn import Module
 from minisd.optim import EMA, AdamW, warmup_cosine
 
@@ -73,6 +74,7 @@ class Fit:
     """
 
     def __init__(self, task: Task, *, seed: int, steps: int | None = None) -> None:
+        keep_freed_memory()  # every step makes and frees the same arrays
         self.task, self.seed, self.steps = task, seed, steps
         self.optimizer = AdamW(task.module, weight_decay=task.recipe.weight_decay)
         self.ema = EMA(task.module, task.recipe.ema_decay)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from minisd.autograd import Function
+from minisd.memory import page_faults
 from minisd.optim import EMA, AdamW
 from minisd.train.loop import Fit
 
@@ -40,10 +41,12 @@ class Profile:
     Attributes:
         steps: how many were watched.
         seconds: how long they took in all.
+        faults: the page faults in them: memory that was new to the process.
     """
 
     steps: int = 0
     seconds: float = 0.0
+    faults: int = 0
     _times: dict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
     _calls: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -75,9 +78,10 @@ class Profile:
 
     def _counted(self, method: Callable[..., None]) -> Callable[..., None]:
         def counted(fit: Fit) -> None:
-            started = time.perf_counter()
+            started, faults = time.perf_counter(), page_faults() or 0
             method(fit)
             self.seconds += time.perf_counter() - started
+            self.faults += (page_faults() or 0) - faults
             self.steps += 1
 
         return counted
@@ -103,6 +107,7 @@ class Profile:
             each = [f"{1000 * seconds / self.steps:.2f}" for seconds in (share.forward, share.backward)]
             part = f"{100 * share.seconds / self.seconds:.1f}%"
             lines.append(f"  {share.operation:<22}{share.calls / self.steps:>8.4g}{each[0]:>10}{each[1]:>10}{part:>8}")
+        lines.append(f"  {self.faults / self.steps:,.0f} page faults a step")
         return "\n".join(lines)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minisd import checkpoint, plots
+from minisd.memory import peak_memory
 from minisd.models.clip import CLIP, CLIPConfig
 from minisd.models.unet import UNet, UNetConfig
 from minisd.models.vae import VAE, VAEConfig, scale_factor
@@ -145,6 +146,8 @@ class Run:
             if self._profiles:
                 say("\n\n".join(profile.table(network) for network, profile in self._profiles.items()))
                 plots.save_profile(self.folder / "profile.png", self._profiles)
+            if (peak := peak_memory()) is not None:
+                say(f"at most {peak / 1e6:.0f} MB of memory were in use")
             return self.folder
 
     def _rng(self, network: str) -> np.random.Generator:

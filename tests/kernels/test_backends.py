@@ -111,6 +111,31 @@ class FakeOnDevice:
 FakeOnDevice.__module__ = "cupy._core.core"
 
 
+def test_fewer_threads_inside_the_block_and_as_many_as_before_after_it() -> None:
+    import numba
+
+    before = numba.get_num_threads()
+    with backends.use_threads(1):
+        assert numba.get_num_threads() == 1
+    assert numba.get_num_threads() == before
+    for wrong in (0, -1, numba.config.NUMBA_NUM_THREADS + 1):
+        with pytest.raises(ValueError, match="threads"), backends.use_threads(wrong):
+            pass
+
+
+def test_before_numba_starts_the_number_of_its_threads_is_set() -> None:
+    code = """
+from minisd_kernels import backends, silu
+import numpy as np
+with backends.use_threads(3):
+    silu.forward(np.ones(4, np.float32))
+    import numba
+    print(numba.config.NUMBA_NUM_THREADS, numba.get_num_threads())
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["3", "3"]
+
+
 def test_an_array_on_a_gpu_never_runs_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     hide(monkeypatch, "cupy")
     for choice in ("numpy", "numba"):

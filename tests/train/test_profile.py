@@ -45,7 +45,8 @@ def test_the_times_add_up(digits: DigitSet) -> None:
     assert longest == sorted(longest, reverse=True)
     lines = profile.table("judge").splitlines()
     assert lines[0].startswith("judge: ") and lines[0].endswith(" ms a step, mean of 1")
-    assert lines[-1].startswith("  rest: Python, batches") and max(map(len, lines)) < 80
+    assert lines[-2].startswith("  rest: Python, batches") and max(map(len, lines)) < 80
+    assert lines[-1] == f"  {profile.faults:,} page faults a step"
 
 
 def test_watching_changes_nothing_and_ends(digits: DigitSet) -> None:
