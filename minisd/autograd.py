@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from minisd_kernels import add
 
 Array = Any  # a NumPy array, or one that behaves like it (CuPy)
 
@@ -128,9 +129,9 @@ class Tensor:
                 if key not in grads:
                     grads[key] = part
                 elif key in summed:
-                    grads[key] += part
+                    add.into(grads[key], part)
                 else:
-                    grads[key] = grads[key] + part
+                    grads[key] = add.forward(grads[key], part)
                     summed.add(key)
 
     # Arithmetic: each operator is one Function below.
@@ -286,7 +287,7 @@ def unbroadcast(grad: Array, shape: Sequence[int]) -> Array:
 class Add(Function):
     def forward(self, a: Array, b: Array) -> Array:
         self.shapes = a.shape, b.shape
-        return a + b
+        return add.forward(a, b) if (a.shape, a.dtype) == (b.shape, b.dtype) else a + b
 
     def backward(self, grad: Array) -> tuple[Array, Array]:
         return unbroadcast(grad, self.shapes[0]), unbroadcast(grad, self.shapes[1])

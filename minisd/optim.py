@@ -49,16 +49,15 @@ class AdamW:
         grad = np.concatenate(
             [(np.zeros_like(p.data) if p.grad is None else p.grad).reshape(-1) for p in self.parameters]
         )
-        norm = math.sqrt(float(np.square(grad).sum()))
+        norm = math.sqrt(adam.squared_length(grad))
         if not math.isfinite(norm):
             return norm
-        if norm > largest_norm:
-            grad *= grad.dtype.type(largest_norm / norm)
         self.steps += 1
         beta1, beta2 = self.betas
         adam.step(
             self.weights, grad, self.m, self.v,
             step=self.steps, lr=lr, beta1=beta1, beta2=beta2, eps=self.eps, weight_decay=self.weight_decay,
+            grad_scale=min(1.0, largest_norm / norm) if norm else 1.0,
         )  # fmt: skip
         for parameter in self.parameters:
             parameter.grad = None
@@ -88,7 +87,7 @@ class EMA:
     def update(self) -> None:
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        self.average += self.average.dtype.type(1 - decay) * (self.weights - self.average)
+        adam.average(self.average, self.weights, 1 - decay)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:

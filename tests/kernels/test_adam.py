@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minisd_kernels import adam
 from minisd_kernels.adam import numba_cpu, numpy_ref
+from minisd_kernels.backends import use_backend
 from minisd_kernels.shapes import ShapeError
-from strategies import Array, Arrays, contiguous_arrays, each_backend, few, run
+from strategies import Array, Arrays, contiguous_arrays, each_backend, few, on_one_thread, run
 
 
 @each_backend
@@ -43,10 +44,47 @@ def test_the_plain_loop_is_the_fast_one() -> None:
     results = []
     for step in (numba_cpu.plain_step, numba_cpu.step, numpy_ref.step):
         buffers = param.copy(), grad, m.copy(), v.copy()
-        step(*buffers, 1e-2, 1.5, 0.9, 0.99, 1e-6, 1e-3)
+        step(*buffers, 1e-2, 1.5, 0.9, 0.99, 1e-6, 1e-3, 0.5)
         results.append(np.stack(buffers))
     np.testing.assert_allclose(results[1], results[0], **make.tolerance)
     np.testing.assert_allclose(results[1], results[2], **make.tolerance)
+
+
+@each_backend
+@given(contiguous_arrays, st.integers(1, 40), st.sampled_from([0.25, 3.0]))
+@few
+def test_a_scaled_gradient_counts_so_many_times(backend: str, make: Arrays, N: int, scale: float) -> None:
+    start, grad = make(N), make(N)
+
+    def train(param: Array, m: Array, v: Array, grad: Array, **options: float) -> Array:
+        adam.step(param, grad, m, v, step=1, lr=0.1, eps=1e-2, **options)
+        return param
+
+    zeros = np.zeros_like(start)
+    got = run(backend, train, start.copy(), zeros.copy(), zeros.copy(), grad, grad_scale=scale)
+    want = run(backend, train, start.copy(), zeros.copy(), zeros.copy(), start.dtype.type(scale) * grad)
+    np.testing.assert_allclose(got, want, **make.tolerance)
+
+
+@each_backend
+@given(contiguous_arrays, st.sampled_from([1, 7, 255, 256, 257, 5000]))
+@few
+def test_length_and_average_are_the_formulas(backend: str, make: Arrays, N: int) -> None:
+    grad, mean = make(N), make(N)
+    exact = float((grad.astype(float) ** 2).sum())
+    assert run(backend, adam.squared_length, grad) == pytest.approx(exact, rel=1e-6)
+    if backend != "cupy":
+        moved = mean.copy()
+        run(backend, adam.average, moved, grad, 0.25)
+        np.testing.assert_allclose(moved, 0.75 * mean + 0.25 * grad, **make.tolerance)
+
+
+def test_the_length_is_the_same_on_any_number_of_threads() -> None:
+    grad = Arrays(0, np.float32)(10_001)
+    with use_backend("numba"):
+        assert on_one_thread(lambda: adam.squared_length(grad)) == adam.squared_length(grad)
+        grad[7] = np.inf
+        assert adam.squared_length(grad) == np.inf
 
 
 def test_wrong_arguments_are_explained() -> None:
