@@ -5,8 +5,10 @@ once, a function such as exp), a kernel says so: it loads vectors, computes with
 
     v = load(x, start)                      x[start], ..., x[start + LANES - 1]
     store(y, start, gamma * (v - mean))     + - * / between vectors, or between a vector and a float32
+    total(maximum(v, w))                    maximum, minimum; the sum of the lanes
+    where((v >= w) | (v == 0), v, w)        >= == != give a yes or no for each lane
 
-For Numba kernels only. Nothing here checks bounds.
+fast_exp.py has exp and sigmoid of vectors. For Numba kernels only. Nothing here checks bounds.
 """
 
 from __future__ import annotations
@@ -47,12 +49,29 @@ vector_type = VectorType()
 llvm_vector = ir.VectorType(ir.FloatType(), LANES)
 _llvm_mask = ir.VectorType(ir.IntType(1), LANES)
 _llvm_integers = ir.VectorType(ir.IntType(32), LANES)
+_llvm_bytes = ir.VectorType(ir.IntType(8), LANES)
 
 
 @register_model(VectorType)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
         super().__init__(dmm, fe_type, llvm_vector)
+
+
+class MaskType(types.Type):
+    """Numba's type of a yes or no for each lane."""
+
+    def __init__(self) -> None:
+        super().__init__(name=f"boolx{LANES}")
+
+
+mask_type = MaskType()
+
+
+@register_model(MaskType)
+class _MaskModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        super().__init__(dmm, fe_type, _llvm_mask)
 
 
 def splat(builder: Any, number: Any) -> Any:
@@ -108,13 +127,22 @@ def load(typingctx: Any, array: Any, start: Any) -> Any:
 
 @_intrinsic
 def load_some(typingctx: Any, array: Any, start: Any, count: Any) -> Any:
-    """The first `count` lanes from array[start ...], zeros in the others."""
+    """The first `count` lanes, or all if it is larger, from array[start ...], zeros in the others."""
     if not is_float32_array(array):
         return None
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         pointer = place(context, builder, sig.args[0], *args[:2])
-        return masked_load(builder, pointer, first_lanes(builder, args[2]))
+        enough = builder.icmp_signed(">=", args[2], ir.Constant(args[2].type, LANES))
+        with builder.if_else(enough) as (whole, cut):
+            with whole:
+                all_lanes, whole_block = builder.load(pointer, align=4), builder.block
+            with cut:
+                some_lanes, cut_block = masked_load(builder, pointer, first_lanes(builder, args[2])), builder.block
+        value = builder.phi(llvm_vector)
+        value.add_incoming(all_lanes, whole_block)
+        value.add_incoming(some_lanes, cut_block)
+        return value
 
     return vector_type(array, types.intp, types.intp), code
 
@@ -134,13 +162,74 @@ def store(typingctx: Any, array: Any, start: Any, value: Any) -> Any:
 
 @_intrinsic
 def store_some(typingctx: Any, array: Any, start: Any, value: Any, count: Any) -> Any:
-    """array[start : start + count] = the first `count` lanes."""
+    """array[start : start + count] = the first `count` lanes, or all if it is larger."""
     if not is_float32_array(array):
         return None
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         pointer = place(context, builder, sig.args[0], *args[:2])
-        masked_store(builder, args[2], pointer, first_lanes(builder, args[3]))
+        enough = builder.icmp_signed(">=", args[3], ir.Constant(args[3].type, LANES))
+        with builder.if_else(enough) as (whole, cut):
+            with whole:
+                builder.store(args[2], pointer, align=4)
+            with cut:
+                masked_store(builder, args[2], pointer, first_lanes(builder, args[3]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector_type, types.intp), code
+
+
+@_intrinsic
+def add_to(typingctx: Any, sums: Any, start: Any, value: Any) -> Any:
+    """sums[start : start + LANES] += value, in a flat float64 array: what long sums are kept in."""
+    if not isinstance(sums, types.Array) or sums.dtype != types.float64:
+        return None
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        wide = ir.VectorType(ir.DoubleType(), LANES)
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        pointer = builder.bitcast(builder.gep(data, [args[1]]), wide.as_pointer())
+        added = builder.fadd(builder.load(pointer, align=8), builder.fpext(args[2], wide))
+        builder.store(added, pointer, align=8)
+        return context.get_dummy_value()
+
+    return types.void(sums, types.intp, vector_type), code
+
+
+def _bytes(context: Any, builder: Any, array_type: Any, args: Any) -> Any:
+    """LLVM code: where LANES bytes from array[start] lie, which lanes are below count, and their type's name."""
+    data = context.make_array(array_type)(context, builder, args[0]).data
+    pointer = builder.bitcast(builder.gep(data, [args[1]]), _llvm_bytes.as_pointer())
+    return pointer, first_lanes(builder, args[-1]), f"v{LANES}i8.p0"
+
+
+@_intrinsic
+def load_bytes(typingctx: Any, array: Any, start: Any, count: Any) -> Any:
+    """The first `count` lanes, as float32, from a flat uint8 array, zeros in the others."""
+    if not isinstance(array, types.Array) or array.dtype != types.uint8:
+        return None
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer, mask, name = _bytes(context, builder, sig.args[0], args)
+        kind = ir.FunctionType(_llvm_bytes, [pointer.type, ir.IntType(32), _llvm_mask, _llvm_bytes])
+        load = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.{name}")
+        loaded = builder.call(load, [pointer, ir.Constant(ir.IntType(32), 1), mask, ir.Constant(_llvm_bytes, None)])
+        return builder.uitofp(loaded, llvm_vector)
+
+    return vector_type(array, types.intp, types.intp), code
+
+
+@_intrinsic
+def store_bytes(typingctx: Any, array: Any, start: Any, value: Any, count: Any) -> Any:
+    """array[start : start + count] = the first `count` lanes, whole numbers from 0 to 255, in a flat uint8 array."""
+    if not isinstance(array, types.Array) or array.dtype != types.uint8:
+        return None
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer, mask, name = _bytes(context, builder, sig.args[0], args)
+        kind = ir.FunctionType(ir.VoidType(), [_llvm_bytes, pointer.type, ir.IntType(32), _llvm_mask])
+        store = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.{name}")
+        builder.call(store, [builder.fptoui(args[2], _llvm_bytes), pointer, ir.Constant(ir.IntType(32), 1), mask])
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector_type, types.intp), code
@@ -156,31 +245,119 @@ def broadcast(typingctx: Any, number: Any) -> Any:
     return vector_type(types.float32), code
 
 
-class _Arithmetic(AbstractTemplate):
-    def generic(self, args: Any, kws: Any) -> Any:
-        numbers = (vector_type, types.float32)
-        if len(args) == 2 and vector_type in args and all(arg in numbers for arg in args):
-            return signature(vector_type, *args)
-        return None
+def _vectors(builder: Any, kinds: Any, values: Any) -> list[Any]:
+    """Vectors as they are, a number in every lane of one."""
+    return [value if kind == vector_type else splat(builder, value) for value, kind in zip(values, kinds, strict=True)]
 
 
-def _define(operation: Any, instruction: str) -> None:
-    infer_global(operation)(type(f"_{instruction}", (_Arithmetic,), {"key": operation}))
+def _define(operation: Any, result: Any, instruction: Any) -> None:
+    """Make `operation`, of vectors or of a vector and a number, the LLVM instruction."""
+
+    class Template(AbstractTemplate):
+        key = operation
+
+        def generic(self, args: Any, kws: Any) -> Any:
+            numbers = (vector_type, types.float32)
+            if len(args) == 2 and vector_type in args and all(arg in numbers for arg in args):
+                return signature(result, *args)
+            return None
+
+    infer_global(operation)(Template)
 
     def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        left, right = (
-            value if kind == vector_type else splat(builder, value) for value, kind in zip(args, sig.args, strict=True)
-        )
-        return getattr(builder, instruction)(left, right, flags=("contract", "nsz"))
+        return instruction(builder, *_vectors(builder, sig.args, args))
 
     for kinds in ((vector_type, vector_type), (vector_type, types.float32), (types.float32, vector_type)):
         lower_builtin(operation, *kinds)(code)
 
 
-_define(operator.add, "fadd")
-_define(operator.sub, "fsub")
-_define(operator.mul, "fmul")
-_define(operator.truediv, "fdiv")
+_FLAGS = ("contract", "nsz")
+_define(operator.add, vector_type, lambda builder, a, b: builder.fadd(a, b, flags=_FLAGS))
+_define(operator.sub, vector_type, lambda builder, a, b: builder.fsub(a, b, flags=_FLAGS))
+_define(operator.mul, vector_type, lambda builder, a, b: builder.fmul(a, b, flags=_FLAGS))
+_define(operator.truediv, vector_type, lambda builder, a, b: builder.fdiv(a, b, flags=_FLAGS))
+_define(operator.ge, mask_type, lambda builder, a, b: builder.fcmp_ordered(">=", a, b))
+_define(operator.eq, mask_type, lambda builder, a, b: builder.fcmp_ordered("==", a, b))
+_define(operator.ne, mask_type, lambda builder, a, b: builder.fcmp_unordered("!=", a, b))
+
+
+@infer_global(operator.or_)
+class _Or(AbstractTemplate):
+    def generic(self, args: Any, kws: Any) -> Any:
+        return signature(mask_type, *args) if args == (mask_type, mask_type) else None
+
+
+@lower_builtin(operator.or_, mask_type, mask_type)
+def _either(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.or_(*args)
+
+
+@_intrinsic
+def where(typingctx: Any, mask: Any, a: Any, b: Any) -> Any:
+    """In each lane a if the mask says yes, else b; vectors or float32."""
+    numbers = (vector_type, types.float32)
+    if mask != mask_type or a not in numbers or b not in numbers:
+        return None
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.select(args[0], *_vectors(builder, sig.args[1:], args[1:]))
+
+    return vector_type(mask, a, b), code
+
+
+@infer_global(operator.neg)
+class _Negation(AbstractTemplate):
+    def generic(self, args: Any, kws: Any) -> Any:
+        return signature(vector_type, *args) if args == (vector_type,) else None
+
+
+@lower_builtin(operator.neg, vector_type)
+def _negate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.fneg(args[0])
+
+
+def _choose(comparison: str, a: Any, b: Any) -> Any:
+    """The typed code of `a if a comparison b else b`, for float32 numbers, vectors, or one of each."""
+    kinds = (vector_type, types.float32)
+    if a not in kinds or b not in kinds:
+        return None
+    kind = vector_type if vector_type in (a, b) else types.float32
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        left, right = args if kind == types.float32 else _vectors(builder, sig.args, args)
+        return builder.select(builder.fcmp_ordered(comparison, left, right), left, right)
+
+    return kind(a, b), code
+
+
+@_intrinsic
+def maximum(typingctx: Any, a: Any, b: Any) -> Any:
+    """The larger in each lane, or of two float32; b where one of them is NaN."""
+    return _choose(">", a, b)
+
+
+@_intrinsic
+def minimum(typingctx: Any, a: Any, b: Any) -> Any:
+    """The smaller in each lane, or of two float32; b where one of them is NaN."""
+    return _choose("<", a, b)
+
+
+@_intrinsic
+def total(typingctx: Any, vector: Any) -> Any:
+    """The sum of the lanes: of the two halves, again and again."""
+    if vector != vector_type:
+        return None
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        (value,) = args
+        half = LANES // 2
+        while half:
+            upper = ir.Constant(_llvm_integers, [(lane + half) % LANES for lane in range(LANES)])
+            value = builder.fadd(value, builder.shuffle_vector(value, value, upper))
+            half //= 2
+        return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
+
+    return types.float32(vector_type), code
 
 
 @_literal_intrinsic

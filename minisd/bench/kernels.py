@@ -15,13 +15,13 @@ from minisd_kernels import (
     backends,
     conv2d,
     conv_transpose2d,
+    group_norm,
     layer_norm,
     linear,
     max_pool2d,
 )
 
-from minisd import ops
-from minisd.autograd import Array, Tensor
+from minisd.autograd import Array
 from minisd.bench.case import Arrays, Candidate, Case, Work
 
 # Sums of thousands of products in another order differ in the last of float32's seven digits.
@@ -153,12 +153,9 @@ def _up_convolution(*, backward: bool) -> Work:
 def _group_norm_silu(shape: tuple[int, ...], groups: int) -> Work:
     x, gamma, beta, grad = _normal(*shape), 1 + _normal(shape[-1], scale=0.1), _normal(shape[-1]), _normal(*shape)
 
-    # Two operations that the networks never part: they are called as a network calls them.
-    def run() -> tuple[Array | None, ...]:
-        leaves = [Tensor(array, requires_grad=True) for array in (x, gamma, beta)]
-        y = ops.silu(ops.group_norm(*leaves, groups=groups))
-        y.backward(grad)
-        return y.data, *(leaf.grad for leaf in leaves)
+    def run() -> tuple[Array, ...]:
+        y, mean, rstd = group_norm.forward(x, gamma, beta, groups=groups, silu=True)
+        return y, *group_norm.backward(grad, x, gamma, beta, mean, rstd, groups=groups, silu=True)
 
     # An element: mean 1, variance 3, norm and affine 4, SiLU 4; back: SiLU's slope 6, two sums 4, grad_x 6.
     return Work(

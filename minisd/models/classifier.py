@@ -40,6 +40,6 @@ class Classifier(Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, 10) and features (B, features) of pictures (B, 28, 28, 1) in [-1, 1]."""
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            x = ops.max_pool2d(ops.silu(norm(convolution(x))), window=2)  # 28 -> 14 -> 7 -> 3
+            x = ops.max_pool2d(norm(convolution(x), silu=True), window=2)  # 28 -> 14 -> 7 -> 3
         features = ops.silu(self.to_features(x.reshape(x.shape[0], -1)))
         return self.to_logits(features), features

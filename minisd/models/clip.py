@@ -98,9 +98,9 @@ class ImageEncoder(Module):
         self.projection = Linear(16 * quarter, config.embedding_width, rng=rng, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = ops.silu(self.norm_1(self.conv_1(x)))
-        x = ops.silu(self.norm_2(self.conv_2(x)))
-        x = ops.silu(self.norm_3(self.conv_3(x)))
+        x = self.norm_1(self.conv_1(x), silu=True)
+        x = self.norm_2(self.conv_2(x), silu=True)
+        x = self.norm_3(self.conv_3(x), silu=True)
         return self.projection(x.reshape(x.shape[0], -1))
 
 

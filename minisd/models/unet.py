@@ -118,7 +118,7 @@ class UNet(Module):
             if level > 0:
                 x = self.upsamplers[level - 1](ops.upsample2d(x, 2))
 
-        return self.conv_out(ops.silu(self.norm_out(x)))
+        return self.conv_out(self.norm_out(x, silu=True))
 
 
 def time_embedding(t: Array, width: int) -> Array:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minisd import ops
 from minisd.autograd import Array, Tensor
 from minisd.nn import Conv2d, ConvTranspose2d, GroupNorm, Module, ResidualBlock
 
@@ -79,7 +78,7 @@ class VAE(Module):
             raise ValueError(f"VAE: {H} x {W} is not a multiple of 4; nearest: {nearest[0]} x {nearest[1]}")
         for layer in self.encoder:
             x = layer(x)
-        moments: Tensor = self.to_moments(ops.silu(self.encoder_norm(x)))
+        moments: Tensor = self.to_moments(self.encoder_norm(x, silu=True))
         z = self.config.latent_channels
         return moments[..., :z], moments[..., z:]
 
@@ -88,7 +87,7 @@ class VAE(Module):
         x = z
         for layer in self.decoder:
             x = layer(x)
-        return self.to_image(ops.silu(self.decoder_norm(x)))
+        return self.to_image(self.decoder_norm(x, silu=True))
 
     def forward(self, x: Tensor, noise: Array) -> tuple[Tensor, Tensor, Tensor]:
         """Encode, draw z with `noise` ~ N(0, 1), decode; returns the picture, mean and log-variance."""

@@ -54,7 +54,7 @@ class ConvTranspose2d(Module):
 
 
 class GroupNorm(Module):
-    """Group normalisation with a scale and a shift per channel."""
+    """Group normalisation with a scale and a shift per channel, and SiLU behind it where the network asks for it."""
 
     def __init__(self, groups: int, channels: int) -> None:
         if channels % groups:
@@ -62,8 +62,8 @@ class GroupNorm(Module):
         self.gamma, self.beta = Parameter(np.ones(channels, np.float32)), zeros(channels)
         self.groups = groups
 
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.group_norm(x, self.gamma, self.beta, groups=self.groups)
+    def forward(self, x: Tensor, *, silu: bool = False) -> Tensor:
+        return ops.group_norm(x, self.gamma, self.beta, groups=self.groups, silu=silu)
 
 
 class LayerNorm(Module):

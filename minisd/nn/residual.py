@@ -37,9 +37,9 @@ class ResidualBlock(Module):
         self.shortcut = Conv2d(inputs, outputs, 1, rng=rng) if inputs != outputs else None
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        h = self.conv_1(ops.silu(self.norm_1(x)))
+        h = self.conv_1(self.norm_1(x, silu=True))
         if self.to_shift is not None and condition is not None:
             B, C = h.shape[0], h.shape[3]
             h = h + self.to_shift(ops.silu(condition)).reshape(B, 1, 1, C)
-        h = self.conv_2(ops.silu(self.norm_2(h)))
+        h = self.conv_2(self.norm_2(h, silu=True))
         return (x if self.shortcut is None else self.shortcut(x)) + h

@@ -9,13 +9,13 @@ from minisd.autograd import Array, Function, Tensor
 
 
 class _GroupNorm(Function):
-    def forward(self, x: Array, gamma: Array, beta: Array, groups: int) -> Array:
-        y, mean, rstd = group_norm_kernel.forward(x, gamma, beta, groups=groups)
-        self.saved, self.groups = (x, gamma, mean, rstd), groups
+    def forward(self, x: Array, gamma: Array, beta: Array, groups: int, silu: bool) -> Array:
+        y, mean, rstd = group_norm_kernel.forward(x, gamma, beta, groups=groups, silu=silu)
+        self.saved, self.groups, self.silu = (x, gamma, beta, mean, rstd), groups, silu
         return y
 
     def backward(self, grad: Array) -> tuple[Array, Array, Array]:
-        return group_norm_kernel.backward(grad, *self.saved, groups=self.groups)
+        return group_norm_kernel.backward(grad, *self.saved, groups=self.groups, silu=self.silu)
 
 
 class _LayerNorm(Function):
@@ -28,9 +28,12 @@ class _LayerNorm(Function):
         return layer_norm_kernel.backward(grad, *self.saved)
 
 
-def group_norm(x: Tensor, gamma: Tensor, beta: Tensor, *, groups: int) -> Tensor:
-    """Mean 0 and variance 1 over each sample's pixels and group of channels, then gamma x + beta (Wu & He 2018)."""
-    return _GroupNorm.apply(x, gamma, beta, groups=groups)
+def group_norm(x: Tensor, gamma: Tensor, beta: Tensor, *, groups: int, silu: bool = False) -> Tensor:
+    """Mean 0 and variance 1 over each sample's pixels and group of channels, then gamma x + beta (Wu & He 2018).
+
+    With `silu` the result is SiLU(gamma x + beta), in the same passes over memory.
+    """
+    return _GroupNorm.apply(x, gamma, beta, groups=groups, silu=silu)
 
 
 def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:

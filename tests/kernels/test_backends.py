@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import pkgutil
+import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import minisd_kernels
@@ -14,6 +17,7 @@ import numpy as np
 import pytest
 from minisd_kernels import (
     adam,
+    add,
     attention,
     backends,
     conv2d,
@@ -25,6 +29,7 @@ from minisd_kernels import (
     linear,
     max_pool2d,
     relu,
+    scratch,
     silu,
     softmax,
     upsample2d,
@@ -165,8 +170,17 @@ def test_importing_starts_no_compiler_and_prints_nothing(module: str) -> None:
 
 def agree_adam(make: Arrays) -> list[Array]:
     param, grad, m, v = make(9), make(9), make(9), make(9) ** 2
-    adam.step(param, grad, m, v, step=3, lr=0.1, weight_decay=0.1)
-    return [param, m, v]
+    adam.step(param, grad, m, v, step=3, lr=0.1, weight_decay=0.1, grad_scale=0.5)
+    average = make(9)
+    adam.average(average, param, 0.3)
+    return [param, m, v, average]
+
+
+def agree_add(make: Arrays) -> list[Array]:
+    total, part = make(100, 90), make(100, 90)
+    y = add.forward(total, part)
+    add.into(total, part)
+    return [y, total, add.forward(make(3), make(3))]
 
 
 def agree_attention(make: Arrays) -> list[Array]:
@@ -176,10 +190,18 @@ def agree_attention(make: Arrays) -> list[Array]:
 
 
 def agree_conv2d(make: Arrays) -> list[Array]:
-    x, weight, bias = make(3, 9, 8, 5), make(3, 2, 5, 7), make(7)
-    y = conv2d.forward(x, weight, bias, stride=(2, 1), padding=(1, 0))
-    grad_x, *others = conv2d.backward(make(*y.shape), x, weight, stride=(2, 1), padding=(1, 0))
-    return [y, np.asarray(grad_x), *others]
+    results = []
+    # To few channels; to many, with stride and dilation; 3 x 3 of stride 1, which Winograd computes.
+    for window, C, O, options in (
+        ((3, 2), 5, 7, {"stride": (2, 1), "padding": (1, 0)}),
+        ((3, 2), 5, 37, {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 2)}),
+        ((3, 3), 19, 37, {"padding": 1}),
+    ):
+        x, weight, bias = make(3, 9, 8, C), make(*window, C, O), make(O)
+        y = conv2d.forward(x, weight, bias, **options)
+        grad_x, *others = conv2d.backward(make(*y.shape), x, weight, **options)
+        results += [y, np.asarray(grad_x), *others]
+    return results
 
 
 def agree_conv_transpose2d(make: Arrays) -> list[Array]:
@@ -200,8 +222,8 @@ def agree_gelu(make: Arrays) -> list[Array]:
 
 def agree_group_norm(make: Arrays) -> list[Array]:
     x, gamma, beta = make(2, 5, 4, 6), make(6), make(6)
-    y, mean, rstd = group_norm.forward(x, gamma, beta, groups=3)
-    return [y, mean, rstd, *group_norm.backward(make(*x.shape), x, gamma, mean, rstd, groups=3)]
+    y, mean, rstd = group_norm.forward(x, gamma, beta, groups=3, silu=True)
+    return [y, mean, rstd, *group_norm.backward(make(*x.shape), x, gamma, beta, mean, rstd, groups=3, silu=True)]
 
 
 def agree_layer_norm(make: Arrays) -> list[Array]:
@@ -263,3 +285,40 @@ def test_numpy_and_numba_agree_on_every_kernel(operation: str, dtype: type[Any])
     for reference, fast in zip(*results, strict=True):
         assert fast.dtype == reference.dtype
         np.testing.assert_allclose(fast, reference, **Arrays(0, dtype).tolerance)
+
+
+@pytest.mark.parametrize("operation", list(AGREE))
+def test_what_lies_in_scratch_memory_does_not_matter(operation: str) -> None:
+    with use_backend("numba"):
+        first = AGREE[operation](Arrays(0, np.float32))
+        for left_there in scratch._kept.arrays.values():
+            left_there.fill(np.nan)
+        for got, want in zip(AGREE[operation](Arrays(0, np.float32)), first, strict=True):
+            assert np.isfinite(got).all()
+            np.testing.assert_array_equal(got, want)
+
+
+# ---- Other processors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "features"),
+    [("haswell", "+sse4.2,+avx,+avx2,+fma,+bmi,+bmi2,+popcnt"), ("generic", "")],
+    ids=["AVX2", "no vector extensions"],
+)
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="x86-64 only")
+def test_the_kernels_compile_for_lesser_processors_too(name: str, features: str, tmp_path: Path) -> None:
+    """The vectors are 8 or 4 numbers wide there: the same test as above, compiled for such a processor."""
+    code = """
+import sys, numpy as np, pytest
+from minisd_kernels import vectors
+print(vectors.LANES)
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", sys.argv[1], "-k", "agree_on_every_kernel"]))
+"""
+    compiler = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features, "NUMBA_CACHE_DIR": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code, __file__], capture_output=True, text=True, env=os.environ | compiler
+    )
+    assert run.returncode == 0, run.stdout[-3000:]
+    assert run.stdout.startswith("8" if features else "4") and " passed" in run.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import oracles
 import pytest
@@ -10,34 +9,40 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minisd_kernels import group_norm, layer_norm
 from minisd_kernels.group_norm import numba_cpu as group_norm_numba
+from minisd_kernels.group_norm import numpy_ref as group_norm_numpy
 from minisd_kernels.layer_norm import numba_cpu as layer_norm_numba
 from minisd_kernels.shapes import ShapeError
-from strategies import Array, Arrays, arrays, each_backend, few, run
+from strategies import Array, Arrays, arrays, each_backend, few, on_one_thread, run
 
-# Spatial sizes around 8 pixels, the fast kernel's step; none at all is allowed too.
+# No spatial axis at all is allowed too.
 spatial = st.sampled_from([(), (1,), (3,), (2, 4), (3, 3)])
 groupings = st.sampled_from([(1, 1), (2, 1), (3, 3), (4, 2), (6, 3)])  # (C, groups)
 
 
 @each_backend
-@given(arrays, st.integers(1, 2), spatial, groupings)
+@given(arrays, st.integers(1, 2), spatial, groupings, st.booleans())
 @few
 def test_group_norm_is_the_loops(
-    backend: str, make: Arrays, B: int, pixels: tuple[int, ...], grouping: tuple[int, int]
+    backend: str, make: Arrays, B: int, pixels: tuple[int, ...], grouping: tuple[int, int], silu: bool
 ) -> None:
     C, groups = grouping
     x, gamma, beta = make(B, *pixels, C), make(C), make(C)
     eps = 0.1  # far from 0, so that a group of one or two numbers is not all rounding
-    y, mean, rstd = run(backend, group_norm.forward, x, gamma, beta, groups=groups, eps=eps)
+
+    def loops(x: Array, gamma: Array, beta: Array) -> Array:
+        z = oracles.group_norm(x, gamma, beta, groups, eps)
+        return oracles.silu(z) if silu else z
+
+    y, mean, rstd = run(backend, group_norm.forward, x, gamma, beta, groups=groups, silu=silu, eps=eps)
     assert y.dtype == mean.dtype == rstd.dtype == x.dtype and mean.shape == rstd.shape == (B, groups)
-    np.testing.assert_allclose(y, oracles.group_norm(x, gamma, beta, groups, eps), **make.tolerance)
+    np.testing.assert_allclose(y, loops(x, gamma, beta), **make.tolerance)
 
     grad_y = make(*x.shape)
-    gradients = run(backend, group_norm.backward, grad_y, x, gamma, mean, rstd, groups=groups)
+    gradients = run(backend, group_norm.backward, grad_y, x, gamma, beta, mean, rstd, groups=groups, silu=silu)
     wanted = (
-        oracles.gradient(lambda x: oracles.group_norm(x, gamma, beta, groups, eps), x, grad_y),
-        oracles.gradient(lambda gamma: oracles.group_norm(x, gamma, beta, groups, eps), gamma, grad_y),
-        oracles.gradient(lambda beta: oracles.group_norm(x, gamma, beta, groups, eps), beta, grad_y),
+        oracles.gradient(lambda x: loops(x, gamma, beta), x, grad_y),
+        oracles.gradient(lambda gamma: loops(x, gamma, beta), gamma, grad_y),
+        oracles.gradient(lambda beta: loops(x, gamma, beta), beta, grad_y),
     )
     for got, want in zip(gradients, wanted, strict=True):
         assert got.dtype == x.dtype
@@ -66,13 +71,13 @@ def test_layer_norm_is_the_loops(backend: str, make: Arrays, rows: tuple[int, ..
 
 
 @each_backend
-def test_an_image_of_several_pieces_is_normalised(backend: str) -> None:
+def test_a_large_image_is_normalised(backend: str) -> None:
     make = Arrays(1, np.float32)
-    x, gamma, beta = make(1, 50, 45, 4), make(4), make(4)  # 2250 pixels: two whole pieces and a part
+    x, gamma, beta = make(1, 50, 45, 4), make(4), make(4)
     y, mean, rstd = run(backend, group_norm.forward, x, gamma, beta, groups=2)
     np.testing.assert_allclose(y, oracles.group_norm(x, gamma, beta, 2), **make.tolerance)
     grad_y = make(*x.shape)
-    grad_x, grad_gamma, grad_beta = run(backend, group_norm.backward, grad_y, x, gamma, mean, rstd, groups=2)
+    grad_x, grad_gamma, grad_beta = run(backend, group_norm.backward, grad_y, x, gamma, beta, mean, rstd, groups=2)
     # Adding a constant to x or scaling it about its mean does not change y, so grad_x is orthogonal to both.
     d = (grad_y * gamma).astype(np.float64).reshape(-1, 2, 2)
     x_hat = ((x.reshape(-1, 2, 2) - mean[0][:, None]) * rstd[0][:, None]).astype(np.float64)
@@ -103,34 +108,75 @@ def test_nan_stays_in_its_image(backend: str) -> None:
     assert np.isnan(y[0]).all() and np.isfinite(y[1]).all()
 
 
-def test_one_thread_gives_the_same_bits() -> None:
+# Channels that fill vectors and that do not, groups that fill them and not: one slice of channels a picture, or many.
+each_vector_size = pytest.mark.parametrize(
+    ("B", "N", "C", "groups"),
+    [(1, 30, 64, 8), (3, 9, 33, 3), (1, 1, 17, 17), (2, 70, 80, 8), (1, 5, 128, 1), (1, 3, 300, 2)],
+)
+
+
+@each_vector_size
+@pytest.mark.parametrize("silu", [False, True])
+def test_group_norm_of_vectors_is_the_reference(
+    B: int, N: int, C: int, groups: int, silu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Arrays(6, np.float32)
+    x, gamma, beta, grad_y = make(B, N, C), make(C), make(C), make(B, N, C)
+    y, mean, rstd = group_norm_numpy.forward(x, gamma, beta, groups, 0.1, silu)
+    wanted = [y, mean, rstd, *group_norm_numpy.backward(grad_y, x, gamma, beta, mean, rstd, groups, silu)]
+
+    # Whatever is left unwritten, or read before it is written, stays NaN.
+    monkeypatch.setattr(group_norm_numba.np, "empty", lambda shape, dtype: np.full(shape, np.nan, dtype))
+
+    def fast(x: Array, grad_y: Array) -> list[Array]:
+        y, mean, rstd = group_norm_numba.forward(x, gamma, beta, groups, 0.1, silu)
+        return [y, mean, rstd, *group_norm_numba.backward(grad_y, x, gamma, beta, mean, rstd, groups, silu)]
+
+    results = fast(x, grad_y)
+    for got, want in zip(results, wanted, strict=True):
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, want, **make.tolerance)
+    for got, want in zip(on_one_thread(lambda: fast(x, grad_y)), results, strict=True):
+        np.testing.assert_array_equal(got, want)
+    # A picture's bits do not depend on its company.
+    for got, want in zip(fast(x[-1:], grad_y[-1:])[:4], results, strict=False):
+        np.testing.assert_array_equal(got[0], want[-1])
+
+
+@each_backend
+def test_huge_numbers_and_nan_pass_group_norm_and_silu(backend: str) -> None:
+    # gamma and beta put z at +-1000, where the sigmoid is 1 and 0.
+    x, gamma, beta = Arrays(7, np.float32)(2, 5, 4), np.ones(4, np.float32), np.float32([1000, -1000, 1000, -1000])
+    y, mean, rstd = run(backend, group_norm.forward, x, gamma, beta, groups=1, silu=True)
+    plain, _, _ = run(backend, group_norm.forward, x, gamma, beta, groups=1)
+    np.testing.assert_allclose(y, np.maximum(plain, 0), atol=1e-30)
+    gradients = run(backend, group_norm.backward, np.ones_like(x), x, gamma, beta, mean, rstd, groups=1, silu=True)
+    np.testing.assert_allclose(gradients[2], [10, 0, 10, 0], atol=1e-30)
+    x[0, 2, 1] = np.nan
+    y, _, _ = run(backend, group_norm.forward, x, gamma, beta, groups=1, silu=True)
+    assert np.isnan(y[0]).all() and np.isfinite(y[1]).all()
+
+
+def test_one_thread_gives_layer_norm_the_same_bits() -> None:
     make = Arrays(5, np.float32)
-    x, gamma, beta, grad_y = make(3, 1500, 6), make(6), make(6), make(3, 1500, 6)
+    x, gamma, beta, grad_y = make(1500, 6), make(6), make(6), make(1500, 6)
 
     def results() -> list[Array]:
-        group = group_norm_numba.forward(x, gamma, beta, 3, 1e-5)
-        layer = layer_norm_numba.forward(x[0], gamma, beta, 1e-5)
-        group_gradients = group_norm_numba.backward(grad_y, x, gamma, *group[1:], 3)
-        return [*group, *layer, *group_gradients, *layer_norm_numba.backward(grad_y[0], x[0], gamma, *layer[1:])]
+        y, mean, rstd = layer_norm_numba.forward(x, gamma, beta, 1e-5)
+        return [y, mean, rstd, *layer_norm_numba.backward(grad_y, x, gamma, mean, rstd)]
 
-    threads = numba.get_num_threads()
-    wanted = results()
-    try:
-        numba.set_num_threads(1)
-        alone = results()
-    finally:
-        numba.set_num_threads(threads)
-    for got, want in zip(alone, wanted, strict=True):
+    for got, want in zip(on_one_thread(results), results(), strict=True):
         np.testing.assert_array_equal(got, want)
 
 
-def test_the_plain_loops_are_the_fast_ones() -> None:
+@pytest.mark.parametrize("silu", [False, True])
+def test_the_plain_loops_are_the_fast_ones(silu: bool) -> None:
     make = Arrays(4, np.float32)
     x, gamma, beta, grad_y = make(2, 10, 6), make(6), make(6), make(2, 10, 6)
-    plain = group_norm_numba.plain_forward(x, gamma, beta, 3, 1e-5)
-    for got, want in zip(group_norm_numba.forward(x, gamma, beta, 3, 1e-5), plain, strict=True):
+    plain = group_norm_numba.plain_forward(x, gamma, beta, 3, 1e-5, silu)
+    for got, want in zip(group_norm_numba.forward(x, gamma, beta, 3, 1e-5, silu), plain, strict=True):
         np.testing.assert_allclose(got, want, **make.tolerance)
-    arguments = grad_y, x, gamma, plain[1], plain[2], 3
+    arguments = grad_y, x, gamma, beta, plain[1], plain[2], 3, silu
     for got, want in zip(
         group_norm_numba.backward(*arguments), group_norm_numba.plain_backward(*arguments), strict=True
     ):

@@ -7,9 +7,20 @@ import oracles
 import pytest
 from hypothesis import example, given
 from minisd_kernels import max_pool2d
-from minisd_kernels.max_pool2d import numba_cpu
+from minisd_kernels.max_pool2d import numba_cpu, numpy_ref
 from minisd_kernels.shapes import ShapeError
-from strategies import ASYMMETRIC, Arrays, Geometry, arrays, each_backend, few, geometries, run
+from strategies import (
+    ASYMMETRIC,
+    Array,
+    Arrays,
+    Geometry,
+    arrays,
+    each_backend,
+    few,
+    geometries,
+    on_one_thread,
+    run,
+)
 
 
 def options(geometry: Geometry) -> dict[str, tuple[int, int]]:
@@ -24,7 +35,7 @@ def test_forward_and_backward_are_the_loops(backend: str, make: Arrays, geometry
     x = make(2, *geometry.size, 3)
     y, argmax = run(backend, max_pool2d.forward, x, **options(geometry))
     wanted_y, wanted_argmax = oracles.max_pool2d(x, geometry.window, geometry.stride, geometry.padding)
-    assert y.shape == (2, *geometry.out, 3) and y.dtype == x.dtype and argmax.dtype == np.int32
+    assert y.shape == (2, *geometry.out, 3) and y.dtype == x.dtype and argmax.dtype == np.uint8
     np.testing.assert_array_equal(y, wanted_y)
     np.testing.assert_array_equal(argmax, wanted_argmax)
 
@@ -54,6 +65,50 @@ def test_what_the_floor_drops_changes_nothing(backend: str, make: Arrays, geomet
     np.testing.assert_array_equal(y, y_changed)
     grad_x = run(backend, max_pool2d.backward, np.ones_like(y), argmax, x.shape, **options(geometry))
     assert not grad_x[:, rows:].any() and not grad_x[:, :, columns:].any()
+
+
+each_vector_size = pytest.mark.parametrize("C", [1, 15, 16, 33])
+each_geometry = pytest.mark.parametrize(
+    "geometry",
+    [
+        Geometry(size=(7, 8), window=(2, 2), stride=(2, 2), padding=(0, 0)),  # a row is left over
+        Geometry(size=(6, 7), window=(2, 3), stride=(2, 3), padding=(0, 0)),  # a column is left over
+        ASYMMETRIC,
+    ],
+)
+
+
+@each_vector_size
+@each_geometry
+def test_pooling_of_vectors_is_the_reference(C: int, geometry: Geometry, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = Arrays(1, np.float32)
+    x = make(2, *geometry.size, C)
+    x[0, 1, 1:3] = np.nan
+    sizes = geometry.window, geometry.stride, geometry.padding
+    y, argmax = numpy_ref.forward(x, *sizes, geometry.out)
+    grad_y = make(*y.shape)
+    wanted = [y, argmax, numpy_ref.backward(grad_y, argmax, x.shape, *sizes)]
+
+    # Whatever is left unwritten stays as it was made.
+    monkeypatch.setattr(numba_cpu.np, "empty", lambda shape, dtype: np.full(shape, 77, dtype))
+
+    def fast() -> list[Array]:
+        y, argmax = numba_cpu.forward(x, *sizes, geometry.out)
+        return [y, argmax, numba_cpu.backward(grad_y, argmax, x.shape, *sizes)]
+
+    for got, alone, want in zip(fast(), on_one_thread(fast), wanted, strict=True):
+        assert got.dtype == want.dtype
+        np.testing.assert_allclose(got, want, rtol=1e-6)  # the gradient's sums go in another order
+        np.testing.assert_array_equal(got, alone)
+
+
+@each_backend
+def test_a_window_of_more_than_256_places(backend: str) -> None:
+    x = np.arange(300, dtype=np.float32).reshape(1, 1, 300, 1)
+    y, argmax = run(backend, max_pool2d.forward, x, window=(1, 300))
+    assert y.item() == argmax.item() == 299
+    grad_x = run(backend, max_pool2d.backward, y, argmax, x.shape, window=(1, 300))
+    assert grad_x[0, 0, :, 0].tolist() == [0] * 299 + [299]
 
 
 @each_backend

@@ -106,6 +106,10 @@ case("linear", ops.linear, normal(2, 3, 4), normal(4, 5), normal(5))
 case("linear without bias", ops.linear, normal(3, 4), normal(4, 5))
 case("embedding", lambda table: ops.embedding(table, np.array([[0, 3], [3, 1]])), normal(5, 3))
 case("group_norm", lambda x, g, b: ops.group_norm(x, g, b, groups=2), normal(2, 3, 4, 6), normal(6), normal(6))
+case(
+    "group_norm, SiLU",
+    lambda x, g, b: ops.group_norm(x, g, b, groups=2, silu=True), normal(2, 3, 4, 6), normal(6), normal(6),
+)  # fmt: skip
 case("layer_norm", ops.layer_norm, normal(2, 3, 5), normal(5), normal(5))
 case("max_pool2d", lambda x: ops.max_pool2d(x, window=(3, 2), stride=2, padding=(1, 0)), without_ties(2, 7, 6, 3))
 case("upsample2d", lambda x: ops.upsample2d(x, (2, 3)), normal(2, 3, 2, 2))

@@ -30,7 +30,8 @@ def test_every_operation_of_a_step_is_counted(digits: DigitSet) -> None:
         fit.step()
         fit.step()
     calls = {share.operation: share.calls for share in profile.shares()}
-    assert calls["Conv2d"] == calls["GroupNorm"] == calls["MaxPool2d"] == 2 * 3 and calls["SiLU"] == 2 * 4
+    assert calls["Conv2d"] == calls["GroupNorm"] == calls["MaxPool2d"] == 2 * 3
+    assert calls["SiLU"] == 2  # the others belong to the group norms
     assert calls["AdamW"] == calls["EMA"] == calls["CrossEntropy"] == profile.steps == 2
     conv = next(share for share in profile.shares() if share.operation == "Conv2d")
     assert conv.forward > 0 and conv.backward > 0

@@ -1,4 +1,5 @@
-"""AdamW on flat buffers, in place, with the gradient's length and the average of the weights (Loshchilov & Hutter 2019, algorithm 2; Kingma & Ba 2015).
+"""AdamW on flat buffers, in place (Loshchilov & Hutter 2019, algorithm 2; Kingma & Ba 2015),
+with the gradient's length and the weights' average.
 
     m <- beta1 m + (1 - beta1) grad
     v <- beta2 v + (1 - beta2) grad^2

@@ -207,7 +207,7 @@ def _taps(taps: int, r: int, stride: int, padding: int, dilation: int) -> tuple[
     >>> _taps(3, 0, 1, 1, 1)  # stride 1: all taps, turned round
     (2, -1, 3, -1, 1)
     >>> _taps(3, 0, 2, 1, 1), _taps(3, 1, 2, 1, 1)  # stride 2: even rows see the middle tap, odd rows the other two
-    ((1, -1, 1, 0, 1), (2, -2, 2, 0, 1))
+    ((1, -2, 1, 0, 1), (2, -2, 2, 0, 1))
     """
     found = [i for i in range(taps) if (r + padding - i * dilation) % stride == 0]
     if not found:

@@ -1,10 +1,12 @@
 """Group normalisation (Wu & He 2018, eq. 1-2, 7): each image's channels, in groups, get mean 0 and variance 1.
 
     x_hat = (x - mean) rstd,    rstd = 1 / sqrt(variance + eps)
-    y = gamma x_hat + beta
-    grad_x = rstd (d - mean(d) - x_hat mean(d x_hat)),    d = grad_y gamma
+    z = gamma x_hat + beta,    y = z, or SiLU(z) = z sigmoid(z)
+    grad_x = rstd (d - mean(d) - x_hat mean(d x_hat)),    d = grad_z gamma
 
-Mean and variance run over all pixels and the C / groups neighbouring channels of a group.
+Mean and variance run over all pixels and the C / groups neighbouring channels of a group. The networks that use it put
+a SiLU behind nearly every group norm. On its own that one would read and write everything once more; here it is taken
+on the way (silu=True).
 
 Shapes: x (B, *spatial, C), gamma (C,), beta (C,) -> y (B, *spatial, C), mean (B, groups), rstd (B, groups).
 
@@ -33,8 +35,10 @@ def _check(where: str, x: Any, groups: int) -> None:
         raise ShapeError(f"{where}: {C} channels do not divide into {groups} groups; choose one of {divisors}")
 
 
-def forward(x: Any, gamma: Any, beta: Any, *, groups: int, eps: float = 1e-5) -> tuple[Any, Any, Any]:
-    """Normalise every group of every image; mean and rstd are returned for backward.
+def forward(
+    x: Any, gamma: Any, beta: Any, *, groups: int, silu: bool = False, eps: float = 1e-5
+) -> tuple[Any, Any, Any]:
+    """Normalise every group of every image, and take its SiLU if asked to; mean and rstd are returned for backward.
 
     Shapes: x (B, *spatial, C), gamma (C,), beta (C,) -> y (B, *spatial, C), mean (B, groups), rstd (B, groups).
 
@@ -46,27 +50,31 @@ def forward(x: Any, gamma: Any, beta: Any, *, groups: int, eps: float = 1e-5) ->
     _check("group_norm.forward", x, groups)
     require_shape("group_norm.forward gamma", gamma, "(C,)", x.shape[-1:])
     require_shape("group_norm.forward beta", beta, "(C,)", x.shape[-1:])
-    y, mean, rstd = kernel(__name__, x).forward(x.reshape(x.shape[0], -1, x.shape[-1]), gamma, beta, groups, eps)
+    y, mean, rstd = kernel(__name__, x).forward(x.reshape(x.shape[0], -1, x.shape[-1]), gamma, beta, groups, eps, silu)
     return y.reshape(x.shape), mean, rstd
 
 
-def backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any, *, groups: int) -> tuple[Any, Any, Any]:
+def backward(
+    grad_y: Any, x: Any, gamma: Any, beta: Any, mean: Any, rstd: Any, *, groups: int, silu: bool = False
+) -> tuple[Any, Any, Any]:
     """The gradients in x, gamma and beta.
 
-    Shapes: grad_y (B, *spatial, C), x likewise, gamma (C,), mean (B, groups), rstd (B, groups)
+    Shapes: grad_y (B, *spatial, C), x likewise, gamma (C,), beta (C,), mean (B, groups), rstd (B, groups)
         -> grad_x (B, *spatial, C), grad_gamma (C,), grad_beta (C,).
 
     Raises:
         ShapeError: a shape is not as above.
         TypeError: the arrays are not all float32 or all float64.
     """
-    require_float("group_norm.backward", grad_y, x, gamma, mean, rstd)
+    require_float("group_norm.backward", grad_y, x, gamma, beta, mean, rstd)
     _check("group_norm.backward", x, groups)
     require_shape("group_norm.backward grad_y", grad_y, "(B, *spatial, C)", x.shape)
     require_shape("group_norm.backward gamma", gamma, "(C,)", x.shape[-1:])
+    require_shape("group_norm.backward beta", beta, "(C,)", x.shape[-1:])
     require_shape("group_norm.backward mean", mean, "(B, groups)", (x.shape[0], groups))
     require_shape("group_norm.backward rstd", rstd, "(B, groups)", (x.shape[0], groups))
     pixels = x.shape[0], -1, x.shape[-1]
-    gradients = kernel(__name__, x).backward(grad_y.reshape(pixels), x.reshape(pixels), gamma, mean, rstd, groups)
-    grad_x, grad_gamma, grad_beta = gradients
+    run = kernel(__name__, x).backward
+    arrays = grad_y.reshape(pixels), x.reshape(pixels), gamma, beta, mean, rstd
+    grad_x, grad_gamma, grad_beta = run(*arrays, groups, silu)
     return grad_x.reshape(x.shape), grad_gamma, grad_beta

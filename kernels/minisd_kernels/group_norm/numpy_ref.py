@@ -6,23 +6,30 @@ from typing import Any
 
 import numpy as np
 
+from minisd_kernels.silu import numpy_ref as silu_numpy
 
-def forward(x: Any, gamma: Any, beta: Any, groups: int, eps: float) -> tuple[Any, Any, Any]:
+
+def forward(x: Any, gamma: Any, beta: Any, groups: int, eps: float, silu: bool) -> tuple[Any, Any, Any]:
     B, _, C = x.shape
     grouped = x.reshape(B, -1, groups, C // groups).astype(np.float64)
     mean = grouped.mean(axis=(1, 3), keepdims=True)
     rstd = 1 / np.sqrt(grouped.var(axis=(1, 3), keepdims=True) + eps)
     y = gamma * ((grouped - mean) * rstd).reshape(x.shape) + beta
+    if silu:
+        y = silu_numpy.forward(y)
     return y.astype(x.dtype), mean.reshape(B, groups).astype(x.dtype), rstd.reshape(B, groups).astype(x.dtype)
 
 
-def backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any, groups: int) -> tuple[Any, Any, Any]:
+def backward(
+    grad_y: Any, x: Any, gamma: Any, beta: Any, mean: Any, rstd: Any, groups: int, silu: bool
+) -> tuple[Any, Any, Any]:
     B, _, C = x.shape
     grouped = B, -1, groups, C // groups
     mean, rstd = mean.reshape(B, 1, groups, 1), rstd.reshape(B, 1, groups, 1)
     x_hat = (x.reshape(grouped).astype(np.float64) - mean) * rstd
-    d = (grad_y * gamma).reshape(grouped)
+    grad_z = silu_numpy.backward(grad_y, gamma * x_hat.reshape(x.shape) + beta) if silu else grad_y
+    d = (grad_z * gamma).reshape(grouped)
     grad_x = rstd * (d - d.mean(axis=(1, 3), keepdims=True) - x_hat * (d * x_hat).mean(axis=(1, 3), keepdims=True))
-    grad_gamma = (grad_y * x_hat.reshape(x.shape)).sum(axis=(0, 1))
-    grad_beta = grad_y.sum(axis=(0, 1), dtype=np.float64)
+    grad_gamma = (grad_z * x_hat.reshape(x.shape)).sum(axis=(0, 1))
+    grad_beta = grad_z.sum(axis=(0, 1), dtype=np.float64)
     return grad_x.reshape(x.shape).astype(x.dtype), grad_gamma.astype(x.dtype), grad_beta.astype(x.dtype)

@@ -8,7 +8,7 @@ gradient to one place: argmax = i kw + j. The sizes are a convolution's (Dumouli
 
     P = floor((H + 2 ph - kh) / sh) + 1,    Q = floor((W + 2 pw - kw) / sw) + 1
 
-Shapes: x (B, H, W, C) -> y (B, P, Q, C), argmax (B, P, Q, C) int32.
+Shapes: x (B, H, W, C) -> y (B, P, Q, C), argmax (B, P, Q, C), of the smallest unsigned type.
 
 >>> import numpy as np
 >>> y, argmax = forward(np.array([[1.0, 7.0], [7.0, 3.0]]).reshape(1, 2, 2, 1), window=2)
@@ -49,8 +49,8 @@ def forward(
 ) -> tuple[Any, Any]:
     """The maximum of every window, and where in the window it stands.
 
-    Shapes: x (B, H, W, C) -> y (B, P, Q, C), argmax (B, P, Q, C) int32 in 0..kh kw - 1. The stride is the window's
-    size when not given.
+    Shapes: x (B, H, W, C) -> y (B, P, Q, C), argmax (B, P, Q, C) in 0..kh kw - 1, uint8 if that
+    fits. The stride is the window's size when not given.
 
     Raises:
         ShapeError: x is not (B, H, W, C), the window does not fit, or the padding is not smaller than the window.

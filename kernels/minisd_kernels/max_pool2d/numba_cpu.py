@@ -9,6 +9,10 @@ from numba import prange
 
 from minisd_kernels.arguments import Pair
 from minisd_kernels.compiling import contiguous, jit, parallel_jit
+from minisd_kernels.max_pool2d.numpy_ref import place_type
+from minisd_kernels.vectors import LANES, broadcast, load_bytes, load_some, store_bytes, store_some, where
+
+Shape = tuple[int, int, int, int]
 
 
 @jit
@@ -16,21 +20,21 @@ def plain_forward(x: Any, window: Pair, stride: Pair, padding: Pair, out: Pair) 
     (kh, kw), (sh, sw), (ph, pw) = window, stride, padding
     B, H, W, C = x.shape
     y = np.full((B, out[0], out[1], C), -np.inf, x.dtype)
-    argmax = np.zeros(y.shape, np.int32)
+    argmax = np.zeros(y.shape, np.int64)
     for b, p, q, c in np.ndindex(y.shape):
         for i in range(kh):
             for j in range(kw):
                 h, w = p * sh - ph + i, q * sw - pw + j
-                if 0 <= h < H and 0 <= w < W and x[b, h, w, c] > y[b, p, q, c]:
-                    y[b, p, q, c] = x[b, h, w, c]
-                    argmax[b, p, q, c] = i * kw + j
+                if 0 <= h < H and 0 <= w < W:
+                    new, best = x[b, h, w, c], y[b, p, q, c]
+                    if new > best or (new != new and best == best):  # the first NaN is the maximum, as in NumPy
+                        y[b, p, q, c] = new
+                        argmax[b, p, q, c] = i * kw + j
     return y, argmax
 
 
 @jit
-def plain_backward(
-    grad_y: Any, argmax: Any, x_shape: tuple[int, int, int, int], window: Pair, stride: Pair, padding: Pair
-) -> Any:
+def plain_backward(grad_y: Any, argmax: Any, x_shape: Shape, window: Pair, stride: Pair, padding: Pair) -> Any:
     _, H, W, _ = x_shape
     grad_x = np.zeros(x_shape, grad_y.dtype)
     for b, p, q, c in np.ndindex(grad_y.shape):
@@ -41,71 +45,118 @@ def plain_backward(
     return grad_x
 
 
-# Fast: rows go to all cores. Channels are the innermost loop, every branch is a selection and every load comes before
-# the stores, so the compiler compares a whole vector of channels at once. The first NaN is the maximum, as in NumPy.
+# Fast, for float32: rows go to all cores, and a vector is LANES channels of a pixel. Forward, the largest so far and
+# its place stay in registers while the window is read.
+
+
+@jit
+def _forward_row(
+    row: int, x: Any, x_shape: Shape, window: Pair, stride: Pair, padding: Pair, out: Pair, y: Any, argmax: Any
+) -> None:
+    (kh, kw), (sh, sw), (ph, pw), (P, Q) = window, stride, padding, out
+    _, H, W, C = x_shape
+    b, top = row // P, row % P * sh - ph
+    first_i, end_i = max(0, -top), min(kh, H - top)
+    for q in range(Q):
+        left = q * sw - pw
+        first_j, end_j = max(0, -left), min(kw, W - left)
+        for c in range(0, C, LANES):
+            best, place = broadcast(np.float32(-np.inf)), broadcast(np.float32(0))
+            for i in range(first_i, end_i):
+                for j in range(first_j, end_j):
+                    new = load_some(x, ((b * H + top + i) * W + left + j) * C + c, C - c)
+                    kept = (best >= new) | (best != best)  # so that NaN replaces, and stays
+                    best, place = where(kept, best, new), where(kept, place, np.float32(i * kw + j))
+            store_some(y, (row * Q + q) * C + c, best, C - c)
+            store_bytes(argmax, (row * Q + q) * C + c, place, C - c)
 
 
 @parallel_jit
-def _forward(x: Any, window: Pair, stride: Pair, padding: Pair, y: Any, argmax: Any) -> None:
-    (kh, kw), (sh, sw), (ph, pw) = window, stride, padding
-    _, H, W, C = x.shape
-    B, P, Q, _ = y.shape
-    lowest = x.dtype.type(-np.inf)
-    for row in prange(B * P):
-        b, p = row // P, row % P
-        top = p * sh - ph
-        for q in range(Q):
-            left = q * sw - pw
-            best, place = y[b, p, q], argmax[b, p, q]
-            for c in range(C):
-                best[c] = lowest
-                place[c] = 0
-            for i in range(max(0, -top), min(kh, H - top)):
-                for j in range(max(0, -left), min(kw, W - left)):
-                    pixel = x[b, top + i, left + j]
-                    tap = np.int32(i * kw + j)
-                    for c in range(C):
-                        new, old, old_place = pixel[c], best[c], place[c]
-                        larger = (new > old) | ((new != new) & (old == old))
-                        best[c] = new if larger else old
-                        place[c] = tap if larger else old_place
+def _forward(x: Any, x_shape: Shape, window: Pair, stride: Pair, padding: Pair, out: Pair, y: Any, argmax: Any) -> None:
+    for row in prange(x_shape[0] * out[0]):
+        _forward_row(row, x, x_shape, window, stride, padding, out, y, argmax)
 
 
-# Backward, two windows may share a pixel: each row of grad_x is owned by one core, which collects from all windows
-# over that row, always in the same order.
+# Backward, a core owns a row of grad_x and writes each of its pixels once. Where windows share no pixel, a window's row
+# of taps is written with the gradient or with zeros. Else a pixel collects from all windows over it, always in the same
+# order.
+
+
+@jit
+def _apart_row(row: int, grad_y: Any, argmax: Any, x_shape: Shape, window: Pair, out: Pair, grad_x: Any) -> None:
+    (kh, kw), (P, Q) = window, out
+    _, H, W, C = x_shape
+    b, h = row // H, row % H
+    p, i = h // kh, h % kh
+    windows = Q if p < P else 0  # the last rows and columns may be too few for a window
+    for q in range(windows):
+        for c in range(0, C, LANES):
+            start = ((b * P + p) * Q + q) * C + c
+            place, gradient = load_bytes(argmax, start, C - c), load_some(grad_y, start, C - c)
+            for j in range(kw):
+                here = where(place == np.float32(i * kw + j), gradient, np.float32(0))
+                store_some(grad_x, (row * W + q * kw + j) * C + c, here, C - c)
+    for k in range((row * W + windows * kw) * C, (row + 1) * W * C):
+        grad_x[k] = 0
+
+
+@jit
+def _shared_row(
+    row: int,
+    grad_y: Any,
+    argmax: Any,
+    x_shape: Shape,
+    window: Pair,
+    stride: Pair,
+    padding: Pair,
+    out: Pair,
+    grad_x: Any,
+) -> None:
+    (kh, kw), (sh, sw), (ph, pw), (P, Q) = window, stride, padding, out
+    _, H, W, C = x_shape
+    b, h = row // H, row % H
+    first_p, end_p = max(0, (h + ph - kh + sh) // sh), min(P, (h + ph) // sh + 1)
+    for w in range(W):
+        first_q, end_q = max(0, (w + pw - kw + sw) // sw), min(Q, (w + pw) // sw + 1)
+        for c in range(0, C, LANES):
+            total = broadcast(np.float32(0))
+            for p in range(first_p, end_p):
+                for q in range(first_q, end_q):
+                    start = ((b * P + p) * Q + q) * C + c
+                    tap = np.float32((h + ph - p * sh) * kw + w + pw - q * sw)
+                    here = load_bytes(argmax, start, C - c) == tap
+                    total = total + where(here, load_some(grad_y, start, C - c), np.float32(0))
+            store_some(grad_x, (row * W + w) * C + c, total, C - c)
 
 
 @parallel_jit
-def _backward(grad_y: Any, argmax: Any, window: Pair, stride: Pair, padding: Pair, grad_x: Any) -> None:
-    (kh, kw), (sh, sw), (ph, pw) = window, stride, padding
-    B, H, W, C = grad_x.shape
-    _, P, Q, _ = grad_y.shape
-    zero = grad_y.dtype.type(0)
-    for row in prange(B * H):
-        b, h = row // H, row % H
-        for p in range(max(0, (h + ph - kh + sh) // sh), min(P, (h + ph) // sh + 1)):
-            i = h + ph - p * sh
-            for q in range(Q):
-                left = q * sw - pw
-                gradient, place = grad_y[b, p, q], argmax[b, p, q]
-                for j in range(max(0, -left), min(kw, W - left)):
-                    pixel = grad_x[b, h, left + j]
-                    tap = np.int32(i * kw + j)
-                    for c in range(C):
-                        pixel[c] += gradient[c] if place[c] == tap else zero
+def _backward(
+    grad_y: Any, argmax: Any, x_shape: Shape, window: Pair, stride: Pair, padding: Pair, out: Pair, grad_x: Any
+) -> None:
+    apart = stride == window and padding == (0, 0)
+    for row in prange(x_shape[0] * x_shape[1]):
+        if apart:
+            _apart_row(row, grad_y, argmax, x_shape, window, out, grad_x)
+        else:
+            _shared_row(row, grad_y, argmax, x_shape, window, stride, padding, out, grad_x)
 
 
 def forward(x: Any, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Any, Any]:
+    place = place_type(window)
+    if x.dtype != np.float32 or place != np.uint8:
+        y, argmax = plain_forward(contiguous(x), window, stride, padding, out)
+        return y, argmax.astype(place)
     B, _, _, C = x.shape
-    y, argmax = np.empty((B, *out, C), x.dtype), np.empty((B, *out, C), np.int32)
-    _forward(contiguous(x), window, stride, padding, y, argmax)
+    y, argmax = np.empty((B, *out, C), x.dtype), np.empty((B, *out, C), place)
+    _forward(contiguous(x).reshape(-1), x.shape, window, stride, padding, out, y.reshape(-1), argmax.reshape(-1))
     return y, argmax
 
 
-def backward(
-    grad_y: Any, argmax: Any, x_shape: tuple[int, int, int, int], window: Pair, stride: Pair, padding: Pair
-) -> Any:
-    grad_x = np.zeros(x_shape, grad_y.dtype)
+def backward(grad_y: Any, argmax: Any, x_shape: Shape, window: Pair, stride: Pair, padding: Pair) -> Any:
     arrays = contiguous(grad_y), contiguous(argmax)
-    _backward(*arrays, window, stride, padding, grad_x)
+    if grad_y.dtype != np.float32 or argmax.dtype != np.uint8:
+        return plain_backward(*arrays, x_shape, window, stride, padding)
+    grad_x = np.empty(x_shape, grad_y.dtype)
+    numbers = (array.reshape(-1) for array in arrays)
+    _backward(*numbers, x_shape, window, stride, padding, grad_y.shape[1:3], grad_x.reshape(-1))
     return grad_x

@@ -10,6 +10,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from minisd_kernels.arguments import Pair
 
 
+def place_type(window: Pair) -> Any:
+    """The smallest type for a place in the window."""
+    return np.min_scalar_type(window[0] * window[1] - 1)
+
+
 def forward(x: Any, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Any, Any]:
     (kh, kw), (sh, sw), (ph, pw) = window, stride, padding
     padded = np.pad(x, ((0, 0), (ph, ph), (pw, pw), (0, 0)), constant_values=-np.inf)
@@ -17,7 +22,7 @@ def forward(x: Any, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tup
     taps = windows.reshape(*windows.shape[:4], kh * kw)  # (B, P, Q, C, kh kw)
     argmax = taps.argmax(axis=-1)
     y = np.take_along_axis(taps, argmax[..., None], axis=-1)[..., 0]
-    return y, argmax.astype(np.int32)
+    return y, argmax.astype(place_type(window))
 
 
 def backward(

@@ -9,7 +9,7 @@ import numpy as np
 from numba import prange
 
 from minisd_kernels.compiling import contiguous, jit, parallel_jit
-from minisd_kernels.fast_exp import exp, maximum
+from minisd_kernels.fast_exp import exp, nan_maximum
 
 
 @jit
@@ -49,7 +49,7 @@ def _forward(x: Any, y: Any) -> None:
     for row in prange(rows):
         largest = lowest
         for j in range(N):
-            largest = maximum(largest, x[row, j])
+            largest = nan_maximum(largest, x[row, j])
         total = x.dtype.type(0)
         for j in range(N):
             y[row, j] = exp(x[row, j] - largest)
