@@ -33,6 +33,7 @@ TOLERANCE = 2e-3
 # Where a ReLU's input or two of a max-pool's nearly agree, rounding decides which way the gradient takes: one such
 # place in ten thousand changes a gradient by about a hundredth of its length.
 RELU_TOLERANCE = 2e-2
+BATCH = 128
 RATE = 1e-4  # so small that hundreds of steps on one batch leave the network what it is
 
 
@@ -203,9 +204,9 @@ _FORWARD_FLOPS: dict[str, Callable[..., int]] = {
 _MNIST, _CLASSIC = "training step, MNIST model", "U-Net of 2015"
 
 STEPS = (
-    Case("U-Net step", _MNIST, "64 x 7 x 7 x 4", TOLERANCE, partial(_unet_step, UNetTask.recipe.batch)),
-    Case("VAE step", _MNIST, "64 x 28 x 28 x 1", TOLERANCE, partial(_vae_step, VAETask.recipe.batch)),
-    Case("CLIP step", _MNIST, "128 x 28 x 28 x 1", TOLERANCE, partial(_clip_step, CLIPTask.recipe.batch)),
+    Case("U-Net step", _MNIST, f"{BATCH} x 7 x 7 x 4", TOLERANCE, partial(_unet_step, BATCH)),
+    Case("VAE step", _MNIST, f"{BATCH} x 28 x 28 x 1", TOLERANCE, partial(_vae_step, BATCH)),
+    Case("CLIP step", _MNIST, f"{BATCH} x 28 x 28 x 1", TOLERANCE, partial(_clip_step, BATCH)),
     Case("forward", _CLASSIC, "1 x 572 x 572 x 1", TOLERANCE, partial(_classic, 572, backward=False)),
     Case("forward and backward", _CLASSIC, "1 x 572 x 572 x 1", RELU_TOLERANCE, partial(_classic, 572, backward=True)),
 )
