@@ -22,15 +22,19 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from minisd_kernels.compiling import jit
+from minisd_kernels.transpose import transpose
 from minisd_kernels.vectors import (
     LANES,
+    broadcast,
     first_lanes,
     is_float32_array,
     llvm_vector,
+    load_some,
     masked_load,
     masked_store,
     place,
     splat,
+    store,
 )
 
 # The tile must fit the registers: 32 of 16 floats with AVX-512, 16 of 8 with AVX2, 32 of 4 on 64-bit ARM. A tile
@@ -58,7 +62,7 @@ def _tile(
     a_types, b_types = (a, index, index, taps, index, index), (b, index)
     signature = types.void(rows, *a_types, *b_types, init, index, index, c, index, index, index)
 
-    def codegen(context, builder, sig, args):
+    def code(context, builder, sig, args, vectors):
         (
             _,
             a,
@@ -83,7 +87,7 @@ def _tile(
         tap_count = builder.extract_value(tap_array.shape, 0)
         a_data = context.make_array(sig.args[1])(context, builder, a).data
         kind = ir.FunctionType(llvm_vector, [llvm_vector] * 3)
-        fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
+        fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
 
         def number(value):
             return ir.Constant(size, value)
@@ -93,11 +97,11 @@ def _tile(
             return [
                 place(context, builder, array_type, array, builder.add(row_start, number(v * LANES)))
                 for row_start in row_starts
-                for v in range(VECTORS)
+                for v in range(vectors)
             ]
 
-        full = builder.icmp_signed(">=", columns, number(COLUMNS))
-        masks = [first_lanes(builder, builder.sub(columns, number(v * LANES))) for v in range(VECTORS)] * row_count
+        full = builder.icmp_signed(">=", columns, number(vectors * LANES))
+        masks = [first_lanes(builder, builder.sub(columns, number(v * LANES))) for v in range(vectors)] * row_count
 
         # The sums begin as init.
         sources = places(sig.args[9], init, init_start, init_row)
@@ -142,15 +146,15 @@ def _tile(
         k.add_incoming(zero, tap_loop)
         sums = carried(tap_sums, tap_loop)
         b_row = builder.add(b_tap, builder.mul(k, number(COLUMNS)))
-        b_starts = [builder.add(b_row, number(v * LANES)) for v in range(VECTORS)]
+        b_starts = [builder.add(b_row, number(v * LANES)) for v in range(vectors)]
         b_vectors = [builder.load(place(context, builder, sig.args[7], b, at), align=4) for at in b_starts]
         a_column = builder.add(a_tap, builder.mul(k, a_step))
         new_sums = []
         for i in range(row_count):
             a_place = builder.gep(a_data, [builder.add(a_column, builder.mul(a_row, number(i)))])
             everywhere = splat(builder, builder.load(a_place, align=4))
-            for v in range(VECTORS):
-                new_sums.append(builder.call(fma, [everywhere, b_vectors[v], sums[i * VECTORS + v]]))
+            for v in range(vectors):
+                new_sums.append(builder.call(fma, [everywhere, b_vectors[v], sums[i * vectors + v]]))
         k_next = builder.add(k, one)
         k.add_incoming(k_next, step_loop)
         for phi, new in zip(sums, new_sums, strict=True):
@@ -177,6 +181,15 @@ def _tile(
             with cut:
                 for final, target, mask in zip(finals, targets, masks, strict=True):
                     masked_store(builder, final, target, mask)
+
+    def codegen(context, builder, sig, args):
+        # Where few columns are left, one vector a row holds them: half of the work.
+        narrow = builder.icmp_signed("<=", args[-1], ir.Constant(args[-1].type, LANES))
+        with builder.if_else(narrow) as (one, every):
+            with one:
+                code(context, builder, sig, args, 1)
+            with every:
+                code(context, builder, sig, args, VECTORS)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -215,16 +228,21 @@ def pack(b, b_start, b_row, b_column, depth, columns, packed, first, total):
     """
     for panel in range((columns + COLUMNS - 1) // COLUMNS):
         width = min(COLUMNS, columns - panel * COLUMNS)
+        source, target = b_start + panel * COLUMNS * b_column, (panel * total + first) * COLUMNS
+        if b_column == 1:
+            for k in range(depth):
+                for j in range(0, COLUMNS, LANES):
+                    store(packed, target + k * COLUMNS + j, load_some(b, source + k * b_row + j, width - j))
+            continue
         for k in range(depth):
-            source = b_start + k * b_row + panel * COLUMNS * b_column
-            target = (panel * total + first + k) * COLUMNS
-            if b_column == 1:
-                copy(b, source, packed, target, width)
-            else:
+            for j in range(width // LANES * LANES, COLUMNS, LANES):
+                store(packed, target + k * COLUMNS + j, broadcast(np.float32(0)))
+        if b_row == 1:
+            transpose(b, source, b_column, width, depth, packed, target, COLUMNS)
+        else:
+            for k in range(depth):
                 for j in range(width):
-                    packed[target + j] = b[source + j * b_column]
-            for j in range(width, COLUMNS):
-                packed[target + j] = 0.0
+                    packed[target + k * COLUMNS + j] = b[source + k * b_row + j * b_column]
 
 
 def packed_size(depth: int, columns: int) -> int:
