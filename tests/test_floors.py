@@ -60,6 +60,7 @@ PLACES = {
         "transpose.py",
         "vectors.py",
         "winograd.py",
+        "winograd_weight.py",
     },
     "llvmlite": {"fast_exp.py", "prefetch.py", "register_tile.py", "transpose.py", "vectors.py"},
     "cupy": {"backends.py", "cupy_gpu.py"},

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from minisd_kernels import conv2d
 from minisd_kernels.arguments import Pair
 from minisd_kernels.backends import use_backend, without_winograd
-from minisd_kernels.conv2d import numba_cpu, numpy_ref, winograd
+from minisd_kernels.conv2d import numba_cpu, numpy_ref, winograd, winograd_weight
 from strategies import Array, Arrays, few, on_one_thread
 
 ONE = (1, 1)
@@ -61,7 +61,7 @@ def test_it_is_the_convolution(seed: int, B: int, size: Pair, padding: Pair, C: 
     exact = numpy_ref.input_gradient(grad.astype(float), exact_weight, size, ONE, padding, ONE)
     assert error(input_gradient(grad, weight, size, padding), exact) < 4e-5
     exact_weight, exact_bias = numpy_ref.weight_gradient(grad.astype(float), x.astype(float), (3, 3), ONE, padding, ONE)
-    grad_weight, grad_bias = winograd.weight_gradient(grad, x, padding)
+    grad_weight, grad_bias = winograd_weight.weight_gradient(grad, x, padding)
     assert error(grad_weight, exact_weight) < 4e-5
     np.testing.assert_allclose(grad_bias, exact_bias, rtol=0, atol=1e-6 * float(np.abs(grad).sum()))
 
@@ -86,8 +86,8 @@ def test_the_same_bits_whatever_the_batch_and_the_threads() -> None:
     np.testing.assert_array_equal(on_one_thread(lambda: forward(x, weight, padding)), y)
     np.testing.assert_array_equal(on_one_thread(lambda: input_gradient(y, weight, size, padding)), grad_x)
     for got, want in zip(
-        on_one_thread(lambda: winograd.weight_gradient(y, x, padding)),
-        winograd.weight_gradient(y, x, padding),
+        on_one_thread(lambda: winograd_weight.weight_gradient(y, x, padding)),
+        winograd_weight.weight_gradient(y, x, padding),
         strict=True,
     ):
         np.testing.assert_array_equal(got, want)

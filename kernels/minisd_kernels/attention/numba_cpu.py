@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
+from numba import get_num_threads, prange, types
 
 from minisd_kernels.compiling import contiguous, jit, parallel_jit
 from minisd_kernels.fast_exp import exp
 from minisd_kernels.prefetch import prefetch_rows
 from minisd_kernels.register_tile import ONE_TAP, copy, multiply_add, pack, packed_size
+from minisd_kernels.scratch import scratch
 from minisd_kernels.vectors import LANES, broadcast, load, load_some, maximum, store, store_some, total
 
 Array = npt.NDArray[Any]
@@ -88,9 +89,10 @@ _KEYS = 112
 _PART = 10 * _QUERIES  # queries whose gradients one thread makes; each part has its own sums for the keys and values
 
 _ZEROS = np.zeros(_QUERIES, np.float32)
+_FLOATS, _INT = types.float32[::1], types.int64
 
 
-@jit
+@jit(types.void(_FLOATS, *[_INT] * 4, _FLOATS))
 def _copy_rows(x, start, step, count, width, rows):
     """rows[i, j] = x[start + i step + j] for i < count, j < width: side by side they keep out of each other's way."""
     for i in range(count):
@@ -98,14 +100,14 @@ def _copy_rows(x, start, step, count, width, rows):
             store_some(rows, i * width + j, load_some(x, start + i * step + j, width - j), width - j)
 
 
-@jit
+@jit(types.void(_FLOATS, *[_INT] * 4))
 def _clear_rows(x, start, step, count, width):
     for i in range(count):
         for j in range(0, width, LANES):
             store_some(x, start + i * step + j, broadcast(np.float32(0)), width - j)
 
 
-@jit
+@jit(types.void(_FLOATS, *[_INT] * 4, _FLOATS))
 def _scale_rows(x, start, step, count, width, factors):
     for i in range(count):
         for j in range(0, width, LANES):
@@ -113,7 +115,7 @@ def _scale_rows(x, start, step, count, width, factors):
             store_some(x, place, load_some(x, place, width - j) * factors[i], width - j)
 
 
-@jit
+@jit(types.void(_FLOATS, _FLOATS, *[_INT] * 4, _FLOATS))
 def _row_products(x, y, start, step, count, width, products):
     """products[i] = <x[i], y[i]>."""
     for i in range(count):
@@ -124,7 +126,7 @@ def _row_products(x, y, start, step, count, width, products):
         products[i] = total(sums)
 
 
-@jit
+@jit(types.void(_FLOATS, *[_INT] * 4))
 def _hide_later_keys(scores, first_m, m_count, first_n, lanes):
     """-inf where key m comes after query n."""
     for m in range(max(0, first_n + 1 - first_m), m_count):
@@ -133,7 +135,7 @@ def _hide_later_keys(scores, first_m, m_count, first_n, lanes):
             hidden[n] = -np.inf
 
 
-@jit
+@jit(types.void(_FLOATS, _INT, _INT, types.float32, *[_FLOATS] * 3))
 def _softmax(scores, m_count, lanes, scale, largest, totals, shrink):
     """scores -> exp(scale scores - largest so far), added to totals; shrink: the factors for what came before."""
     for n in range(0, lanes, LANES):
@@ -152,7 +154,7 @@ def _softmax(scores, m_count, lanes, scale, largest, totals, shrink):
         store(shrink, n, change)
 
 
-@jit
+@jit(types.void(_FLOATS, _FLOATS, _INT, _INT, types.float32, _FLOATS, _FLOATS))
 def _softmax_backward(weights, grad_scores, m_count, lanes, scale, logsumexp, row_sums):
     """weights: scores -> P; grad_scores: dP -> scale dS = scale P (dP - row sum)."""
     for n in range(0, lanes, LANES):
@@ -165,41 +167,43 @@ def _softmax_backward(weights, grad_scores, m_count, lanes, scale, logsumexp, ro
 
 
 @parallel_jit
-def _forward_fast(query, key, value, B, N, M, heads, d, scale, causal, taps, zeros, out, logsumexp, room_t, room):
+def _forward_fast(query, key, value, B, N, M, heads, d, scale, causal, taps, zeros, out, logsumexp, memory):
     row = heads * d
     blocks = (N + _QUERIES - 1) // _QUERIES
-    for item in prange(B * heads * blocks):
-        queries_t, values = np.empty(room_t, np.float32), np.empty(room, np.float32)
-        keys, scores = np.empty(_KEYS * d, np.float32), np.empty(_KEYS * _QUERIES, np.float32)
-        largest, totals = np.empty(_QUERIES, np.float32), np.empty(_QUERIES, np.float32)
-        shrink = np.empty(_QUERIES, np.float32)
-        head, first_n = item // blocks, item % blocks * _QUERIES
-        b, h = head // heads, head % heads
-        n_count = min(_QUERIES, N - first_n)
-        lanes = (n_count + LANES - 1) // LANES * LANES
-        q, kv_start = (b * N + first_n) * row + h * d, b * M * row + h * d
-        for array in (query, out):
-            prefetch_rows(array, q, row, n_count, d)
-        for array in (key, value):
-            prefetch_rows(array, kv_start, row, min(_KEYS, M), d)
-        pack(query, q, 1, row, d, n_count, queries_t, 0, d)
-        _clear_rows(out, q, row, n_count, d)
-        largest[:], totals[:] = -np.inf, 0
-        for first_m in range(0, first_n + n_count if causal else M, _KEYS):
-            m_count, kv = min(_KEYS, M - first_m), kv_start + first_m * row
-            _copy_rows(key, kv, row, m_count, d, keys)
-            pack(value, kv, row, 1, m_count, d, values, 0, m_count)
-            multiply_add(keys, 0, d, taps, 1, d, m_count, queries_t, lanes, zeros, 0, 0, scores, 0, lanes)
-            if causal:
-                _hide_later_keys(scores, first_m, m_count, first_n, lanes)
-            _softmax(scores, m_count, lanes, scale, largest, totals, shrink)
-            if first_m > 0:
-                _scale_rows(out, q, row, n_count, d, shrink)
-            multiply_add(scores, 0, 1, taps, lanes, m_count, n_count, values, d, out, q, row, out, q, row)
-        for n in range(n_count):
-            logsumexp[head * N + first_n + n] = largest[n] + math.log(totals[n])
-            shrink[n] = np.float32(1) / totals[n]
-        _scale_rows(out, q, row, n_count, d, shrink)
+    tasks, threads = B * heads * blocks, memory.shape[0]
+    for thread in prange(threads):
+        scores, keys = memory[thread, 0], memory[thread, 1]
+        queries_t, values = memory[thread, 2], memory[thread, 3]
+        largest, totals, shrink = memory[thread, 4], memory[thread, 5], memory[thread, 6]
+        for item in range(tasks * thread // threads, tasks * (thread + 1) // threads):
+            head, first_n = item // blocks, item % blocks * _QUERIES
+            b, h = head // heads, head % heads
+            n_count = min(_QUERIES, N - first_n)
+            lanes = (n_count + LANES - 1) // LANES * LANES
+            q, kv_start = (b * N + first_n) * row + h * d, b * M * row + h * d
+            for array in (query, out):
+                prefetch_rows(array, q, row, n_count, d)
+            for array in (key, value):
+                prefetch_rows(array, kv_start, row, min(_KEYS, M), d)
+            pack(query, q, 1, row, d, n_count, queries_t, 0, d)
+            _clear_rows(out, q, row, n_count, d)
+            for n in range(_QUERIES):
+                largest[n], totals[n] = -np.inf, 0
+            for first_m in range(0, first_n + n_count if causal else M, _KEYS):
+                m_count, kv = min(_KEYS, M - first_m), kv_start + first_m * row
+                _copy_rows(key, kv, row, m_count, d, keys)
+                pack(value, kv, row, 1, m_count, d, values, 0, m_count)
+                multiply_add(keys, 0, d, taps, 1, d, m_count, queries_t, lanes, zeros, 0, 0, scores, 0, lanes)
+                if causal:
+                    _hide_later_keys(scores, first_m, m_count, first_n, lanes)
+                _softmax(scores, m_count, lanes, scale, largest, totals, shrink)
+                if first_m > 0:
+                    _scale_rows(out, q, row, n_count, d, shrink)
+                multiply_add(scores, 0, 1, taps, lanes, m_count, n_count, values, d, out, q, row, out, q, row)
+            for n in range(n_count):
+                logsumexp[head * N + first_n + n] = largest[n] + math.log(totals[n])
+                shrink[n] = np.float32(1) / totals[n]
+            _scale_rows(out, q, row, n_count, d, shrink)
 
 
 # Backward, the keys are the outer loop: while one block of them meets all queries of a part, its gradients stay in
@@ -209,83 +213,81 @@ def _forward_fast(query, key, value, B, N, M, heads, d, scale, causal, taps, zer
 @parallel_jit
 def _backward_fast(
     grad, query, key, value, out, logsumexp, B, N, M, heads, d, scale, causal, taps, zeros,
-    grad_query, grad_key, grad_value, room_t, room,
+    grad_query, grad_key, grad_value, memory, packs, rows,
 ):  # fmt: skip
     row = heads * d
     parts = (N + _PART - 1) // _PART
-    most_blocks = (min(_PART, N) + _QUERIES - 1) // _QUERIES
-    for item in prange(B * heads * parts):
-        queries_t, grads_t = np.empty((most_blocks, room_t), np.float32), np.empty((most_blocks, room_t), np.float32)
-        queries, grads = np.empty((most_blocks, room), np.float32), np.empty((most_blocks, room), np.float32)
-        denominators = np.empty((most_blocks, _QUERIES), np.float32)
-        row_sums = np.empty((most_blocks, _QUERIES), np.float32)
-        weights, grad_scores = np.empty(_KEYS * _QUERIES, np.float32), np.empty(_KEYS * _QUERIES, np.float32)
-        keys, values = np.empty(_KEYS * d, np.float32), np.empty(_KEYS * d, np.float32)
-        packed_keys = np.empty(room, np.float32)
-        head, part = item // parts, item % parts
-        b, h = head // heads, head % heads
-        first = part * _PART
-        count = min(_PART, N - first)
-        blocks = (count + _QUERIES - 1) // _QUERIES
-        q_start, kv_start = (b * N + first) * row + h * d, b * M * row + h * d
-        kv_part = part * B * M * row
-        for array in (query, grad, out, grad_query):
-            prefetch_rows(array, q_start, row, min(_QUERIES, count), d)
-        for array in (key, value):
-            prefetch_rows(array, kv_start, row, min(_KEYS, M), d)
-        for array in (grad_key, grad_value):
-            prefetch_rows(array, kv_part + kv_start, row, min(_KEYS, M), d)
-        for block in range(blocks):
-            n_count, q = min(_QUERIES, count - block * _QUERIES), q_start + block * _QUERIES * row
-            pack(query, q, 1, row, d, n_count, queries_t[block], 0, d)
-            pack(grad, q, 1, row, d, n_count, grads_t[block], 0, d)
-            pack(query, q, row, 1, n_count, d, queries[block], 0, n_count)
-            pack(grad, q, row, 1, n_count, d, grads[block], 0, n_count)
-            copy(logsumexp, head * N + first + block * _QUERIES, denominators[block], 0, n_count)
-            _row_products(grad, out, q, row, n_count, d, row_sums[block])
-        _clear_rows(grad_query, q_start, row, count, d)
-        for first_m in range(0, M, _KEYS):
-            m_count, kv = min(_KEYS, M - first_m), kv_start + first_m * row
-            kv_grad = kv_part + kv
-            _copy_rows(key, kv, row, m_count, d, keys)
-            _copy_rows(value, kv, row, m_count, d, values)
-            pack(key, kv, row, 1, m_count, d, packed_keys, 0, m_count)
-            _clear_rows(grad_key, kv_grad, row, m_count, d)
-            _clear_rows(grad_value, kv_grad, row, m_count, d)
+    tasks, threads = B * heads * parts, memory.shape[0]
+    for thread in prange(threads):
+        weights, grad_scores = memory[thread, 0], memory[thread, 1]
+        keys, values, packed_keys = memory[thread, 2], memory[thread, 3], memory[thread, 4]
+        queries_t, grads_t, queries, grads = packs[thread, 0], packs[thread, 1], packs[thread, 2], packs[thread, 3]
+        denominators, row_sums = rows[thread, 0], rows[thread, 1]
+        for item in range(tasks * thread // threads, tasks * (thread + 1) // threads):
+            head, part = item // parts, item % parts
+            b, h = head // heads, head % heads
+            first = part * _PART
+            count = min(_PART, N - first)
+            blocks = (count + _QUERIES - 1) // _QUERIES
+            q_start, kv_start = (b * N + first) * row + h * d, b * M * row + h * d
+            kv_part = part * B * M * row
+            for array in (query, grad, out, grad_query):
+                prefetch_rows(array, q_start, row, min(_QUERIES, count), d)
+            for array in (key, value):
+                prefetch_rows(array, kv_start, row, min(_KEYS, M), d)
+            for array in (grad_key, grad_value):
+                prefetch_rows(array, kv_part + kv_start, row, min(_KEYS, M), d)
             for block in range(blocks):
                 n_count, q = min(_QUERIES, count - block * _QUERIES), q_start + block * _QUERIES * row
-                first_n = first + block * _QUERIES
-                if causal and first_m >= first_n + n_count:
-                    continue
-                lanes = (n_count + LANES - 1) // LANES * LANES
-                multiply_add(
-                    *(keys, 0, d, taps, 1, d, m_count),
-                    *(queries_t[block], lanes, zeros, 0, 0, weights, 0, lanes),
-                )
-                if causal:
-                    _hide_later_keys(weights, first_m, m_count, first_n, lanes)
-                multiply_add(
-                    *(values, 0, d, taps, 1, d, m_count),
-                    *(grads_t[block], lanes, zeros, 0, 0, grad_scores, 0, lanes),
-                )
-                _softmax_backward(weights, grad_scores, m_count, lanes, scale, denominators[block], row_sums[block])
-                multiply_add(
-                    *(weights, 0, lanes, taps, 1, n_count, m_count),
-                    *(grads[block], d, grad_value, kv_grad, row, grad_value, kv_grad, row),
-                )
-                multiply_add(
-                    *(grad_scores, 0, lanes, taps, 1, n_count, m_count),
-                    *(queries[block], d, grad_key, kv_grad, row, grad_key, kv_grad, row),
-                )
-                multiply_add(
-                    *(grad_scores, 0, 1, taps, lanes, m_count, n_count),
-                    *(packed_keys, d, grad_query, q, row, grad_query, q, row),
-                )
+                pack(query, q, 1, row, d, n_count, queries_t[block], 0, d)
+                pack(grad, q, 1, row, d, n_count, grads_t[block], 0, d)
+                pack(query, q, row, 1, n_count, d, queries[block], 0, n_count)
+                pack(grad, q, row, 1, n_count, d, grads[block], 0, n_count)
+                copy(logsumexp, head * N + first + block * _QUERIES, denominators[block], 0, n_count)
+                _row_products(grad, out, q, row, n_count, d, row_sums[block])
+            _clear_rows(grad_query, q_start, row, count, d)
+            for first_m in range(0, M, _KEYS):
+                m_count, kv = min(_KEYS, M - first_m), kv_start + first_m * row
+                kv_grad = kv_part + kv
+                _copy_rows(key, kv, row, m_count, d, keys)
+                _copy_rows(value, kv, row, m_count, d, values)
+                pack(key, kv, row, 1, m_count, d, packed_keys, 0, m_count)
+                _clear_rows(grad_key, kv_grad, row, m_count, d)
+                _clear_rows(grad_value, kv_grad, row, m_count, d)
+                for block in range(blocks):
+                    n_count, q = min(_QUERIES, count - block * _QUERIES), q_start + block * _QUERIES * row
+                    first_n = first + block * _QUERIES
+                    if causal and first_m >= first_n + n_count:
+                        continue
+                    lanes = (n_count + LANES - 1) // LANES * LANES
+                    multiply_add(
+                        *(keys, 0, d, taps, 1, d, m_count),
+                        *(queries_t[block], lanes, zeros, 0, 0, weights, 0, lanes),
+                    )
+                    if causal:
+                        _hide_later_keys(weights, first_m, m_count, first_n, lanes)
+                    multiply_add(
+                        *(values, 0, d, taps, 1, d, m_count),
+                        *(grads_t[block], lanes, zeros, 0, 0, grad_scores, 0, lanes),
+                    )
+                    _softmax_backward(weights, grad_scores, m_count, lanes, scale, denominators[block], row_sums[block])
+                    multiply_add(
+                        *(weights, 0, lanes, taps, 1, n_count, m_count),
+                        *(grads[block], d, grad_value, kv_grad, row, grad_value, kv_grad, row),
+                    )
+                    multiply_add(
+                        *(grad_scores, 0, lanes, taps, 1, n_count, m_count),
+                        *(queries[block], d, grad_key, kv_grad, row, grad_key, kv_grad, row),
+                    )
+                    multiply_add(
+                        *(grad_scores, 0, 1, taps, lanes, m_count, n_count),
+                        *(packed_keys, d, grad_query, q, row, grad_query, q, row),
+                    )
 
 
-def _room(N: int, d: int) -> tuple[int, int]:
-    """The largest matrices that are packed: queries^T (d x _QUERIES), and keys or queries (at most _KEYS x d)."""
-    return packed_size(d, min(_QUERIES, N)), packed_size(max(_KEYS, _QUERIES), d)
+def _room(d: int) -> int:
+    """Numbers in the largest block: scores, or rows or columns of width d, packed."""
+    return max(_KEYS * _QUERIES, packed_size(max(_KEYS, _QUERIES), d), packed_size(d, _QUERIES))
 
 
 def forward(query: Array, key: Array, value: Array, scale: float, causal: bool) -> tuple[Array, Array]:
@@ -298,9 +300,8 @@ def forward(query: Array, key: Array, value: Array, scale: float, causal: bool) 
         return out, logsumexp
     out = np.empty(query.shape, np.float32)
     flat, flat_outputs = ((a.reshape(-1) for a in arrays) for arrays in ((query, key, value), (out, logsumexp)))
-    _forward_fast(
-        *(*flat, B, N, M, heads, d, np.float32(scale), causal, ONE_TAP, _ZEROS), *(*flat_outputs, *_room(N, d))
-    )
+    memory = scratch("attention", get_num_threads(), 7, _room(d))
+    _forward_fast(*flat, B, N, M, heads, d, np.float32(scale), causal, ONE_TAP, _ZEROS, *flat_outputs, memory)
     return out, logsumexp
 
 
@@ -317,8 +318,12 @@ def backward(
     grad_query = np.empty(query.shape, np.float32)
     grad_key, grad_value = np.empty((parts, *key.shape), np.float32), np.empty((parts, *key.shape), np.float32)
     flat, flat_grads = ((a.reshape(-1) for a in some) for some in (arrays, (grad_query, grad_key, grad_value)))
+    threads, blocks = get_num_threads(), (min(_PART, N) + _QUERIES - 1) // _QUERIES
+    memory = scratch("attention", threads, 5, _room(d))
+    packs = scratch("attention packed", threads, 4, blocks, packed_size(_QUERIES, d) + packed_size(d, _QUERIES))
+    rows = scratch("attention rows", threads, 2, blocks, _QUERIES)
     _backward_fast(
-        *(*flat, B, N, M, heads, d, np.float32(scale), causal, ONE_TAP, _ZEROS), *(*flat_grads, *_room(N, d))
+        *(*flat, B, N, M, heads, d, np.float32(scale), causal, ONE_TAP, _ZEROS), *(*flat_grads, memory, packs, rows)
     )
     if parts == 1:
         return grad_query, grad_key[0], grad_value[0]

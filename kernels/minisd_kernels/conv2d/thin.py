@@ -47,35 +47,41 @@ def _reads_back(count: int, size: int, taps: int, stride: int, padding: int, dil
 
 
 @parallel_jit
-def _collect(z, rows, columns, bias, y):
-    """y[b, p, q] = bias + the sum of z[b, rows[p, i], columns[q, j], i, j]."""
-    B, P, Q, O = y.shape
-    for line in prange(B * P):
+def _collect(z, size, rows, columns, bias, y):
+    """y[b, p, q] = bias + the sum of z[b, rows[p, i], columns[q, j], i, j]; z and y flat, z's pictures of `size`."""
+    H, W = size
+    P, kh = rows.shape
+    Q, kw = columns.shape
+    O = bias.size
+    for line in prange(y.size // (Q * O)):
         b, p = line // P, line % P
         for q in range(Q):
-            out = y[b, p, q]
+            out = y[(line * Q + q) * O : (line * Q + q + 1) * O]
             for o in range(O):
                 out[o] = bias[o]
-            for i in range(rows.shape[1]):
-                for j in range(columns.shape[1]):
+            for i in range(kh):
+                for j in range(kw):
                     h, w = rows[p, i], columns[q, j]
                     if h >= 0 and w >= 0:
+                        start = (((b * H + h) * W + w) * kh * kw + i * kw + j) * O
                         for o in range(O):
-                            out[o] += z[b, h, w, i, j, o]
+                            out[o] += z[start + o]
 
 
 @parallel_jit
-def _spread(grad, rows, columns, grad_z):
-    """grad_z[b, h, w, i, j] = grad[b, rows[h, i], columns[w, j]]: where _collect read, or 0."""
-    B, H, W, kh, kw, O = grad_z.shape
-    for line in prange(B * H):
+def _spread(grad, rows, columns, O, grad_z):
+    """grad_z[b, h, w, i, j] = grad[b, rows[h, i], columns[w, j]]: where _collect read, or 0; both flat."""
+    H, kh = rows.shape
+    W, kw = columns.shape
+    for line in prange(grad_z.size // (W * kh * kw * O)):
         b, h = line // H, line % H
         for w in range(W):
             for i in range(kh):
                 for j in range(kw):
                     p, q = rows[h, i], columns[w, j]
+                    start = ((line * W + w) * kh * kw + i * kw + j) * O
                     for o in range(O):
-                        grad_z[b, h, w, i, j, o] = grad[b, p, q, o] if p >= 0 and q >= 0 else np.float32(0)
+                        grad_z[start + o] = grad[b, p, q, o] if p >= 0 and q >= 0 else np.float32(0)
 
 
 def forward(x: Array, weight: Array, bias: Array | None, y: Array, stride: Pair, padding: Pair, dilation: Pair) -> None:
@@ -88,7 +94,8 @@ def forward(x: Array, weight: Array, bias: Array | None, y: Array, stride: Pair,
         _reads(y.shape[1 + axis], x.shape[1 + axis], weight.shape[axis], stride[axis], padding[axis], dilation[axis])
         for axis in (0, 1)
     )
-    _collect(z, rows, columns, np.zeros(O, np.float32) if bias is None else contiguous(bias), y)
+    row = np.zeros(O, np.float32) if bias is None else contiguous(bias)
+    _collect(z.reshape(-1), (H, W), rows, columns, row, y.reshape(-1))
 
 
 def input_gradient(
@@ -100,7 +107,8 @@ def input_gradient(
     matrix = np.ascontiguousarray(weight.transpose(3, 0, 1, 2)).reshape(O, -1)
     linear.rows_times(grad.reshape(-1, O), matrix, None, z.reshape(-1, kh * kw * C))
     rows, columns = _tables_back(grad_x.shape, grad.shape, weight.shape, stride, padding, dilation)
-    _collect(z, rows, columns, np.zeros(C, np.float32) if bias is None else contiguous(bias), grad_x)
+    row = np.zeros(C, np.float32) if bias is None else contiguous(bias)
+    _collect(z.reshape(-1), (P, Q), rows, columns, row, grad_x.reshape(-1))
 
 
 def weight_gradient(
@@ -113,7 +121,7 @@ def weight_gradient(
     if not (read.all() and read_across.all()):  # what no window sees must not count, not even infinity times 0
         x, rows, columns = contiguous(x[:, read][:, :, read_across]), rows[read], columns[read_across]
     grad_z = scratch("products", *x.shape[:3], *window, O)
-    _spread(grad, rows, columns, grad_z)
+    _spread(grad, rows, columns, O, grad_z.reshape(-1))
     matrix, _ = linear.weight_and_bias_gradient(x.reshape(-1, C), grad_z.reshape(-1, window[0] * window[1] * O))
     grad_weight = matrix.reshape(C, *window, O).transpose(1, 2, 0, 3)
     return np.ascontiguousarray(grad_weight), np.asarray(grad.sum(axis=(0, 1, 2)))

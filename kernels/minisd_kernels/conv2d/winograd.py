@@ -27,10 +27,10 @@ import numpy.typing as npt
 from numba import get_num_threads, prange, types
 
 from minisd_kernels.arguments import Pair
-from minisd_kernels.compiling import CHUNKS, contiguous, flat, jit, parallel_jit
-from minisd_kernels.register_tile import COLUMNS, ONE_TAP, ROWS, add_rows, copy, multiply_add, pack
+from minisd_kernels.compiling import contiguous, flat, jit, parallel_jit
+from minisd_kernels.register_tile import COLUMNS, ONE_TAP, ROWS, copy, multiply_add, pack
 from minisd_kernels.scratch import scratch
-from minisd_kernels.vectors import LANES, load, load_each, load_some, store_each, store_some
+from minisd_kernels.vectors import LANES, load, load_each, store_each
 
 Array = npt.NDArray[Any]
 
@@ -93,16 +93,15 @@ def forward_plain(x: Array, weight: Array, padding: Pair) -> Array:
 
 # The fast version. A group of tiles is transformed, then each panel of COLUMNS output channels: 36 products in the
 # register tile, transform back. A transform is the same sums over the columns of a tile, then over its rows, for a
-# vector of channels at a time. The weight gradient is the forward turned round: with V = B^T d B as above and
-# D = A grad A^T, the gradient of the transformed weight is V^T D at each of the 36 places, summed over all tiles.
+# vector of channels at a time.
 
-_PLACES = 36
-_DEPTH = 64  # input channels at a time
+PLACES = 36
+DEPTH = 64  # input channels at a time
 # Tiles at a time. A narrow layer's group stays in the L2 cache with its sums. A wide layer's weights, four times
-# larger once transformed, are made for one panel and _DEPTH channels, used for as many tiles as the cache takes,
+# larger once transformed, are made for one panel and DEPTH channels, used for as many tiles as the cache takes,
 # and forgotten.
-_GROUP, _WIDE_GROUP = 56, 168
-_WIDE = 1 << 20  # numbers of a transformed weight
+GROUP, WIDE_GROUP = 56, 168
+WIDE = 1 << 20  # numbers of a transformed weight
 
 # Signatures are given where a caller's literal numbers would each compile a version of their own.
 _FLOATS, _INT, _INTS = types.float32[::1], types.int64, types.int64[::1]
@@ -139,23 +138,7 @@ def _g(g):
 
 
 @jit
-def _a(y):
-    """A y: the way in of a gradient."""
-    y0, y1, y2, y3 = y
-    even, odd, far_even, far_odd = y0 + y2, y1 + y3, y0 + _FOUR * y2, _TWO * y1 + _EIGHT * y3
-    return y0, even + odd, even - odd, far_even + far_odd, far_even - far_odd, y3
-
-
-@jit
-def _g_t(u):
-    """G^T u: the way out of the weight's gradient."""
-    u0, u1, u2, u3, u4, u5 = u
-    near, near_odd, far, far_odd = _SIXTH * (u1 + u2), u2 - u1, u3 + u4, u3 - u4
-    return _QUARTER * u0 - near + _TWENTYFOURTH * far, _SIXTH * near_odd + _TWELFTH * far_odd, _SIXTH * far - near + u5
-
-
-@jit
-def _corner(n, shape):
+def tile_corner(n, shape):
     """Picture, top and left of tile n of pictures of `shape`."""
     down, across = (shape[0] + 3) // 4, (shape[1] + 3) // 4
     b, rest = n // (down * across), n % (down * across)
@@ -163,7 +146,7 @@ def _corner(n, shape):
 
 
 @jit(types.Tuple((_FLOATS, _INT, _INT, _INT))(_FLOATS, _TRIPLE, *[_INT] * 4, _FLOATS))
-def _tile(x, shape, b, top, left, side, edge):
+def tile_of(x, shape, b, top, left, side, edge):
     """Where the side x side pixels from (top, left) lie: array, start, and the steps to the next row and pixel.
 
     They lie in x, or, if some are outside of the picture or a pixel is no whole number of panels, with zeros in edge.
@@ -184,38 +167,22 @@ def _tile(x, shape, b, top, left, side, edge):
 
 
 @jit(types.void(_FLOATS, _TRIPLE, _TRIPLE, _PAIR, *[_INT] * 5, _FLOATS, _FLOATS))
-def _transform_inputs(x, shape, size, padding, first, start, stop, depth, step, values, edge):
+def transform_inputs(x, shape, size, padding, first, start, stop, depth, step, values, edge):
     """V = B^T d B of the tiles first + start ... first + stop - 1, the rows start ... stop - 1 of the group.
 
     Row n of place (i, j) and block b of `depth` channels begins at ((36 b + 6 i + j) step + n) depth.
     """
     half = edge[edge.size - 36 * LANES :]
     for n in range(start, stop):
-        b, top, left = _corner(first + n, size)
-        source, begin, row, pixel = _tile(x, shape, b, top - padding[0], left - padding[1], 6, edge)
+        b, top, left = tile_corner(first + n, size)
+        source, begin, row, pixel = tile_of(x, shape, b, top - padding[0], left - padding[1], 6, edge)
         for c in range(0, shape[2], LANES):
             for j in range(6):
                 store_each(half, j * LANES, 6 * LANES, _b_t(load_each(source, begin + j * pixel + c, row, 6)))
-            target = (c // depth * _PLACES * step + n) * depth + c % depth
+            target = (c // depth * PLACES * step + n) * depth + c % depth
             for i in range(6):
                 v = _b_t(load_each(half, i * 6 * LANES, LANES, 6))
                 store_each(values, target + i * 6 * step * depth, step * depth, v)
-
-
-@jit(types.void(_FLOATS, _TRIPLE, *[_INT] * 4, _FLOATS, _FLOATS))
-def _transform_gradients(grad, shape, first, start, stop, step, values, edge):
-    """D = A grad A^T in the same way, in blocks of COLUMNS channels: packed for the register tile."""
-    half = edge[edge.size - 36 * LANES :]
-    for n in range(start, stop):
-        b, top, left = _corner(first + n, shape)
-        source, begin, row, pixel = _tile(grad, shape, b, top, left, 4, edge)
-        for c in range(0, (shape[2] + COLUMNS - 1) // COLUMNS * COLUMNS, LANES):
-            for j in range(4):
-                store_each(half, j * LANES, 4 * LANES, _a(load_each(source, begin + j * pixel + c, row, 4)))
-            target = (c // COLUMNS * _PLACES * step + n) * COLUMNS + c % COLUMNS
-            for i in range(6):
-                v = _a(load_each(half, i * 4 * LANES, LANES, 4))
-                store_each(values, target + i * 6 * step * COLUMNS, step * COLUMNS, v)
 
 
 @jit(types.void(_FLOATS, _INT, _TRIPLE, _INT, _INT, _FLOATS, _FLOATS, _INT))
@@ -239,10 +206,10 @@ def _transform_outputs(sums, step, shape, first, count, column, bias, y, edge):
     H, W, O = shape
     half, width = edge[edge.size - 36 * LANES :], min(COLUMNS, O - column)
     for n in range(count):
-        b, top, left = _corner(first + n, shape)
-        whole = top + 4 <= H and left + 4 <= W and width == COLUMNS
+        b, top, left = tile_corner(first + n, shape)
+        inside = top + 4 <= H and left + 4 <= W and width == COLUMNS
         corner = ((b * H + top) * W + left) * O + column
-        target, begin, row, pixel = (y, corner, W * O, O) if whole else (edge, 0, 4 * COLUMNS, COLUMNS)
+        target, begin, row, pixel = (y, corner, W * O, O) if inside else (edge, 0, 4 * COLUMNS, COLUMNS)
         for c in range(0, COLUMNS, LANES):
             for j in range(6):
                 m = load_each(sums, (j * step + n) * COLUMNS + c, 6 * step * COLUMNS, 6)
@@ -251,28 +218,10 @@ def _transform_outputs(sums, step, shape, first, count, column, bias, y, edge):
             for i in range(4):
                 y0, y1, y2, y3 = _a_t(load_each(half, i * 6 * LANES, LANES, 6))
                 store_each(target, begin + i * row + c, pixel, (y0 + shift, y1 + shift, y2 + shift, y3 + shift))
-        if not whole:
+        if not inside:
             for i in range(min(4, H - top)):
                 for j in range(min(4, W - left)):
                     copy(edge, (i * 4 + j) * COLUMNS, y, corner + (i * W + j) * O, width)
-
-
-@jit(types.void(_FLOATS, *[_INT] * 4, _FLOATS, _INT, _FLOATS))
-def _transform_weight_gradient(sums, depth, columns, C, O, grad_weight, start, edge):
-    """grad_weight[tap, c, o] += G^T sums G for a panel of `columns` outputs and a block of `depth` inputs."""
-    size, half = depth * COLUMNS, edge[edge.size - 36 * LANES :]
-    for n in range(0, size, LANES):
-        left = columns - n % COLUMNS
-        if left <= 0:
-            continue
-        for j in range(6):
-            store_each(half, j * LANES, 6 * LANES, _g_t(load_each(sums, j * size + n, 6 * size, 6)))
-        for i in range(3):
-            at = start + (3 * i * C + n // COLUMNS) * O + n % COLUMNS
-            g0, g1, g2 = _g_t(load_each(half, i * 6 * LANES, LANES, 6))
-            store_some(grad_weight, at, g0 + load_some(grad_weight, at, left), left)
-            store_some(grad_weight, at + C * O, g1 + load_some(grad_weight, at + C * O, left), left)
-            store_some(grad_weight, at + 2 * C * O, g2 + load_some(grad_weight, at + 2 * C * O, left), left)
 
 
 @jit(types.void(_FLOATS, _INT, _TRIPLE, *[_INT] * 5, _FLOATS, _FLOATS, _INT))
@@ -289,15 +238,15 @@ def _transform_all_weights(weight, start, steps, C, O, depth, weights, taps):
     threads, tasks = taps.shape[0], blocks * panels
     for thread in prange(threads):
         for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
-            panel, block, at = task // blocks, task % blocks, task * _PLACES * depth * COLUMNS
+            panel, block, at = task // blocks, task % blocks, task * PLACES * depth * COLUMNS
             _transform_panel(weight, start, steps, C, O, depth, panel, block, taps[thread], weights, at)
 
 
 @jit(types.void(_FLOATS, *[_INT] * 5, _FLOATS, _INT, _INTS, _FLOATS, _FLOATS))
 def _multiply(values, block, depth, used, step, count, weights, start, one_tap, zeros, sums):
     """sums (+)= V times the transformed weights of a panel, at all 36 places, for one block of input channels."""
-    for place in range(_PLACES):
-        a, c = (block * _PLACES + place) * step * depth, place * step * COLUMNS
+    for place in range(PLACES):
+        a, c = (block * PLACES + place) * step * depth, place * step * COLUMNS
         b = weights[start + place * used * COLUMNS : start + (place + 1) * used * COLUMNS]
         begin, i, row = (zeros, 0, 0) if block == 0 else (sums, c, COLUMNS)
         multiply_add(values, a, depth, one_tap, 1, used, count, b, COLUMNS, begin, i, row, sums, c, COLUMNS)
@@ -315,10 +264,10 @@ def _narrow(
         for group in range(groups * thread // threads, groups * (thread + 1) // threads):
             first = tiles * group // groups
             count = tiles * (group + 1) // groups - first
-            _transform_inputs(x, x_shape, shape, padding, first, 0, count, depth, step, v, edge)
+            transform_inputs(x, x_shape, shape, padding, first, 0, count, depth, step, v, edge)
             for panel in range(panels):
                 for block in range(blocks):
-                    used, at = min(depth, C - block * depth), (panel * blocks + block) * _PLACES * depth * COLUMNS
+                    used, at = min(depth, C - block * depth), (panel * blocks + block) * PLACES * depth * COLUMNS
                     _multiply(v, block, depth, used, step, count, weights, at, one_tap, zeros, m)
                 _transform_outputs(m, step, shape, first, count, panel * COLUMNS, bias, y, edge)
 
@@ -336,7 +285,7 @@ def _wide(
         count = tiles * (group + 1) // groups - first
         for thread in prange(threads):
             start, stop = count * thread // threads, count * (thread + 1) // threads
-            _transform_inputs(x, x_shape, shape, padding, first, start, stop, depth, step, values, edges[thread])
+            transform_inputs(x, x_shape, shape, padding, first, start, stop, depth, step, values, edges[thread])
         for thread in prange(threads):
             own, m = weights[thread], sums[thread]
             for panel in range(panels * thread // threads, panels * (thread + 1) // threads):
@@ -349,13 +298,13 @@ def _wide(
                 _transform_outputs(m, step, shape, first, count, panel * COLUMNS, bias, y, edges[thread])
 
 
-def _whole(count: int, size: int) -> int:
+def whole(count: int, size: int) -> int:
     return -(-count // size) * size
 
 
-def _edges(threads: int, channels: int) -> Array:
+def edge_room(threads: int, channels: int) -> Array:
     """For each thread room for a tile with its edge, and for one half transformed."""
-    return scratch("Winograd edges", threads, _PLACES * (_whole(channels, COLUMNS) + LANES))
+    return scratch("Winograd edges", threads, PLACES * (whole(channels, COLUMNS) + LANES))
 
 
 def _convolve(
@@ -363,29 +312,29 @@ def _convolve(
 ) -> None:
     """y = bias + the convolution of x with a flat weight: tap_step, in_step and out_step apart from `start`."""
     (B, H, W, C), (_, OH, OW, O) = x.shape, y.shape
-    depth = min(_DEPTH, _whole(C, COLUMNS))
+    depth = min(DEPTH, whole(C, COLUMNS))
     blocks, panels, threads = -(-C // depth), -(-O // COLUMNS), get_num_threads()
-    wide = _PLACES * C * O > _WIDE
+    wide = PLACES * C * O > WIDE
     tiles = B * -(-OH // 4) * -(-OW // 4)
-    groups = max(1, -(-tiles // _WIDE_GROUP)) if wide else _shared_groups(tiles, threads)
+    groups = max(1, -(-tiles // WIDE_GROUP)) if wide else _shared_groups(tiles, threads)
     step = -(-tiles // groups) + 1
-    block_size = _PLACES * depth * COLUMNS
+    block_size = PLACES * depth * COLUMNS
     row = np.zeros(panels * COLUMNS, np.float32)
     if bias is not None:
         row[:O] = bias
     taps = scratch("Winograd taps", threads, 9 * depth * COLUMNS + 18 * LANES)
-    sums = scratch("Winograd sums", threads, _PLACES * step * COLUMNS)
-    zeros, edges, picture = np.zeros(COLUMNS, np.float32), _edges(threads, max(C, O)), (x.reshape(-1), (H, W, C))
+    sums = scratch("Winograd sums", threads, PLACES * step * COLUMNS)
+    zeros, edges, picture = np.zeros(COLUMNS, np.float32), edge_room(threads, max(C, O)), (x.reshape(-1), (H, W, C))
     if wide:
         weights = scratch("Winograd weights", threads, block_size)
-        values = scratch("Winograd inputs", blocks * _PLACES * step * depth)
+        values = scratch("Winograd inputs", blocks * PLACES * step * depth)
         _wide(
             *(*picture, padding, depth, step, weight, start, steps, weights, taps, ONE_TAP, (OH, OW, O), row),
             *(y.reshape(-1), tiles, groups, values, sums, zeros, edges),
         )
     else:
         weights = scratch("Winograd weights", panels * blocks * block_size)
-        values = scratch("Winograd inputs", threads, blocks * _PLACES * step * depth)
+        values = scratch("Winograd inputs", threads, blocks * PLACES * step * depth)
         _transform_all_weights(weight, start, steps, C, O, depth, weights, taps)
         _narrow(
             *(*picture, padding, depth, step, weights, ONE_TAP, (OH, OW, O), row),
@@ -395,8 +344,8 @@ def _convolve(
 
 def _shared_groups(tiles: int, threads: int) -> int:
     """As many groups for every thread, if none becomes smaller than the register tile."""
-    groups = max(1, -(-tiles // _GROUP))
-    return max(groups, min(_whole(groups, threads), tiles // ROWS))
+    groups = max(1, -(-tiles // GROUP))
+    return max(groups, min(whole(groups, threads), tiles // ROWS))
 
 
 def forward(x: Array, weight: Array, bias: Array | None, y: Array, padding: Pair) -> None:
@@ -417,118 +366,3 @@ def _flat(weight: Array) -> tuple[Array, tuple[int, int, int]]:
     if row == 3 * tap:
         return numbers, (tap, into, out)
     return _flat(contiguous(weight))
-
-
-# The weight gradient.
-
-
-@jit(types.void(_FLOATS, *[_INT] * 6, _FLOATS, _INTS, _FLOATS, _FLOATS, _INT, types.boolean))
-def _add_products(values, panel, block, depth, used, step, count, gradients, one_tap, zeros, sums, start, more):
-    """sums = V^T D at all 36 places, for one panel and one block; or added to what is there, if there is more."""
-    for place in range(_PLACES):
-        a, c = (block * _PLACES + place) * step * depth, start + place * used * COLUMNS
-        d = gradients[(panel * _PLACES + place) * step * COLUMNS :]
-        begin, i, row = (sums, c, COLUMNS) if more else (zeros, 0, 0)
-        multiply_add(values, a, 1, one_tap, depth, count, used, d, COLUMNS, begin, i, row, sums, c, COLUMNS)
-
-
-@jit
-def _add_bias(gradients, step, count, panels, bias_sums):
-    """Place (1, 1) of D is the sum over a tile: its row of A is 1 1 1 1."""
-    for panel in range(panels):
-        start = (panel * _PLACES + 7) * step * COLUMNS
-        add_rows(gradients, start, count, COLUMNS, COLUMNS, bias_sums[panel * COLUMNS :])
-
-
-@parallel_jit
-def _narrow_weight_gradient(
-    x, x_shape, grad, shape, padding, depth, step, one_tap, zeros, tiles, groups, values, gradients, sums, bias_sums,
-    edges, grad_weight,
-):  # fmt: skip
-    """Every thread takes some of the groups. They make CHUNKS sums, which at the end are added in order."""
-    C, O, threads = x_shape[2], shape[2], edges.shape[0]
-    blocks, panels = (C + depth - 1) // depth, (O + COLUMNS - 1) // COLUMNS
-    tasks, block_size, parts = blocks * panels, _PLACES * depth * COLUMNS, min(CHUNKS, groups)
-    for thread in prange(threads):
-        v, d, edge = values[thread], gradients[thread], edges[thread]
-        for part in range(parts * thread // threads, parts * (thread + 1) // threads):
-            start, stop = groups * part // parts, groups * (part + 1) // parts
-            for group in range(start, stop):
-                first = tiles * group // groups
-                count = tiles * (group + 1) // groups - first
-                _transform_inputs(x, x_shape, shape, padding, first, 0, count, depth, step, v, edge)
-                _transform_gradients(grad, shape, first, 0, count, step, d, edge)
-                _add_bias(d, step, count, panels, bias_sums[part])
-                for task in range(tasks):
-                    panel, block, at = task // blocks, task % blocks, task * block_size
-                    used, more = min(depth, C - block * depth), group > start
-                    _add_products(v, panel, block, depth, used, step, count, d, one_tap, zeros, sums[part], at, more)
-    for thread in prange(threads):
-        for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
-            panel, block = task // blocks, task % blocks
-            used, columns = min(depth, C - block * depth), min(COLUMNS, O - panel * COLUMNS)
-            total = sums[0, task * block_size : (task + 1) * block_size]
-            for part in range(1, parts):
-                more = sums[part, task * block_size : (task + 1) * block_size]
-                for n in range(_PLACES * used * COLUMNS):
-                    total[n] += more[n]
-            at = block * depth * O + panel * COLUMNS
-            _transform_weight_gradient(total, used, columns, C, O, grad_weight, at, edges[thread])
-
-
-@parallel_jit
-def _wide_weight_gradient(
-    x, x_shape, grad, shape, padding, depth, step, one_tap, zeros, tiles, groups, values, gradients, sums, bias_sums,
-    edges, grad_weight,
-):  # fmt: skip
-    """One group after the other, the threads share its tiles and then the panels and blocks of the sums."""
-    C, O, threads = x_shape[2], shape[2], edges.shape[0]
-    blocks, panels = (C + depth - 1) // depth, (O + COLUMNS - 1) // COLUMNS
-    tasks = blocks * panels
-    for group in range(groups):
-        first = tiles * group // groups
-        count = tiles * (group + 1) // groups - first
-        for thread in prange(threads):
-            start, stop, edge = count * thread // threads, count * (thread + 1) // threads, edges[thread]
-            _transform_inputs(x, x_shape, shape, padding, first, start, stop, depth, step, values, edge)
-            _transform_gradients(grad, shape, first, start, stop, step, gradients, edge)
-        _add_bias(gradients, step, count, panels, bias_sums)
-        for thread in prange(threads):
-            own, edge = sums[thread], edges[thread]
-            for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
-                panel, block = task // blocks, task % blocks
-                used, columns = min(depth, C - block * depth), min(COLUMNS, O - panel * COLUMNS)
-                _add_products(
-                    values, panel, block, depth, used, step, count, gradients, one_tap, zeros, own, 0, False
-                )  # fmt: skip
-                at = block * depth * O + panel * COLUMNS
-                _transform_weight_gradient(own, used, columns, C, O, grad_weight, at, edge)
-
-
-def weight_gradient(grad: Array, x: Array, padding: Pair) -> tuple[Array, Array]:
-    """The gradients of weight (3, 3, C, O) and of the bias."""
-    (B, H, W, C), (_, OH, OW, O) = x.shape, grad.shape
-    depth = min(_DEPTH, _whole(C, COLUMNS))
-    blocks, panels, threads = -(-C // depth), -(-O // COLUMNS), get_num_threads()
-    wide = _PLACES * C * O > _WIDE
-    tiles = B * -(-OH // 4) * -(-OW // 4)
-    groups = max(1, -(-tiles // _WIDE_GROUP)) if wide else max(1, -(-tiles // _GROUP), min(CHUNKS, tiles // ROWS))
-    step = -(-tiles // groups) + 1
-    copies = () if wide else (threads,)
-    values = scratch("Winograd inputs", *copies, blocks * _PLACES * step * depth)
-    gradients = scratch("Winograd gradients", *copies, panels * _PLACES * step * COLUMNS)
-    block_size, zeros, grad_weight = (
-        _PLACES * depth * COLUMNS,
-        np.zeros(COLUMNS, np.float32),
-        np.zeros(9 * C * O, np.float32),
-    )
-    numbers = (x.reshape(-1), (H, W, C), grad.reshape(-1), (OH, OW, O), padding, depth, step, ONE_TAP, zeros)
-    edges = _edges(threads, max(C, O))
-    if wide:
-        sums, bias_sums = scratch("Winograd sums", threads, block_size), np.zeros(panels * COLUMNS, np.float32)
-        _wide_weight_gradient(*numbers, tiles, groups, values, gradients, sums, bias_sums, edges, grad_weight)
-        return grad_weight.reshape(3, 3, C, O), bias_sums[:O]
-    sums = scratch("Winograd sums", min(CHUNKS, groups), panels * blocks * block_size)
-    bias_sums = np.zeros((min(CHUNKS, groups), panels * COLUMNS), np.float32)
-    _narrow_weight_gradient(*numbers, tiles, groups, values, gradients, sums, bias_sums, edges, grad_weight)
-    return grad_weight.reshape(3, 3, C, O), bias_sums.sum(axis=0)[:O]

@@ -37,7 +37,8 @@ def plain_backward(grad_y: Any, ids: Any, vocabulary: int) -> Any:
 @parallel_jit
 def _forward(table: Any, ids: Any, y: Any) -> None:
     for n in prange(ids.size):
-        y[n] = table[ids[n]]
+        for d in range(table.shape[1]):
+            y[n, d] = table[ids[n], d]
 
 
 @parallel_jit
