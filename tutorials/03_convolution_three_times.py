@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from minisd_kernels import conv2d, conv_transpose2d
-from minisd_kernels.backends import use_backend
+from minisd_kernels.backends import use_backend, without_winograd
 from minisd_kernels.register_tile import COLUMNS, LANES, ROWS, VECTORS
 from minisd_kernels.shapes import window_output_size
 
@@ -175,8 +175,9 @@ print("picture:", output / "03_im2col.png")
 
 # %% [markdown]
 # Laid out for a whole batch, a 3 x 3 convolution's matrix is nine times larger than x, and reading it from main memory
-# would eat up what the product gains. So the fast version lays out a few dozen windows at a time, in a small buffer
-# that stays in the processor's cache.
+# would eat up what the product gains. So the fast version never makes it: row i of a window is kw C numbers that lie in
+# one piece of the picture, and the next pixel's window begins C numbers farther on. The product reads the matrix where
+# the picture lies (`minisd_kernels/conv2d/direct.py`).
 #
 # ## The trick, part two: the register tile
 #
@@ -209,24 +210,36 @@ assert loads < 0.5
 # ## How fast is each?
 #
 # We measure nanoseconds for one multiply-add, on 16 pictures of a size that the U-Net has; the Python loops get one
-# small picture, or we would wait for minutes. The four take turns, so that a busy moment of the machine hits all of
-# them, and the middle one of five measurements counts.
+# small picture, or we would wait for minutes. All take turns, so that a busy moment of the machine hits all of them,
+# and the middle one of five measurements counts.
 #
 # What you see depends on your machine. Compiling the loops should gain a factor of a thousand or more. The product per
 # tap and the register tile gain some more, and end close together: NumPy leaves its products to a library of matrix
 # routines, and that has a register tile too.
+#
+# The last line is what you get by default for a 3 x 3 window. Winograd's method (`minisd_kernels/conv2d/winograd.py`)
+# makes 4 x 4 outputs from sums and differences of 6 x 6 inputs with a quarter of the multiplications; its time is
+# divided by the multiply-adds that it saves, too. It rounds a little more, and can be switched off.
 
 # %%
 x = rng.standard_normal((16, 14, 14, 64), dtype=np.float32)
 weight = rng.standard_normal((3, 3, 64, 64), dtype=np.float32) / 24
+
+
+def register_tile():
+    with without_winograd():
+        return conv2d.forward(x, weight)
+
+
 ways = {
     "seven loops in Python": (lambda: convolve(seven_loops, small_x, small_weight), expected.size * 3 * 3 * 4),
     "seven loops, compiled": (lambda: convolve(compiled_loops, x, weight), 16 * 12 * 12 * 64 * 3 * 3 * 64),
     "NumPy, a product per tap": (lambda: product_per_tap(x, weight), 16 * 12 * 12 * 64 * 3 * 3 * 64),
-    "register tile": (lambda: conv2d.forward(x, weight), 16 * 12 * 12 * 64 * 3 * 3 * 64),
+    "register tile": (register_tile, 16 * 12 * 12 * 64 * 3 * 3 * 64),
+    "Winograd": (lambda: conv2d.forward(x, weight), 16 * 12 * 12 * 64 * 3 * 3 * 64),
 }
 results = {name: way() for name, (way, _) in ways.items()}  # also compiles, before we look at the clock
-for name in ("NumPy, a product per tap", "register tile"):
+for name in ("NumPy, a product per tap", "register tile", "Winograd"):
     assert largest_difference(results[name], results["seven loops, compiled"]) < 1e-4
 
 seconds = {name: [] for name in ways}

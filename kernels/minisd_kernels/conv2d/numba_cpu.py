@@ -1,6 +1,9 @@
-"""Convolution on the CPU: seven loops, then the same sum as matrix products in the register tile.
+"""Convolution on the CPU: the seven loops, and the rule that chooses among the fast versions.
 
-Wide 3 x 3 convolutions in float32 go to winograd.py, which needs fewer products; _takes_winograd is the rule.
+linear.py     a 1 x 1 window of stride 1 is a linear layer
+winograd.py   3 x 3 windows of stride 1, where a quarter of the products is enough
+thin.py       to a few channels
+direct.py     all others
 """
 
 from __future__ import annotations
@@ -93,7 +96,7 @@ def forward(
         linear.rows_times(x.reshape(-1, C), weight[0, 0], bias, y.reshape(-1, O))
     elif _takes_winograd((kh, kw), stride, dilation, C, O, size):
         winograd.forward(x, weight, bias, y, padding)
-    elif O <= _THIN:
+    elif 0 < O <= _THIN:
         thin.forward(x, weight, bias, y, stride, padding, dilation)
     else:
         direct.forward(x, weight, bias, y, stride, padding, dilation)
@@ -120,7 +123,7 @@ def input_gradient(
         linear.rows_times(grad.reshape(-1, O), weight[0, 0].T, bias, grad_x.reshape(-1, C))
     elif _takes_winograd((kh, kw), stride, dilation, C, O, size):
         winograd.input_gradient(grad, weight, bias, grad_x, padding)
-    elif C <= _THIN:
+    elif 0 < C <= _THIN:
         thin.input_gradient(grad, weight, bias, grad_x, stride, padding, dilation)
     else:
         direct.input_gradient(grad, weight, bias, grad_x, stride, padding, dilation)
@@ -143,6 +146,6 @@ def weight_gradient(
         from minisd_kernels.conv2d import winograd_weight  # who only draws need not compile it
 
         return winograd_weight.weight_gradient(grad, x, padding)
-    if O <= _THIN:
+    if 0 < O <= _THIN:
         return thin.weight_gradient(grad, x, window, stride, padding, dilation)
     return direct.weight_gradient(grad, x, window, stride, padding, dilation)

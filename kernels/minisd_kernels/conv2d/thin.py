@@ -88,8 +88,8 @@ def forward(x: Array, weight: Array, bias: Array | None, y: Array, stride: Pair,
     """y = bias + the convolution of x with weight (kh, kw, C, O)."""
     (B, H, W, C), (kh, kw, _, O) = x.shape, weight.shape
     z = scratch("products", B, H, W, kh, kw, O)
-    matrix = np.ascontiguousarray(weight.transpose(2, 0, 1, 3)).reshape(C, -1)
-    linear.rows_times(x.reshape(-1, C), matrix, None, z.reshape(-1, kh * kw * O))
+    matrix = np.ascontiguousarray(weight.transpose(2, 0, 1, 3)).reshape(C, kh * kw * O)
+    linear.rows_times(x.reshape(-1, C), matrix, None, z.reshape(B * H * W, kh * kw * O))
     rows, columns = (
         _reads(y.shape[1 + axis], x.shape[1 + axis], weight.shape[axis], stride[axis], padding[axis], dilation[axis])
         for axis in (0, 1)
@@ -104,8 +104,8 @@ def input_gradient(
     """grad_x = bias + what the windows hand back."""
     (B, P, Q, O), (kh, kw, C, _) = grad.shape, weight.shape
     z = scratch("products", B, P, Q, kh, kw, C)
-    matrix = np.ascontiguousarray(weight.transpose(3, 0, 1, 2)).reshape(O, -1)
-    linear.rows_times(grad.reshape(-1, O), matrix, None, z.reshape(-1, kh * kw * C))
+    matrix = np.ascontiguousarray(weight.transpose(3, 0, 1, 2)).reshape(O, kh * kw * C)
+    linear.rows_times(grad.reshape(-1, O), matrix, None, z.reshape(B * P * Q, kh * kw * C))
     rows, columns = _tables_back(grad_x.shape, grad.shape, weight.shape, stride, padding, dilation)
     row = np.zeros(C, np.float32) if bias is None else contiguous(bias)
     _collect(z.reshape(-1), (P, Q), rows, columns, row, grad_x.reshape(-1))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from numba import prange
 
 from minisd_kernels.compiling import CHUNKS, contiguous, flat, jit, parallel_jit
+from minisd_kernels.prefetch import prefetch_rows
 from minisd_kernels.register_tile import ONE_TAP, add_rows, multiply_add, pack, packed_size
 
 Array = npt.NDArray[Any]
@@ -38,6 +39,7 @@ def _rows_times_packed(a, packed, depth, columns, row, taps, c):
     rows = a.size // depth
     for block in prange((rows + _BLOCK - 1) // _BLOCK):
         i, count = block * _BLOCK, min(_BLOCK, rows - block * _BLOCK)
+        prefetch_rows(a, (i + count) * depth, depth, min(_BLOCK, rows - i - count), depth)  # the next block's
         multiply_add(a, i * depth, depth, taps, 1, depth, count, packed, columns, row, 0, 0, c, i * columns, columns)
 
 
@@ -50,6 +52,9 @@ def _sum_of_outer_products(x, grad, width_x, width_grad, taps, parts, bias_parts
         for block in range(blocks * chunk // CHUNKS, blocks * (chunk + 1) // CHUNKS):
             first = block * _BLOCK
             count = min(_BLOCK, rows - first)
+            following = min(_BLOCK, rows - first - count)
+            prefetch_rows(x, (first + count) * width_x, width_x, following, width_x)
+            prefetch_rows(grad, (first + count) * width_grad, width_grad, following, width_grad)
             add_rows(grad, first * width_grad, count, width_grad, width_grad, bias_parts[chunk])
             pack(grad, first * width_grad, width_grad, 1, count, width_grad, packs[chunk], 0, count)
             start, part = first * width_x, parts[chunk]
