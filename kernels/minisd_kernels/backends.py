@@ -114,7 +114,7 @@ def use_threads(count: int) -> Iterator[None]:
 
 
 def winograd_allowed() -> bool:
-    """Whether a wide 3 x 3 convolution may round as Winograd's method does: not in without_winograd(), nor with the
+    """Whether a 3 x 3 convolution may round as Winograd's method does: not in without_winograd(), nor with the
     variable MINISD_WINOGRAD=0."""
     return _winograd and os.environ.get("MINISD_WINOGRAD") != "0"
 
