@@ -40,8 +40,7 @@ from minisd_kernels.vectors import (
 # The tile must fit the registers: 32 of 16 floats with AVX-512, 16 of 8 with AVX2, 32 of 4 on 64-bit ARM. A tile
 # that is too large spills to memory and loses half of the speed. The rows left over go through the smaller heights.
 VECTORS = {16: 2, 8: 2, 4: 3}[LANES]
-HEIGHTS = {16: (14, 7, 4, 2), 8: (6, 4, 3, 2), 4: (8, 4, 3, 2)}[LANES]  # and single rows
-ROWS, _R2, _R3, _R4 = HEIGHTS
+ROWS, _R2, _R3, _R4 = {16: (14, 7, 4, 2), 8: (6, 4, 3, 2), 4: (8, 4, 3, 2)}[LANES]  # and single rows
 COLUMNS = LANES * VECTORS
 
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from numba import get_num_threads, prange, types
 
 from minisd_kernels.arguments import Pair
-from minisd_kernels.compiling import CHUNKS, contiguous, flat, jit, parallel_jit
+from minisd_kernels.compiling import CHUNKS, bias_or_zeros, flat, jit, parallel_jit
 from minisd_kernels.register_tile import COLUMNS, add_rows, copy, multiply_add, pack, packed_size
 from minisd_kernels.scratch import scratch
 
@@ -124,7 +124,7 @@ def _band_rows(rows: int, width: int, C: int, stride: int, reach: int) -> int:
     return max(1, min(rows, (_BAND // (width * C) - reach) // stride + 1))
 
 
-def convolve(
+def _convolve(
     x: Array,
     picture: tuple[int, ...],
     weight: Array,
@@ -169,9 +169,9 @@ def forward(x: Array, weight: Array, bias: Array | None, y: Array, stride: Pair,
     (_, OH, OW, O), (kh, kw, _, _) = y.shape, weight.shape
     numbers, steps = flat(weight)
     geometry = ((-padding[0], -padding[1]), stride, dilation, (OH, OW))
-    row = np.zeros(O, np.float32) if bias is None else contiguous(bias)
+    row = bias_or_zeros(bias, O)
     places = (0, OH * OW * O, OW * O, O)
-    convolve(x.reshape(-1), x.shape, numbers, steps, 0, (kh, kw), geometry, row, y.reshape(-1), places)
+    _convolve(x.reshape(-1), x.shape, numbers, steps, 0, (kh, kw), geometry, row, y.reshape(-1), places)
 
 
 def input_gradient(
@@ -184,7 +184,7 @@ def input_gradient(
     """
     (_, H, W, C), (kh, kw, _, _) = grad_x.shape, weight.shape
     numbers, steps = flat(weight)
-    row = np.zeros(C, np.float32) if bias is None else contiguous(bias)
+    row = bias_or_zeros(bias, C)
     places = (H * W * C, stride[0] * W * C, stride[1] * C)
     for r in range(min(H, stride[0])):
         for q in range(min(W, stride[1])):
@@ -198,7 +198,9 @@ def input_gradient(
             first, apart = i * steps[0] + j * steps[1], (i_step * steps[0], j_step * steps[1], steps[3], steps[2])
             geometry = ((top, left), (1, 1), (d, e), size)
             at = ((r * W + q) * C, *places)
-            convolve(grad.reshape(-1), grad.shape, numbers, apart, first, (n, m), geometry, row, grad_x.reshape(-1), at)
+            _convolve(
+                grad.reshape(-1), grad.shape, numbers, apart, first, (n, m), geometry, row, grad_x.reshape(-1), at
+            )
 
 
 def _taps(taps: int, r: int, stride: int, padding: int, dilation: int) -> tuple[int, int, int, int, int] | None:

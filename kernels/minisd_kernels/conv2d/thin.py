@@ -19,7 +19,7 @@ import numpy.typing as npt
 from numba import prange
 
 from minisd_kernels.arguments import Pair
-from minisd_kernels.compiling import contiguous, parallel_jit
+from minisd_kernels.compiling import bias_or_zeros, contiguous, parallel_jit
 from minisd_kernels.linear import numba_cpu as linear
 from minisd_kernels.scratch import scratch
 
@@ -94,7 +94,7 @@ def forward(x: Array, weight: Array, bias: Array | None, y: Array, stride: Pair,
         _reads(y.shape[1 + axis], x.shape[1 + axis], weight.shape[axis], stride[axis], padding[axis], dilation[axis])
         for axis in (0, 1)
     )
-    row = np.zeros(O, np.float32) if bias is None else contiguous(bias)
+    row = bias_or_zeros(bias, O)
     _collect(z.reshape(-1), (H, W), rows, columns, row, y.reshape(-1))
 
 
@@ -107,7 +107,7 @@ def input_gradient(
     matrix = np.ascontiguousarray(weight.transpose(3, 0, 1, 2)).reshape(O, kh * kw * C)
     linear.rows_times(grad.reshape(-1, O), matrix, None, z.reshape(B * P * Q, kh * kw * C))
     rows, columns = _tables_back(grad_x.shape, grad.shape, weight.shape, stride, padding, dilation)
-    row = np.zeros(C, np.float32) if bias is None else contiguous(bias)
+    row = bias_or_zeros(bias, C)
     _collect(z.reshape(-1), (P, Q), rows, columns, row, grad_x.reshape(-1))
 
 

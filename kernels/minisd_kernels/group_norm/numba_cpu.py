@@ -102,6 +102,16 @@ def _shifted_sums(x: Any, first: Any, pixels: Any, C: Any, low: Any, high: Any, 
 
 
 @jit
+def _set_scale_and_shift(
+    gamma: Any, beta: Any, mean: Any, rstd: Any, start: Any, width: Any, scale: Any, shift: Any
+) -> None:
+    """scale[c], shift[c] for one group's channels: gamma (x - mean) rstd + beta = scale x + shift."""
+    for c in range(start, start + width):
+        scale[c] = gamma[c] * rstd
+        shift[c] = beta[c] - mean * scale[c]
+
+
+@jit
 def _scale_and_shift(
     x: Any, scale: Any, shift: Any, silu: Any, pixels: Any, C: Any, low: Any, high: Any, y: Any
 ) -> None:
@@ -180,9 +190,7 @@ def _forward(
             difference = t / (pixels * width)
             mean[b, g] = first[g * width] + difference
             rstd[b, g] = 1 / math.sqrt(s / (pixels * width) - difference * difference + eps)
-            for c in range(g * width, (g + 1) * width):
-                scale[c] = gamma[c] * rstd[b, g]
-                shift[c] = beta[c] - mean[b, g] * scale[c]
+            _set_scale_and_shift(gamma, beta, mean[b, g], rstd[b, g], g * width, width, scale, shift)
         _scale_and_shift(x[b], scale, shift, silu, pixels, C, low, high, y[b])
 
 
@@ -199,10 +207,9 @@ def _backward(
         centre, scale, shift, slope, offset = rows[b, 0], rows[b, 1], rows[b, 2], rows[b, 3], rows[b, 4]
         total, products = sums[b, 0], sums[b, 1]
         for g in range(low // width, high // width):
+            _set_scale_and_shift(gamma, beta, mean[b, g], rstd[b, g], g * width, width, scale, shift)
             for c in range(g * width, (g + 1) * width):
                 centre[c] = mean[b, g]
-                scale[c] = gamma[c] * rstd[b, g]
-                shift[c] = beta[c] - mean[b, g] * scale[c]
         _gradient_sums(grad_y[b], x[b], centre, scale, shift, silu, pixels, C, low, high, total, products, grad_x[b])
         for g in range(low // width, high // width):
             r = rstd[b, g]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import prange
 
-from minisd_kernels.compiling import CHUNKS, contiguous, flat, jit, parallel_jit
+from minisd_kernels.compiling import CHUNKS, bias_or_zeros, contiguous, flat, jit, parallel_jit
 from minisd_kernels.prefetch import prefetch_rows
 from minisd_kernels.register_tile import ONE_TAP, add_rows, multiply_add, pack, packed_size
 
@@ -71,7 +71,7 @@ def rows_times(a: Array, b: Array, row: Array | None, c: Array) -> Array:
     packed = np.empty(packed_size(depth, columns), np.float32)
     numbers, steps = flat(b)
     pack(numbers, 0, *steps, depth, columns, packed, 0, depth)
-    start = np.zeros(columns, np.float32) if row is None else contiguous(row)
+    start = bias_or_zeros(row, columns)
     _rows_times_packed(a.reshape(-1), packed, depth, columns, start, ONE_TAP, c.reshape(-1))
     return c
 
