@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 # Between two kernels the threads wait for the next one spinning, but for some 50 microseconds only, then they sleep.
@@ -17,11 +18,30 @@ os.environ.setdefault("NUMBA_OPT", "2")
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import config, njit
+
+
+def contiguous(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array in the one form that kernels are compiled for, C-contiguous and writeable; a copy only if it is not."""
+    flags = array.flags
+    return array if flags.c_contiguous and flags.writeable else array.copy(order="C")
+
+
+def _cache_folder() -> Path | None:
+    """Where Numba keeps what it has compiled from this folder; None where no place can be written."""
+    if config.DISABLE_JIT:  # type: ignore[attr-defined, unused-ignore]
+        return None
+    try:
+        return Path(str(njit(cache=True)(contiguous).stats.cache_path))
+    except RuntimeError:  # no locator available
+        return None
+
+
+CACHE = _cache_folder()
 
 # NaN and infinity must survive (training looks for them), so only the flags that reorder and contract are set.
 _OPTIONS: dict[str, Any] = {
-    "cache": True,
+    "cache": CACHE is not None,
     "no_cfunc_wrapper": True,
     "error_model": "numpy",
     "fastmath": {"contract", "reassoc", "nsz", "arcp"},
@@ -32,12 +52,6 @@ parallel_jit: Callable[..., Any] = partial(njit, parallel=True, **_OPTIONS)
 # Sums over many samples are split into this many parts and the parts added in order, whatever the number of
 # threads: the same seed gives the same weights on one core and on eight.
 CHUNKS = 8
-
-
-def contiguous(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The array in the one form that kernels are compiled for, C-contiguous and writeable; a copy only if it is not."""
-    flags = array.flags
-    return array if flags.c_contiguous and flags.writeable else array.copy(order="C")
 
 
 def bias_or_zeros(bias: npt.NDArray[Any] | None, width: int) -> npt.NDArray[Any]:

@@ -26,6 +26,7 @@ COMMANDS = {
     "claims": ("claims", "claims"),
     "animate": ("animate", "animate"),
     "bench": ("bench", "bench"),
+    "kernels": ("kernels", "kernels"),
     "info": ("info", "info"),
 }
 

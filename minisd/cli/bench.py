@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from minisd.cli.kernels import compile_first
 from minisd.cli.options import Failure, FiniteFloat, OutputFile
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def bench(
             check_writable(path)
     machine.restart_if_needed()
 
+    compile_first()
     torch = _torch()
     measured = machine.measure_machine(torch)
     for text in table.opening(measured):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from minisd_kernels import backends
 
+from minisd.cli.kernels import is_chosen
 from minisd.cli.options import OutputFile
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def claims(ctx: click.Context, json_file: Path | None) -> None:
 
     if json_file is not None:
         check_writable(json_file)
-    if ctx.find_root().params.get("backend") is None and not os.environ.get("MINISD_BACKEND"):
+    if not is_chosen(ctx):
         ctx.with_resource(backends.use_backend("numpy"))
     findings = check_claims()
     counted = Counter(finding.verdict for finding in findings)

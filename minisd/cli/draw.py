@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from minisd.cli.kernels import compile_first, is_chosen
 from minisd.cli.options import EXAMPLE, POSITIVE, SEED, OutputFile, checking, sampling_options
 
 if TYPE_CHECKING:
     from minisd.autograd import Array
 
+_BY_NUMPY = 64  # pictures: NumPy draws so many sooner than Numba has compiled its kernels
 _STRIP_PICTURES, _STRIP_MOMENTS = 8, 9  # more do not fit on a screen
 
 
@@ -36,7 +38,9 @@ _STRIP_PICTURES, _STRIP_MOMENTS = 8, 9  # more do not fit on a screen
 )
 @click.option("--npz", type=OutputFile(), help="Write `images` (N, 28, 28) and `prompts` (N,) to this file, too.")
 @click.option("--show-steps", is_flag=True, help="Write OUT-steps.png, too: how the pictures emerge from noise.")
+@click.pass_context
 def draw(
+    ctx: click.Context,
     prompt: str | None,
     prompts: Path | None,
     num: int,
@@ -76,6 +80,7 @@ def draw(
     for remark in pipeline.remarks(texts):
         click.echo(f"Warning: {remark}", err=True)
 
+    _choose_backend(ctx, len(texts))
     moments: dict[int, Array] = {}
 
     def watch(step: int, t: int, z_t: Array, z_0: Array) -> None:
@@ -99,6 +104,17 @@ def draw(
     if npz is not None:
         _save_npz(npz, images, texts)
         click.echo(f"wrote {npz}")
+
+
+def _choose_backend(ctx: click.Context, pictures: int) -> None:
+    """Plain NumPy for a few pictures, unless the user has chosen or the kernels are compiled; then those."""
+    from minisd_kernels import backends, warm_up
+
+    if pictures > _BY_NUMPY:
+        compile_first()
+    elif not is_chosen(ctx) and backends.missing_reason("numba") is None and not warm_up.is_done():
+        click.echo("drawing with plain NumPy; minisd kernels compile makes the fast kernels, once", err=True)
+        ctx.with_resource(backends.use_backend("numpy"))
 
 
 def _read_prompts(path: Path) -> list[str]:

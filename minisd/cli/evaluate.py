@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from minisd.cli.kernels import compile_first
 from minisd.cli.options import FOLDER, SEED, OutputFile, check_data, checking, sampling_options
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def evaluate(
     real, test = load_digits(data, "train", data_dir), load_digits(data, "test", data_dir)
     with checking("--num"):
         evaluation.check_count(num, real, test)
+    compile_first()
     report = evaluation.evaluate(
         pipeline, of_digits, real, test,
         count=num, seed=seed, guidance=guidance, steps=steps, sampler=sampler,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from minisd.cli.kernels import compile_first
 from minisd.cli.options import FOLDER, POSITIVE, SEED, FiniteFloat
 
 
@@ -24,6 +25,7 @@ def judge(out: Path, minutes: float, steps: int | None, seed: int, data_dir: Pat
 
     check_writable(out / Judge.FILE)
     real, test = load_digits("mnist", "train", data_dir), load_digits("mnist", "test", data_dir)
+    compile_first()
     of_digits = Judge(train_judge(real, seed=seed, minutes=minutes, steps=steps))
     of_digits.save(out)
     accuracy = float((of_digits.digits(test.images) == test.labels).mean())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from minisd.cli.kernels import compile_first
 from minisd.cli.options import FOLDER, POSITIVE, SEED
 
 _TRAINING, _HELD_OUT = 40, 8  # pictures
@@ -45,6 +46,7 @@ def _segment(out: Path, steps: int, seed: int) -> None:
     cells, held_out = draw_cells(_TRAINING, 2 * seed), draw_cells(_HELD_OUT, 2 * seed + 1)
     tiles = Tiles(cells, CONFIG.shape, TILE)
 
+    compile_first()
     losses, masks, lines = {}, {}, []
     for name, network in NETWORKS.items():
         module = network(CONFIG, rng=np.random.default_rng(seed))

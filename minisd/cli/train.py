@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from minisd.cli.kernels import compile_first
 from minisd.cli.options import EXAMPLE, FOLDER, POSITIVE, SEED, FiniteFloat, check_data
 
 
@@ -62,6 +63,7 @@ def train(
     else:
         folder = str(data_dir.resolve()) if data_dir else None  # --resume may come from elsewhere
         run = Run.start(out, Settings(data, folder, seed, minutes, steps))
+    compile_first()
     try:
         run.train(say=click.echo, profile=profile)
     except Interrupted as stop:

@@ -136,7 +136,7 @@ class Run:
             self._profiles = {network: Profile() for network in NETWORKS} if profile else {}
             data = load_training_set(self.settings.data, Path(d) if (d := self.settings.data_dir) else None)
             self._save_plan()  # not before the data are there: a run that cannot start leaves nothing in the way
-            say(f"{len(data):,} pictures of {self.settings.data}; first steps compile the kernels")
+            say(f"{len(data):,} pictures of {self.settings.data}")
             self._fit("vae", lambda: VAETask(data.images, self._rng("vae")), say)
             self._fit("clip", lambda: CLIPTask(data, self._tokenizer(data), self._rng("clip")), say)
             pipeline, latents = self._pipeline(data)
