@@ -62,14 +62,15 @@ PLACES = {
         "winograd.py",
         "winograd_weight.py",
     },
-    "llvmlite": {"fast_exp.py", "prefetch.py", "register_tile.py", "transpose.py", "vectors.py"},
-    "cupy": {"backends.py", "cupy_gpu.py"},
+    "llvmlite": {"fast_exp.py", "prefetch.py", "register_tile.py", "transpose.py", "vectors.py", "warm_up.py"},
+    "cuda": {"toolkit.py"},
+    "cupy": {"backends.py", "gpu.py"},
     "matplotlib": {"figure", "plots.py", "roofline.py"},
     "PIL": {"drawing.py", "folder.py", "plots.py"},
     "safetensors": {"checkpoint.py"},
     "filelock": {"checkpoint.py"},
     "click": {"cli"},
-    "tqdm": {"classifier.py", "run.py", "segmentation.py"},
+    "tqdm": {"classifier.py", "kernels.py", "run.py", "segmentation.py"},
     "torch": {"in_torch.py"},
 }
 
