@@ -123,6 +123,26 @@ def adamw(param: Array, grads: list[Array], lr: float, beta1: float, beta2: floa
     return after
 
 
+# ---- Losses
+
+
+def mean_squared_error(a: Array, b: Array) -> Array:
+    """loss = 1/n sum_i (a_i - b_i)^2."""
+    terms = [(float(x) - float(y)) ** 2 for x, y in zip(a.flat, b.flat, strict=True)]
+    return np.array(sum(terms) / len(terms))
+
+
+def cross_entropy(logits: Array, target: Array, weight: Array) -> Array:
+    """loss = -1/N sum_n weight_n sum_v target_nv log(e^x_nv / sum_u e^x_nu), target (N, V)."""
+    N, V = logits.shape
+    loss = 0.0
+    for n in range(N):
+        exponentials = [math.exp(x) for x in logits[n]]
+        for v in range(V):
+            loss -= float(weight[n]) * float(target[n, v]) * math.log(exponentials[v] / sum(exponentials))
+    return np.array(loss / N)
+
+
 # ---- Gradients
 
 

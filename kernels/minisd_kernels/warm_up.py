@@ -24,12 +24,14 @@ from minisd_kernels import (
     add,
     attention,
     conv2d,
+    cross_entropy,
     embedding,
     gelu,
     group_norm,
     layer_norm,
     linear,
     max_pool2d,
+    mean_squared_error,
     relu,
     silu,
     softmax,
@@ -71,6 +73,14 @@ def _max_pool() -> None:
     max_pool2d.backward(y, argmax, _PICTURE.shape, window=2)
 
 
+def _mean_squared_error() -> None:
+    mean_squared_error.backward(mean_squared_error.forward(_ROWS, _ROWS), _ROWS, _ROWS)
+
+
+def _cross_entropy() -> None:
+    cross_entropy.backward(cross_entropy.forward(_ROWS, _IDS), _ROWS, _IDS)
+
+
 def _adam() -> None:
     adam.step(_zeros(1), _zeros(1), _zeros(1), _zeros(1), step=1, lr=0.0)
     adam.squared_length(_zeros(1))
@@ -89,11 +99,13 @@ CALLS: dict[str, Callable[[], Any]] = {
     "thin convolution": _thin_convolution,
     "max pool": _max_pool,
     "upsampling": lambda: (upsample2d.forward(_PICTURE, 2), upsample2d.backward(_PICTURE, 2)),
+    "cross-entropy": _cross_entropy,
     "layer norm": lambda: layer_norm.backward(_ROWS, _ROWS, _ROW, *layer_norm.forward(_ROWS, _ROW, _ROW)[1:]),
     "embedding": lambda: embedding.backward(embedding.forward(_ROWS, _IDS), _IDS, 8),
     "GELU": lambda: gelu.backward(_ROWS, gelu.forward(_ROWS)),
     "SiLU": lambda: silu.backward(_ROWS, silu.forward(_ROWS)),
     "Adam": _adam,
+    "mean squared error": _mean_squared_error,
     "softmax": lambda: softmax.backward(_ROWS, softmax.forward(_ROWS)),
     "ReLU": lambda: relu.backward(_ROWS, relu.forward(_ROWS)),
     "sums": lambda: [add.forward(_zeros(n), _zeros(n)) for n in (8, 1 << 13)],

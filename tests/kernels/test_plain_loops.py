@@ -102,6 +102,18 @@ def test_adam_and_add() -> None:
     same(y, param + grad)
 
 
+def test_losses() -> None:
+    reference, loops = files("mean_squared_error")
+    a, b = arrays((6,), (6,))
+    same(loops.plain_forward(a, b), reference.forward(a, b))
+    same(loops.plain_backward(0.5, a, b), reference.backward(0.5, a, b))
+    reference, loops = files("cross_entropy")
+    logits, probabilities, weight = arrays((3, 4), (3, 4), (3,))
+    for target in (np.array([1, 3, 3]), probabilities):
+        same(loops.plain_forward(logits, target, weight), reference.forward(logits, target, weight))
+        same(loops.plain_backward(0.5, logits, target, weight), reference.backward(0.5, logits, target, weight))
+
+
 def test_products() -> None:
     """float64 runs the plain loops of these."""
     x, weight, bias, query = arrays((2, 4, 5, 3), (3, 2, 3, 2), (2,), (1, 4, 2, 3))
@@ -125,4 +137,4 @@ def test_all_of_them_run_without_the_compiler() -> None:
         capture_output=True, text=True, env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
     )  # fmt: skip
     assert run.returncode == 0, run.stdout[-3000:]
-    assert "12 passed, 1 skipped" in run.stdout
+    assert "13 passed, 1 skipped" in run.stdout

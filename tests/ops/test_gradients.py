@@ -15,9 +15,8 @@ from strategies import Array
 
 import minisd.ops
 from minisd import ops
-from minisd.autograd import Function, Tensor
+from minisd.autograd import Function, Move, Tensor
 
-cpu_backends = [backend for backend in available_backends() if backend != "cupy"]
 STEP = 1e-5
 
 
@@ -79,6 +78,8 @@ case("index by numbers, one of them twice", lambda x: x[np.array([0, 2, 2])], no
 case("index by a mask", lambda x: x[np.array([True, False, True])], normal(3, 2))
 case("index by pairs", lambda x: x[np.arange(3), np.array([1, 1, 0])], normal(3, 2))
 
+case("move", lambda x: Move.apply(x, device="cpu"), normal(2, 3))  # between devices: tests/test_devices.py
+
 # Operations with kernels.
 case("relu", ops.relu, away_from_0(3, 4))
 case("silu", ops.silu, normal(3, 4))
@@ -136,7 +137,7 @@ def gradients(case: Case, upstream: Array, wanted: list[bool]) -> list[Array | N
     return [tensor.grad for tensor in tensors]
 
 
-@pytest.mark.parametrize("backend", cpu_backends)
+@pytest.mark.parametrize("backend", available_backends())
 @each_case
 def test_gradient_is_the_slope_along_a_random_direction(case: Case, backend: str) -> None:
     rng = np.random.default_rng(1)

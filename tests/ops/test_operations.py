@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from minisd_kernels.backends import missing_device_reason
+from minisd_kernels.devices import counted_crossings, device_of, to_device, to_host
 from minisd_kernels.shapes import ShapeError
 from strategies import Arrays, contiguous_arrays, few
 
@@ -39,6 +41,20 @@ def test_a_class_left_out_by_minus_infinity_costs_nothing() -> None:
     np.testing.assert_allclose(loss.item(), np.log(2) / 2)
     loss.backward()
     np.testing.assert_allclose(logits.grad, [[-0.25, 0.25, 0], [0, 0, 0]])  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(missing_device_reason("emu") is not None, reason="no C++ compiler")
+def test_losses_stay_on_the_device_of_their_tensors() -> None:
+    logits, classes, weight = (to_device(a, "emu") for a in (np.ones((2, 3)), np.array([0, 2]), np.array([0.5, 2.0])))
+    x, y = (Tensor(to_device(a, "emu"), requires_grad=True) for a in (np.ones((2, 3)), np.zeros((2, 3))))
+    with counted_crossings() as crossed:
+        ops.mean_squared_error(x, y).backward()
+        scores = Tensor(logits, requires_grad=True)
+        loss = ops.cross_entropy(scores, classes, weight)
+        loss.backward()
+    assert (crossed.to_device, crossed.to_host) == (0, 0)
+    assert {device_of(a) for a in (x.grad, y.grad, scores.grad, loss.data)} == {"emu"}
+    np.testing.assert_allclose(to_host(y.grad), np.full((2, 3), -1 / 3))
 
 
 def test_kl_divergence_is_that_of_the_closed_form() -> None:
