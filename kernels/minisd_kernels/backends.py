@@ -1,7 +1,8 @@
-"""Which backend runs an operation.
+"""Which kernel runs an operation.
 
-``numpy`` is the reference and always there. ``numba`` is the default on the CPU. ``cupy`` runs whatever is a CuPy
-array. A backend that is asked for and missing raises BackendUnavailable: there is no silent fallback.
+A NumPy array is computed by a backend of the CPU: ``numba``, or ``numpy``, the reference, which is always there. An
+array of a device is computed by the CUDA kernels: on an NVIDIA GPU (``cuda``), or on the CPU by the emulator (``emu``).
+What is asked for and missing raises BackendUnavailable: there is no silent fallback.
 
 >>> with use_backend("numpy"):
 ...     current_backend()
@@ -20,10 +21,14 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-FILES = {"numpy": "numpy_ref", "numba": "numba_cpu", "cupy": "cupy_gpu"}
-_INSTALL = {"numba": "pip install numba", "cupy": "pip install cupy-cuda13x"}
+FILES = {"numpy": "numpy_ref", "numba": "numba_cpu"}
+CUDA_FILE = "cupy_gpu"  # launches the .cu beside it, on either device
+DEVICES = ("cpu", "cuda", "emu")
+DEVICE_OF_MODULE = {"cupy": "cuda", "minisd_kernels": "emu"}  # where an array's class comes from; else the CPU
+_INSTALL_CUPY = "pip install 'minisd[gpu]'"
 _chosen: str | None = None
 _winograd = True
+_tensor_cores = True
 _THREADS = "NUMBA_NUM_THREADS"
 
 
@@ -39,13 +44,47 @@ def missing_reason(backend: str) -> str | None:
     if backend == "numpy":
         return None
     if importlib.util.find_spec(backend) is None:
-        return f"{backend} is not installed: {_INSTALL[backend]}"
-    if backend == "cupy":
-        import cupy  # type: ignore[import-not-found, unused-ignore]
-
-        if not cupy.cuda.is_available():
-            return "CuPy is installed but finds no CUDA device: an NVIDIA GPU and its driver are needed"
+        return f"{backend} is not installed: pip install {backend}"
     return None
+
+
+@cache
+def missing_device_reason(device: str) -> str | None:
+    """Why arrays cannot live on `device` on this machine, with what to do; None when they can."""
+    if device == "cpu":
+        return None
+    if device == "emu":
+        try:
+            importlib.import_module("minisd_kernels.emulator.module").compiler()
+        except BackendUnavailable as missing:
+            return str(missing).removeprefix("device 'emu': ")
+        return None
+    if device != "cuda":
+        return f"unknown device {device!r}; choose one of {', '.join(DEVICES)}"
+    if importlib.util.find_spec("cupy") is None:
+        return f"CuPy is not installed: {_INSTALL_CUPY}"
+    try:
+        import cupy  # type: ignore[import-not-found, unused-ignore]
+    except ImportError as error:
+        return f"CuPy is installed but cannot be imported ({_first_line(error)}); install it anew: {_INSTALL_CUPY}"
+    if not cupy.cuda.is_available():
+        return "CuPy is installed but finds no CUDA device: an NVIDIA GPU and its driver are needed"
+    try:  # all else is there; can kernels be compiled?
+        options = importlib.import_module("minisd_kernels.cuda.nvrtc").options()
+        cupy.RawModule(code="#include <mma.h>\n__global__ void probe() {}", options=options).compile()
+    except Exception as error:  # CuPy raises several kinds, none of which its interface names
+        return f"CuPy finds no NVRTC, or no CUDA headers, to compile kernels ({_first_line(error)}): {_INSTALL_CUPY}"
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def require_device(device: str) -> None:
+    """Raise BackendUnavailable, with what to do, unless arrays can live on `device`."""
+    if (reason := missing_device_reason(device)) is not None:
+        raise BackendUnavailable(f"device {device!r}: {reason}")
 
 
 def available_backends() -> list[str]:
@@ -113,6 +152,28 @@ def use_threads(count: int) -> Iterator[None]:
         numba.set_num_threads(set_before)
 
 
+def tensor_cores_allowed() -> bool:
+    """Whether float32 products may be made by a GPU's tensor cores, which round their factors to 10 bits (TF32): not in
+    without_tensor_cores(), nor with the variable MINISD_TF32=0."""
+    return _tensor_cores and os.environ.get("MINISD_TF32") != "0"
+
+
+@contextmanager
+def without_tensor_cores() -> Iterator[None]:
+    """Run the block's convolutions and attention on a GPU with float32's full 23 bits.
+
+    >>> with without_tensor_cores():
+    ...     tensor_cores_allowed()
+    False
+    """
+    global _tensor_cores
+    before, _tensor_cores = _tensor_cores, False
+    try:
+        yield
+    finally:
+        _tensor_cores = before
+
+
 def winograd_allowed() -> bool:
     """Whether a 3 x 3 convolution may round as Winograd's method does: not in without_winograd(), nor with the
     variable MINISD_WINOGRAD=0."""
@@ -137,16 +198,13 @@ def without_winograd() -> Iterator[None]:
 
 def kernel(operation: str, array: Any) -> ModuleType:
     """The module that computes `operation` (an operation's package name) for `array`."""
-    on_gpu = type(array).__module__.partition(".")[0] == "cupy"
-    backend = "cupy" if on_gpu else current_backend()
-    return _load(operation, backend)
+    on_device = type(array).__module__.partition(".")[0] in DEVICE_OF_MODULE
+    return _load(operation, CUDA_FILE if on_device else FILES[current_backend()])
 
 
 @cache
-def _load(operation: str, backend: str) -> ModuleType:
-    _require(backend)
-    name = f"{operation}.{FILES[backend]}"
+def _load(operation: str, file: str) -> ModuleType:
+    name = f"{operation}.{file}"
     if importlib.util.find_spec(name) is None:
-        short = operation.rpartition(".")[2]
-        raise BackendUnavailable(f"{short} has no {backend} kernel yet; move its arrays to the CPU")
+        raise BackendUnavailable(f"{operation.rpartition('.')[2]} has no kernel in {file}.py yet")
     return importlib.import_module(name)

@@ -1,0 +1,102 @@
+"""Where an array lives, and the one place where arrays cross between host and device.
+
+    cpu     NumPy arrays
+    cuda    CuPy arrays, on an NVIDIA GPU
+    emu     the emulator's arrays: the GPU's kernels run on the CPU, slowly, and say what is wrong with them
+
+Nothing crosses by itself: an operation on arrays of two devices is a TypeError. What crosses is counted.
+
+>>> import numpy as np
+>>> with counted_crossings() as crossed:
+...     x = to_device(np.ones(3, np.float32), "emu")
+...     y = to_host(x + x)
+>>> device_of(x), device_of(y), y.tolist()
+('emu', 'cpu', [2.0, 2.0, 2.0])
+>>> crossed.to_device, crossed.to_host, crossed.bytes
+(1, 1, 24)
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minisd_kernels.backends import DEVICE_OF_MODULE, require_device
+
+
+@dataclass
+class Crossings:
+    """How many arrays crossed, and how many bytes they had."""
+
+    to_device: int = 0
+    to_host: int = 0
+    bytes: int = 0
+
+
+_counts: list[Crossings] = []
+
+
+def device_of(array: Any) -> str:
+    """The device that an array lives on: cpu, cuda or emu."""
+    return DEVICE_OF_MODULE.get(type(array).__module__.partition(".")[0], "cpu")
+
+
+def namespace(device: str) -> Any:
+    """NumPy, or what takes its place on the device: namespace("cuda").zeros(3) is made there.
+
+    Raises:
+        BackendUnavailable: the device cannot be used here.
+    """
+    if device == "cpu":
+        return np
+    require_device(device)
+    return importlib.import_module("cupy" if device == "cuda" else "minisd_kernels.emulator.array").namespace()
+
+
+def to_device(array: Any, device: str) -> Any:
+    """The array on `device`; itself if it is there already.
+
+    Raises:
+        BackendUnavailable: the device cannot be used here.
+    """
+    if device_of(array) == device:
+        return array
+    if device == "cpu":
+        return to_host(array)
+    moved = namespace(device).asarray(to_host(array))
+    for count in _counts:
+        count.to_device += 1
+        count.bytes += moved.nbytes
+    return moved
+
+
+def to_host(array: Any) -> Any:
+    """The array as a NumPy array; itself if it is one already."""
+    if device_of(array) == "cpu":
+        return array
+    for count in _counts:
+        count.to_host += 1
+        count.bytes += array.nbytes
+    return array.get()
+
+
+def synchronise(device: str) -> None:
+    """Wait until the device has done all that it was asked to: a launch on a GPU returns before its work begins."""
+    if device == "cuda":
+        namespace(device).cuda.Device().synchronize()
+
+
+@contextmanager
+def counted_crossings() -> Iterator[Crossings]:
+    """Count what crosses while the block runs."""
+    count = Crossings()
+    _counts.append(count)
+    try:
+        yield count
+    finally:
+        _counts.remove(count)
