@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from operator import index
 from typing import Any
 
+from minisd_kernels.devices import device_of
 from minisd_kernels.shapes import ShapeError
 
 Pair = tuple[int, int]
@@ -38,7 +39,9 @@ def require_shape(where: str, array: Any, letters: str, shape: Sequence[int | No
 
 
 def require_float(where: str, *arrays: Any) -> None:
-    """Demand one floating type, float32 or float64, for all arrays."""
+    """Demand one floating type, float32 or float64, for all arrays, and one device."""
+    if len(set(map(type, arrays))) > 1 and len(devices := sorted({device_of(array) for array in arrays})) > 1:
+        raise TypeError(f"{where}: its arrays live on {' and '.join(devices)}; move them to one device with to_device")
     kinds = {array.dtype.char for array in arrays}
     if kinds not in ({"f"}, {"d"}):
         got = ", ".join(sorted({str(array.dtype) for array in arrays}))

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from minisd_kernels import embedding
+from minisd_kernels.backends import missing_device_reason
+from minisd_kernels.devices import to_device, to_host
 from minisd_kernels.embedding import numba_cpu
 from minisd_kernels.shapes import ShapeError
 from strategies import Array, Arrays, arrays, each_backend, few, run
@@ -72,6 +74,15 @@ def test_an_id_outside_the_table_is_named(wrong: int) -> None:
         embedding.forward(table, ids)
     with pytest.raises(IndexError, match=f"id {wrong} "):
         embedding.backward(np.zeros((2, 2), np.float32), ids, 4)
+
+
+@pytest.mark.skipif(missing_device_reason("emu") is not None, reason="no C++ compiler")
+@pytest.mark.parametrize("wrong", [4, -1])
+def test_on_a_device_the_row_of_an_id_outside_the_table_is_nan_and_counts_nowhere(wrong: int) -> None:
+    table, ids, grad_y = (to_device(a, "emu") for a in (np.ones((4, 2)), np.array([0, wrong]), np.ones((2, 2))))
+    np.testing.assert_array_equal(to_host(embedding.forward(table, ids)), [[1, 1], [np.nan, np.nan]])
+    grad_table = to_host(embedding.backward(grad_y, ids, 4))
+    np.testing.assert_array_equal(grad_table, [[1, 1], [0, 0], [0, 0], [0, 0]])
 
 
 def test_wrong_arguments_are_explained() -> None:

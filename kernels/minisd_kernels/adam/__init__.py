@@ -21,6 +21,7 @@ from typing import Any
 
 from minisd_kernels.arguments import require_float, require_shape
 from minisd_kernels.backends import kernel
+from minisd_kernels.devices import to_host
 
 
 def step(
@@ -63,13 +64,15 @@ def step(
 def squared_length(grad: Any) -> float:
     """The sum of grad^2, added in float64: what clipping by the gradient's length asks for.
 
+    From a device this one number crosses to the host, which waits for it.
+
     >>> import numpy as np
     >>> squared_length(np.array([3.0, 4.0], np.float32))
     25.0
     """
     require_float("adam.squared_length", grad)
     _require_buffer("adam.squared_length grad", grad, grad.size)
-    return float(kernel(__name__, grad).squared_length(grad))
+    return float(to_host(kernel(__name__, grad).squared_length(grad)))
 
 
 def average(mean: Any, param: Any, rate: float) -> None:

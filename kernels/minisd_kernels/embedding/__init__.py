@@ -16,12 +16,16 @@ from typing import Any
 
 from minisd_kernels.arguments import require_float, require_shape
 from minisd_kernels.backends import kernel
+from minisd_kernels.devices import device_of
 
 
-def _require_ids(where: str, ids: Any, vocabulary: int) -> None:
+def _require_ids(where: str, array: Any, ids: Any, vocabulary: int) -> None:
     if ids.dtype.kind not in "iu":
         raise TypeError(f"{where}: ids must be integers, got {ids.dtype}; use ids.astype('int64')")
-    if ids.size:
+    device = device_of(ids)
+    if device != device_of(array):
+        raise TypeError(f"{where}: ids live on {device}, not where the table is; use to_device(ids, ...)")
+    if ids.size and device == "cpu":  # looking at a device's ids would keep the host waiting
         for extreme in (int(ids.min()), int(ids.max())):
             if not 0 <= extreme < vocabulary:
                 raise IndexError(
@@ -35,13 +39,13 @@ def forward(table: Any, ids: Any) -> Any:
     Shapes: table (V, D), ids (...) integers in 0..V-1 -> y (..., D).
 
     Raises:
-        IndexError: an id is not in 0..V-1.
+        IndexError: an id is not in 0..V-1. On a GPU its row is NaN instead.
         ShapeError: the table is not (V, D).
-        TypeError: the table is not floating, or the ids are not integers.
+        TypeError: the table is not floating, or the ids are not integers or live on another device.
     """
     require_float("embedding.forward", table)
     require_shape("embedding.forward table", table, "(V, D)", (None, None))
-    _require_ids("embedding.forward", ids, table.shape[0])
+    _require_ids("embedding.forward", table, ids, table.shape[0])
     return kernel(__name__, table).forward(table, ids)
 
 
@@ -51,11 +55,11 @@ def backward(grad_y: Any, ids: Any, vocabulary: int) -> Any:
     Shapes: grad_y (..., D), ids (...), vocabulary V -> grad_table (V, D).
 
     Raises:
-        IndexError: an id is not in 0..V-1.
+        IndexError: an id is not in 0..V-1. On a GPU it counts nowhere instead.
         ShapeError: grad_y is not ids' shape with an axis D behind it.
-        TypeError: grad_y is not floating, or the ids are not integers.
+        TypeError: grad_y is not floating, or the ids are not integers or live on another device.
     """
     require_float("embedding.backward", grad_y)
     require_shape("embedding.backward grad_y", grad_y, "(*ids.shape, D)", (*ids.shape, None))
-    _require_ids("embedding.backward", ids, vocabulary)
+    _require_ids("embedding.backward", grad_y, ids, vocabulary)
     return kernel(__name__, grad_y).backward(grad_y, ids, vocabulary)

@@ -1,0 +1,51 @@
+"""The cross-entropy on the GPU: a group of lanes takes a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minisd_kernels.cuda.source import OLDEST, Source, blocks, c_type, contiguous, empty, of_each_type
+from minisd_kernels.softmax.cupy_gpu import lanes_for
+
+CROSS_ENTROPY = Source(
+    __file__,
+    "cross_entropy.cu",
+    of_each_type("cross_entropy_forward")
+    | {
+        f"cross_entropy_{kernel}<{T}, {target}>": OLDEST
+        for kernel in ("parts", "backward")
+        for T in ("float", "double")
+        for target in (T, "long long")
+    },
+)
+
+
+def forward(logits: Any, target: Any, weight: Any | None) -> Any:
+    (N, V), T = logits.shape, c_type(logits)
+    logits, target, weight = _contiguous(logits, target, weight)
+    lanes = lanes_for(V)
+    parts, loss = empty((blocks(N * lanes, 256),), logits, np.float64), empty((), logits)
+    CROSS_ENTROPY.launch(
+        f"cross_entropy_parts<{T}, {c_type(target)}>", parts.size, 256, logits, target, weight, parts, N, V, lanes
+    )
+    CROSS_ENTROPY.launch(f"cross_entropy_forward<{T}>", 1, 256, parts, loss, parts.size, N)
+    return loss
+
+
+def backward(grad: Any, logits: Any, target: Any, weight: Any | None) -> Any:
+    N, V = logits.shape
+    logits, target, weight = _contiguous(logits, target, weight)
+    lanes, grad_logits = lanes_for(V), empty((N, V), logits)
+    CROSS_ENTROPY.launch(
+        f"cross_entropy_backward<{c_type(logits)}, {c_type(target)}>", blocks(N * lanes, 256), 256,
+        grad, logits, target, weight, grad_logits, N, V, lanes,
+    )  # fmt: skip
+    return grad_logits
+
+
+def _contiguous(logits: Any, target: Any, weight: Any | None) -> tuple[Any, Any, Any]:
+    if target.ndim == 1:
+        target = target.astype(np.int64, copy=False)
+    return contiguous(logits), contiguous(target), None if weight is None else contiguous(weight)

@@ -1,0 +1,1 @@
+"""CUDA source files: how their kernels are launched, compiled and weighed."""

@@ -1,0 +1,73 @@
+"""The report as text: a line for each kernel, a column of registers for each architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+from minisd_kernels.cuda import nvrtc, sass, toolkit
+from minisd_kernels.cuda.report import THREADS, Figures
+
+_LEGEND = f"""\
+75, 80 ...      registers of a thread on sm_75, sm_80 ...; - where the kernel does not run
+shared          bytes of shared memory of a block; + where each launch adds as much as it needs
+spilled         bytes that a thread stores and loads for want of registers
+stack           bytes of memory for a thread's numbers that are not in registers
+occupancy       % of a multiprocessor's warps, with blocks as large as the launch bounds allow, else of {THREADS};
+                lower where the launch adds shared memory"""
+_INSTRUCTIONS = """\
+instructions    HMMA tensor cores; LDGSTS asynchronous copies; .128 four floats at once (LDG, STG global memory; LDS,
+                STS shared); SHFL shuffles between lanes; all on the newest of the architectures"""
+
+
+def lines(all_figures: Sequence[Figures]) -> Iterator[str]:
+    """What the table means, then the table."""
+    architectures = sorted({figures.arch for figures in all_figures})
+    width = max(len(name) for figures in all_figures for name in (figures.file, f"  {figures.instance}"))
+    yield f"NVRTC {nvrtc.version()}, with the options that CuPy gives it"
+    yield _LEGEND
+    yield sass.MISSING if toolkit.disassembler() is None else _INSTRUCTIONS
+    for file, of_file in groupby(all_figures, key=lambda figures: figures.file):
+        yield ""
+        yield _line(width, file, map(str, architectures), "shared", "spilled", "stack", "occupancy", "instructions")
+        kernels: dict[str, dict[int, Figures]] = {}
+        for figures in of_file:
+            kernels.setdefault(figures.instance, {})[figures.arch] = figures
+        for instance, on in kernels.items():
+            every, newest = list(on.values()), on[max(on)]
+            yield _line(
+                width,
+                f"  {instance}",
+                (str(on[arch].registers) if arch in on else "-" for arch in architectures),
+                _range(figures.all_shared for figures in every) + ("+" if newest.dynamic is None else ""),
+                _range(figures.spilled for figures in every),
+                _range(figures.stack for figures in every),
+                _range(round(100 * figures.occupancy) for figures in every),
+                " ".join(newest.instructions),
+            )
+
+
+def as_json(all_figures: Sequence[Figures]) -> dict[str, Any]:
+    """Every figure of every kernel on every architecture."""
+    return {
+        "nvrtc": nvrtc.version(),
+        "kernels": [asdict(figures) | {"occupancy": figures.occupancy} for figures in all_figures],
+    }
+
+
+def _line(width: int, name: str, registers: Iterable[str], *others: str) -> str:
+    shared, spilled, stack, occupancy, instructions = others
+    cells = "".join(f"{cell:>5}" for cell in registers)
+    return f"{name:<{width}}{cells}{shared:>9}{spilled:>9}{stack:>7}{occupancy:>11}  {instructions}".rstrip()
+
+
+def _range(numbers: Iterable[int]) -> str:
+    """The least and the largest.
+
+    >>> _range([12, 14, 13]), _range([12, 12])
+    ('12-14', '12')
+    """
+    least, *_, largest = sorted([*numbers] * 2)
+    return f"{least}" if least == largest else f"{least}-{largest}"

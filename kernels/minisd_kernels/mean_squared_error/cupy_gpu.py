@@ -1,0 +1,30 @@
+"""The mean squared error on the GPU: a sum in two steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minisd_kernels.cuda.source import Source, blocks, c_type, contiguous, empty, of_each_type
+from minisd_kernels.cuda.sums import empty_parts
+
+MEAN_SQUARED_ERROR = Source(
+    __file__,
+    "mean_squared_error.cu",
+    of_each_type("mean_squared_error_parts", "mean_squared_error_forward", "mean_squared_error_backward"),
+)
+
+
+def forward(a: Any, b: Any) -> Any:
+    a, b, T = contiguous(a), contiguous(b), c_type(a)
+    parts, loss = empty_parts(a), empty((), a)
+    MEAN_SQUARED_ERROR.launch(f"mean_squared_error_parts<{T}>", parts.size, 256, a, b, parts, a.size)
+    MEAN_SQUARED_ERROR.launch(f"mean_squared_error_forward<{T}>", 1, 256, parts, loss, parts.size, a.size)
+    return loss
+
+
+def backward(grad: Any, a: Any, b: Any) -> Any:
+    a, b, grad_a = contiguous(a), contiguous(b), empty(a.shape, a)
+    MEAN_SQUARED_ERROR.launch(
+        f"mean_squared_error_backward<{c_type(a)}>", blocks(a.size, 4 * 256), 256, grad, a, b, grad_a, a.size
+    )
+    return grad_a
