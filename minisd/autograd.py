@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 from minisd_kernels import add
+from minisd_kernels.devices import device_of, namespace, to_device, to_host
 
-Array = Any  # a NumPy array, or one that behaves like it (CuPy)
+Array = Any  # a NumPy array, or one of a device that behaves like it: see minisd_kernels.devices
 
 _recording = True
 
@@ -57,7 +58,7 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "data", "function", "grad", "requires_grad")
-    __array_priority__ = 100.0  # array + Tensor is a Tensor's sum
+    __array_ufunc__ = None  # array + Tensor is a Tensor's sum
 
     def __init__(self, data: Array, requires_grad: bool = False) -> None:
         self.data = data if hasattr(data, "dtype") and hasattr(data, "shape") else np.asarray(data)
@@ -82,6 +83,11 @@ class Tensor:
     def ndim(self) -> int:
         return len(self.data.shape)
 
+    @property
+    def device(self) -> str:
+        """Where the array lives: cpu, cuda or emu."""
+        return device_of(self.data)
+
     def __repr__(self) -> str:
         return f"Tensor(shape={self.shape}, dtype={self.dtype}, requires_grad={self.requires_grad})"
 
@@ -89,8 +95,19 @@ class Tensor:
         return self.shape[0]
 
     def item(self) -> float:
-        """The number in a tensor of one element."""
-        return float(self.data.item())
+        """The number in a tensor of one element; it crosses to the host, which waits for it."""
+        return float(to_host(self.data).item())
+
+    def to(self, device: str) -> Tensor:
+        """The tensor on a device, cpu, cuda or emu; itself if it is there already. Its gradient comes back.
+
+        Raises:
+            BackendUnavailable: the device cannot be used here.
+
+        >>> Tensor(np.ones(2)).to("cpu").device
+        'cpu'
+        """
+        return self if self.device == device else Move.apply(self, device=device)
 
     def detach(self) -> Tensor:
         """The same array off the tape."""
@@ -199,7 +216,8 @@ def as_tensor(value: Any, dtype: Any = None) -> Tensor:
     """`value` itself if it is a Tensor, else a Tensor over it; plain numbers take `dtype`."""
     if isinstance(value, Tensor):
         return value
-    return Tensor(value if hasattr(value, "dtype") else np.asarray(value, dtype=dtype))
+    # [()] makes a NumPy number of a single one: it goes with the arrays of every device.
+    return Tensor(value if hasattr(value, "dtype") else np.asarray(value, dtype=dtype)[()])
 
 
 class Function:
@@ -221,10 +239,23 @@ class Function:
 
     @classmethod
     def apply(cls, *inputs: Tensor, **options: Any) -> Tensor:
-        """Run forward, and put the Function on the tape if any input needs a gradient."""
+        """Run forward, and put the Function on the tape if any input needs a gradient.
+
+        Raises:
+            TypeError: the inputs live on several devices.
+        """
         function = cls()
         function.needs = tuple(tensor.requires_grad and _recording for tensor in inputs)
-        result = Tensor(function.forward(*(tensor.data for tensor in inputs), **options))
+        try:
+            result = Tensor(function.forward(*(tensor.data for tensor in inputs), **options))
+        except TypeError as error:
+            devices = sorted({tensor.device for tensor in inputs})
+            if len(devices) == 1:
+                raise
+            name, places = cls.__name__.lstrip("_"), " and ".join(devices)
+            raise TypeError(
+                f"{name}: its inputs live on {places}; move them to one device, with .to(device)"
+            ) from error
         if any(function.needs):
             function.inputs = inputs
             result.requires_grad, result.function = True, function
@@ -284,13 +315,27 @@ def unbroadcast(grad: Array, shape: Sequence[int]) -> Array:
     return grad.sum(axis=(*range(leading), *repeated), keepdims=True).reshape(shape)
 
 
+class Move(Function):
+    """The same numbers on another device."""
+
+    def forward(self, x: Array, device: str) -> Array:
+        self.came_from = device_of(x)
+        return to_device(x, device)
+
+    def backward(self, grad: Array) -> tuple[Array]:
+        return (to_device(grad, self.came_from),)
+
+
 class Add(Function):
     def forward(self, a: Array, b: Array) -> Array:
         self.shapes = a.shape, b.shape
-        return add.forward(a, b) if (a.shape, a.dtype) == (b.shape, b.dtype) else a + b
+        return add.forward(a, b) if a.shape and (a.shape, a.dtype) == (b.shape, b.dtype) else a + b
 
-    def backward(self, grad: Array) -> tuple[Array, Array]:
-        return unbroadcast(grad, self.shapes[0]), unbroadcast(grad, self.shapes[1])
+    def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
+        return (
+            unbroadcast(grad, self.shapes[0]) if self.needs[0] else None,
+            unbroadcast(grad, self.shapes[1]) if self.needs[1] else None,
+        )
 
 
 class Subtract(Function):
@@ -298,8 +343,11 @@ class Subtract(Function):
         self.shapes = a.shape, b.shape
         return a - b
 
-    def backward(self, grad: Array) -> tuple[Array, Array]:
-        return unbroadcast(grad, self.shapes[0]), unbroadcast(-grad, self.shapes[1])
+    def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
+        return (
+            unbroadcast(grad, self.shapes[0]) if self.needs[0] else None,
+            unbroadcast(-grad, self.shapes[1]) if self.needs[1] else None,
+        )
 
 
 class Multiply(Function):
@@ -397,7 +445,7 @@ class Reshape(Function):
 
 class Transpose(Function):
     def forward(self, x: Array, axes: tuple[int, ...]) -> Array:
-        self.inverse = tuple(np.argsort([axis % x.ndim for axis in axes]))
+        self.inverse = tuple(np.argsort([axis % x.ndim for axis in axes]).tolist())
         return x.transpose(axes)
 
     def backward(self, grad: Array) -> tuple[Array]:
@@ -405,17 +453,22 @@ class Transpose(Function):
 
 
 class Index(Function):
-    """y = x[index]; the gradient goes back to the places that were read (twice if read twice)."""
+    """y = x[index]; the gradient goes back to the places that were read (twice if read twice).
+
+    On a GPU gradients that meet at one place add up in any order, and the last digit may change; ops.embedding keeps
+    the order.
+    """
 
     def forward(self, x: Array, index: Any) -> Array:
         self.shape, self.index = x.shape, index
         return x[index]
 
     def backward(self, grad: Array) -> tuple[Array]:
-        grad_x = np.zeros(self.shape, grad.dtype)
+        xp = namespace(device_of(grad))
+        grad_x = xp.zeros(self.shape, grad.dtype)
         parts = self.index if isinstance(self.index, tuple) else (self.index,)
         if all(isinstance(part, int | slice | type(None) | type(...)) for part in parts):
             grad_x[self.index] = grad  # slices read no place twice
         else:
-            np.add.at(grad_x, self.index, grad)
+            xp.add.at(grad_x, self.index, grad)
         return (grad_x,)

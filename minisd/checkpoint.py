@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import safetensors.numpy
 from filelock import FileLock, Timeout
+from minisd_kernels.devices import to_host
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
@@ -406,7 +407,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _safetensors_bytes(path: Path, arrays: Mapping[str, Array], about: Mapping[str, str] | None = None) -> bytes:
-    own = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    own = {name: np.asarray(to_host(array), order="C") for name, array in arrays.items()}
     for name, array in own.items():
         if array.dtype.type not in _DTYPES.values() or name == "__metadata__":
             wanted = ", ".join(dtype.__name__ for dtype in _DTYPES.values())

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from minisd_kernels.devices import to_host
 
 from minisd import checkpoint, metrics
 from minisd.autograd import Array, Tensor, no_grad
@@ -42,8 +43,9 @@ class Judge:
         parts = []
         with no_grad():
             for start in range(0, len(images), batch):
-                parts.append(self.classifier(Tensor(to_unit_range(images[start : start + batch]))))
-        return np.concatenate([p[0].data for p in parts]), np.concatenate([p[1].data for p in parts])
+                x = Tensor(to_unit_range(images[start : start + batch])).to(self.classifier.device)
+                parts.append([to_host(y.data) for y in self.classifier(x)])
+        return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
     def digits(self, images: Array) -> Array:
         """The digit that each picture (N, H, W) shows."""
@@ -116,6 +118,8 @@ def evaluate(
     say: Callable[[str], None] = print,
 ) -> Report:
     """Measure a model: `count` drawings told the digit and its attributes, and `count` told the digit alone.
+
+    Model and judge compute where they live.
 
     Raises:
         ValueError: as check_count.
@@ -204,16 +208,13 @@ def _vae_quality(pipeline: Pipeline, judge: Judge, test: DigitSet, batch: int = 
 
 def _clip_quality(pipeline: Pipeline, test: DigitSet, batch: int = 500) -> dict[str, float]:
     """How often the caption nearest to a test picture is its own: of ten digits, and of three of each attribute."""
+    parts = [test.images[start : start + batch] for start in range(0, len(test), batch)]
     with no_grad():
-        vectors = np.concatenate(
-            [
-                pipeline.clip.image(Tensor(to_unit_range(test.images[start : start + batch]))).data
-                for start in range(0, len(test), batch)
-            ]
-        )
+        encoded = [pipeline.clip.image(Tensor(to_unit_range(part)).to(pipeline.device)) for part in parts]
+    vectors = np.concatenate([to_host(vector.data) for vector in encoded])
 
     def nearest(captions: Sequence[Caption]) -> Array:
-        texts = pipeline.encode_prompts([caption_text(caption) for caption in captions]).pooled
+        texts = to_host(pipeline.encode_prompts([caption_text(caption) for caption in captions]).pooled)
         return np.asarray((vectors @ (texts / np.linalg.norm(texts, axis=1, keepdims=True)).T).argmax(axis=1))
 
     by_thickness = np.stack([nearest([Caption(d, thickness=i) for i in range(3)]) for d in range(10)])

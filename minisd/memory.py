@@ -10,6 +10,8 @@ from __future__ import annotations
 import ctypes
 import sys
 
+from minisd_kernels.devices import namespace
+
 # Names and numbers of mallopt(3), GNU C library.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _NEVER = 2**31 - 1
@@ -27,8 +29,14 @@ def keep_freed_memory() -> bool:
     return mallopt is not None and bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, _NEVER))
 
 
-def peak_memory() -> int | None:
-    """The most bytes that the process has held; None where the system does not say (Windows)."""
+def peak_memory(device: str = "cpu") -> int | None:
+    """The most bytes that the process has held; None where the system does not say (Windows).
+
+    On a GPU these are the bytes in CuPy's pool. It keeps what is freed for the next array, so it is as large as it ever
+    was.
+    """
+    if device == "cuda":
+        return int(namespace(device).get_default_memory_pool().total_bytes())
     usage = _usage()
     return None if usage is None else usage[0]
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from minisd_kernels import adam
+from minisd_kernels.devices import device_of, to_device, to_host
 
 from minisd.autograd import Array
 from minisd.nn.module import Module, Parameter
@@ -30,7 +31,8 @@ class AdamW:
     """Adam with decoupled weight decay (Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019, algorithm 2).
 
     All parameters of the module move together, in the one buffer of ``Module.flat_parameters``; a parameter that has no
-    gradient counts as one with gradient 0. ``step`` consumes the gradients: they are None afterwards.
+    gradient counts as one with gradient 0. ``step`` consumes the gradients: they are None afterwards. The moments live
+    where the weights live.
     """
 
     def __init__(
@@ -65,10 +67,11 @@ class AdamW:
 
     def state_dict(self) -> dict[str, Array]:
         """Both moments, and the number of steps."""
-        return {"m": self.m, "v": self.v, "steps": np.asarray(self.steps)}
+        return {"m": to_host(self.m), "v": to_host(self.v), "steps": np.asarray(self.steps)}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        self.m[...], self.v[...] = state["m"], state["v"]
+        for moment, name in ((self.m, "m"), (self.v, "v")):
+            moment[...] = to_device(state[name], device_of(moment))
         self.steps = int(state["steps"])
 
 
@@ -100,10 +103,10 @@ class EMA:
             self.weights[...] = own
 
     def state_dict(self) -> dict[str, Array]:
-        return {"average": self.average, "steps": np.asarray(self.steps)}
+        return {"average": to_host(self.average), "steps": np.asarray(self.steps)}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        self.average[...] = state["average"]
+        self.average[...] = to_device(state["average"], device_of(self.average))
         self.steps = int(state["steps"])
 
 

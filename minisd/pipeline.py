@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from minisd_kernels.devices import to_device, to_host
 
 from minisd import checkpoint
 from minisd.autograd import Array, Tensor, no_grad
@@ -85,6 +86,21 @@ class Pipeline:
     def __post_init__(self) -> None:
         self.schedule: NoiseSchedule = make_schedule(self.info.schedule, self.info.timesteps)
 
+    @property
+    def device(self) -> str:
+        """Where the networks live: cpu, cuda or emu."""
+        return self.unet.device
+
+    def to(self, device: str) -> Self:
+        """Move the networks to a device, cpu, cuda or emu; returns the pipeline itself.
+
+        Raises:
+            BackendUnavailable: the device cannot be used here.
+        """
+        for network in self._networks().values():
+            network.to(device)
+        return self
+
     def __call__(self, prompt: str | Sequence[str], *, num: int = 1, **options: Any) -> Array:
         """Draw `num` pictures of a prompt, or one of each of several; see ``draw`` for the options.
 
@@ -114,7 +130,8 @@ class Pipeline:
             steps: sampling steps, 1 to 1000.
             guidance: 1 follows the prompt as trained, more follows it more closely and varies less.
             batch: pictures at a time, which bounds the memory.
-            callback: called after every step with (step, t, z_t, z_0 as predicted then), latents that ``decode`` shows.
+            callback: called after every step with (step, t, z_t, z_0 as predicted then), latents that ``decode`` shows;
+                they live where the networks live.
 
         Raises:
             ValueError: no prompt, no such sampler, or impossible steps.
@@ -127,7 +144,7 @@ class Pipeline:
         for start in range(0, len(prompts), batch):
             part = prompts[start : start + batch]
             rngs = sample_rngs(seed, len(part), first=start)
-            z_T = initial_noise(self.latent_shape, rngs)
+            z_T = to_device(initial_noise(self.latent_shape, rngs), self.device)
             model = ClassifierFreeGuidance(
                 self.predict,
                 self.encode_prompts(part),
@@ -149,10 +166,10 @@ class Pipeline:
         return np.concatenate(drawn)
 
     def encode_prompts(self, prompts: Sequence[str]) -> Prompt:
-        """The text encoder's view of every prompt."""
+        """The text encoder's view of every prompt, where the networks live."""
         ids, _ = self.tokenizer(prompts, self.clip.config.context_length)
         with no_grad():
-            context, pooled = self.clip.text(ids, clip_skip=self.info.clip_skip)
+            context, pooled = self.clip.text(to_device(ids, self.device), clip_skip=self.info.clip_skip)
         return Prompt(context.data, pooled.data)
 
     @property
@@ -161,15 +178,16 @@ class Pipeline:
         return (*self.info.latent_size, self.vae.config.latent_channels)
 
     def encode(self, images: Array) -> Array:
-        """Scaled latents (N, h, w, C), the most likely ones, of pictures (N, H, W) uint8."""
+        """Scaled latents (N, h, w, C), the most likely ones, of pictures (N, H, W) uint8; they stay with the VAE."""
         with no_grad():
-            mean, _ = self.vae.encode(Tensor(to_unit_range(images)))
+            mean, _ = self.vae.encode(Tensor(to_unit_range(images)).to(self.device))
         return mean.data * np.float32(self.info.scale_factor)
 
     def decode(self, z: Array) -> Array:
         """Pictures (N, H, W) uint8 of scaled latents (N, h, w, C)."""
         with no_grad():
-            return to_bytes(self.vae.decode(Tensor(z / np.float32(self.info.scale_factor))).data)
+            images = self.vae.decode(Tensor(z / np.float32(self.info.scale_factor)).to(self.device))
+        return to_bytes(to_host(images.data))
 
     def remarks(self, prompts: Sequence[str]) -> list[str]:
         """What a user should know of the prompts: words never seen in training, and what was too long and dropped."""

@@ -1,10 +1,27 @@
-"""What every test run says first: the backends it covers, and why the others are missing."""
+"""What every test run says first: the backends and devices that it covers, and why the others are missing."""
 
+import pytest
 from minisd_kernels import backends
+
+DEVICES = {"gpu": "cuda", "emu": "emu"}  # what a marked test needs
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "gpu: runs on an NVIDIA GPU, and only where there is one")
+    config.addinivalue_line("markers", "emu: runs the GPU's kernels on the CPU, where there is a C++ compiler")
 
 
 def pytest_report_header() -> list[str]:
     missing = {name: backends.missing_reason(name) for name in backends.FILES}
-    return [f"backends: {', '.join(backends.available_backends())}"] + [
+    missing |= {device: backends.missing_device_reason(device) for device in DEVICES.values()}
+    return [f"backends: {', '.join(name for name, reason in missing.items() if reason is None)}"] + [
         f"backend {name} is not tested: {reason}" for name, reason in missing.items() if reason
     ]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a device that is missing; the header has said why."""
+    missing = [marker for marker, device in DEVICES.items() if backends.missing_device_reason(device)]
+    left_out = [item for item in items if any(item.get_closest_marker(marker) for marker in missing)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]

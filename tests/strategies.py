@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,31 +12,38 @@ import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from minisd_kernels.backends import BackendUnavailable, available_backends, use_backend
+from minisd_kernels.backends import (
+    DEVICES,
+    BackendUnavailable,
+    available_backends,
+    use_backend,
+    without_tensor_cores,
+)
+from minisd_kernels.devices import to_device, to_host
 from minisd_kernels.shapes import effective_window, window_output_size
 
 Array = npt.NDArray[Any]
 
-each_backend = pytest.mark.parametrize("backend", available_backends())
+# What computes: backends of the CPU, and the devices that CUDA kernels run on; conftest.py leaves out what is missing.
+on_emu, on_cuda = pytest.param("emu", marks=pytest.mark.emu), pytest.param("cuda", marks=pytest.mark.gpu)
+each_backend = pytest.mark.parametrize("backend", [*available_backends(), on_emu, on_cuda])
 
 # Few and small examples: the time goes to compiling kernels, and the whole run must stay short.
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def run(backend: str, operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Call the operation on `backend`: arrays travel to its device, results back."""
-    if backend != "cupy":
+    """Call the operation on `backend`: arrays travel to its device, results back; no tensor cores round there."""
+    if backend not in DEVICES:
         with use_backend(backend):
             return operation(*arguments, **options)
-    cupy = importlib.import_module("cupy")
-    on_device = [cupy.asarray(a) if isinstance(a, np.ndarray) else a for a in arguments]
+    moved = [to_device(a, backend) if isinstance(a, np.ndarray) else a for a in arguments]
     try:
-        result = operation(*on_device, **options)
+        with without_tensor_cores():
+            result = operation(*moved, **options)
     except BackendUnavailable as missing:
         pytest.skip(str(missing))
-    if isinstance(result, tuple):
-        return tuple(cupy.asnumpy(r) for r in result)
-    return cupy.asnumpy(result)
+    return tuple(map(to_host, result)) if isinstance(result, tuple) else to_host(result)
 
 
 LAYOUTS = ("contiguous", "transposed", "strided", "reversed", "read-only")

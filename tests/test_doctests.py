@@ -9,11 +9,11 @@ from types import ModuleType
 
 import minisd_kernels
 import pytest
-from minisd_kernels.backends import missing_reason
+from minisd_kernels.backends import DEVICES, missing_device_reason, missing_reason
 
 import minisd
 
-NEEDS = {"numba_cpu": "numba", "cupy_gpu": "cupy"}
+NEEDS = {"numba_cpu": "numba", "devices": "emu"}
 
 
 def modules(package: ModuleType) -> list[str]:
@@ -23,7 +23,8 @@ def modules(package: ModuleType) -> list[str]:
 
 @pytest.mark.parametrize("name", modules(minisd_kernels) + modules(minisd))
 def test_examples(name: str) -> None:
-    reason = missing_reason(NEEDS.get(name.rpartition(".")[2], "numpy"))
+    need = NEEDS.get(name.rpartition(".")[2], "numpy")
+    reason = missing_device_reason(need) if need in DEVICES else missing_reason(need)
     if reason:
         pytest.skip(reason)
     if name.endswith(".in_torch"):

@@ -129,7 +129,7 @@ def test_imports_go_in_no_circle() -> None:
 def test_only_ops_and_optim_know_kernels(module: str) -> None:
     if module.startswith("minisd_kernels") or floor(module) == 7:
         return
-    tools = {"minisd_kernels.shapes"}
+    tools = {"minisd_kernels.shapes", "minisd_kernels.devices"}
     if module == "minisd.autograd":
         tools |= {"minisd_kernels.add"}  # two gradients of one tensor become their sum
     if floor(module) > 2:
@@ -142,7 +142,8 @@ def test_only_ops_and_optim_know_kernels(module: str) -> None:
 
 @pytest.mark.parametrize("module", [name for name in sources() if name.startswith("minisd.diffusion")])
 def test_to_a_sampler_a_model_is_just_a_callable(module: str) -> None:
-    assert all(name.startswith(("minisd.diffusion", "minisd_kernels.shapes")) for name in ours(module))
+    may = ("minisd.diffusion", "minisd_kernels.shapes", "minisd_kernels.devices")
+    assert all(name.startswith(may) for name in ours(module))
 
 
 @each_module
@@ -166,9 +167,10 @@ def test_every_file_opens_with_what_it_is(module: str) -> None:
     assert ast.get_docstring(ast.parse(sources()[module].read_text(encoding="utf-8")))
 
 
-def test_every_operation_is_said_for_the_reference_and_for_the_cpu() -> None:
-    operations = [path.parent for path in (ROOT / "kernels" / "minisd_kernels").glob("*/__init__.py")]
-    operations.remove(ROOT / "kernels" / "minisd_kernels" / "shapes")
-    assert len(operations) >= 13
+def test_every_operation_is_said_for_the_reference_the_cpu_and_the_gpu() -> None:
+    folders = [path.parent for path in (ROOT / "kernels" / "minisd_kernels").glob("*/__init__.py")]
+    operations = [folder for folder in folders if folder.name not in ("cuda", "emulator", "shapes")]
+    assert len(operations) >= 17
     for operation in operations:
-        assert (operation / "numpy_ref.py").is_file() and (operation / "numba_cpu.py").is_file(), operation.name
+        for file in ("numpy_ref.py", "numba_cpu.py", "cupy_gpu.py"):
+            assert (operation / file).is_file(), f"{operation.name} has no {file}"

@@ -5,7 +5,8 @@
 Before anything is timed, both must give the same outputs and gradients. Then they take turns, in one process, in many
 short rounds, so that whatever else the machine does meets both alike; medians are compared. PyTorch is given its better
 memory format, its fused optimiser, its compiler for whole steps, as many threads, and memory that the operating system
-does not take back between two calls (``machine.py``).
+does not take back between two calls (``machine.py``). With --device cuda both compute on the GPU, and a call ends when
+the GPU has done its work.
 
     case.py       what a case is: inputs, and who computes
     kernels.py    single operations, as data

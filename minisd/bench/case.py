@@ -47,11 +47,11 @@ class Case:
 
     Attributes:
         tolerance: the largest |ours - theirs| / |theirs|, lengths of whole arrays, for every output.
-        build: makes inputs and weights; called when the case's turn comes.
+        build: makes inputs and weights, minisd's on the device that it is given; called when the case's turn comes.
     """
 
     name: str
     group: str
     shapes: str
     tolerance: float
-    build: Callable[[], Work]
+    build: Callable[[str], Work]

@@ -6,7 +6,8 @@ only to be compared. Every operation on images comes in both of PyTorch's memory
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -28,27 +29,50 @@ FORMATS = {"contiguous": torch.contiguous_format, "channels last": torch.channel
 IMAGES, CONV, CONV_TRANSPOSE = (0, 3, 1, 2), (3, 2, 0, 1), (2, 3, 0, 1)  # our axes in PyTorch's order
 
 
-def use_threads(count: int) -> None:
-    torch.set_num_threads(count)
+_device = "cpu"
+
+
+def use(device: str, threads: int, tensor_cores: bool) -> None:
+    """From now on compute on `device`, cpu or cuda, with so many threads; with TF32 on tensor cores, or without."""
+    global _device
+    _device = device
+    torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tensor_cores
+
+
+def has_gpu() -> bool:
+    return torch.cuda.is_available()
+
+
+@contextmanager
+def without_tensor_cores() -> Iterator[None]:
+    """Inside the block products have float32's full 23 bits, as in minisd's block of that name."""
+    products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = products.allow_tf32, convolutions.allow_tf32
+    products.allow_tf32 = convolutions.allow_tf32 = False
+    try:
+        yield
+    finally:
+        products.allow_tf32, convolutions.allow_tf32 = before
 
 
 def matrix_product(a: Array, b: Array) -> Callable[[], object]:
     """The product of two matrices, written to memory that is there already."""
-    left, right = torch.from_numpy(a), torch.from_numpy(b)
-    out = torch.empty(len(a), b.shape[1])
+    left, right = _put(a), _put(b)
+    out = torch.empty_like(left @ right)
     return lambda: torch.mm(left, right, out=out)
 
 
 def _put(array: Array, axes: Sequence[int] | None = None, memory_format: Any = torch.contiguous_format) -> Tensor:
-    """Our array with PyTorch's axes, in fresh memory of the given format."""
-    tensor = torch.from_numpy(array)
+    """Our array with PyTorch's axes, in fresh memory of the given format on PyTorch's device."""
+    tensor = torch.from_numpy(array).to(_device)
     tensor = tensor if axes is None else tensor.permute(*axes)
     return tensor.clone(memory_format=memory_format if tensor.ndim == 4 else torch.contiguous_format)
 
 
 def _back(tensor: Tensor, axes: Sequence[int] | None = None) -> Array:
     tensor = tensor.detach()
-    return (tensor if axes is None else tensor.permute(*np.argsort(axes).tolist())).numpy()
+    return (tensor if axes is None else tensor.permute(*np.argsort(axes).tolist())).cpu().numpy()
 
 
 def _candidate(name: str, run: Callable[[], Any], axes: Mapping[str, Sequence[int] | None]) -> Candidate:
@@ -310,7 +334,7 @@ class UNet(nn.Module):
         self.norm_out = nn.GroupNorm(groups, levels[0])
         self.conv_out = nn.Conv2d(levels[0], config.latent_channels, 3, padding=1)
         half = levels[0] // 2
-        self.frequencies = torch.exp(-np.log(10000) * torch.arange(half, dtype=torch.float64) / half)
+        self.register_buffer("frequencies", torch.exp(-np.log(10000) * torch.arange(half, dtype=torch.float64) / half))
 
     def forward(self, x_t: Tensor, t: Tensor, context: Tensor, pooled: Tensor, target: Tensor) -> Tensor:
         angles = t[:, None] * self.frequencies
@@ -380,11 +404,11 @@ class TextEncoder(nn.Module):
         self.end_id = config.end_id
 
     def forward(self, ids: Tensor) -> Tensor:
-        x = self.token_embedding(ids) + self.position_embedding(torch.arange(ids.shape[1]))
+        x = self.token_embedding(ids) + self.position_embedding.weight[: ids.shape[1]]
         for block in self.blocks:
             x = block(x)
         ends = (ids == self.end_id).int().argmax(dim=1)
-        return self.projection(self.final_norm(x)[torch.arange(len(ids)), ends])
+        return self.projection(self.final_norm(x)[torch.arange(len(ids), device=ids.device), ends])
 
 
 class ImageEncoder(nn.Module):
@@ -414,7 +438,7 @@ class CLIP(nn.Module):
     def forward(self, images: Tensor, ids: Tensor) -> Tensor:
         text, image = F.normalize(self.text(ids), dim=-1), F.normalize(self.image(images), dim=-1)
         similarity = image @ text.T * self.log_temperature.exp()
-        partner = torch.arange(len(ids))
+        partner = torch.arange(len(ids), device=ids.device)
         equal = (ids[:, None] == ids[None]).all(dim=-1) & (partner[:, None] != partner)
         masked = similarity.masked_fill(equal, -1e9)
         return 0.5 * (F.cross_entropy(masked, partner) + F.cross_entropy(masked.T, partner))
@@ -469,7 +493,7 @@ def _load(model: nn.Module, weights: Arrays, memory_format: Any) -> nn.Module:
         for name, array in weights.items():
             parameter, axes = _parameter(model, name)
             parameter.copy_(_put(array, axes))
-    return model.to(memory_format=memory_format)
+    return model.to(_device, memory_format=memory_format)
 
 
 def _gradients(model: nn.Module, names: Sequence[str]) -> Arrays:
@@ -570,7 +594,7 @@ def classic_unet(
     def make(name: str, compiled: bool) -> Candidate:
         model = _load(ClassicUNet(config), weights, FORMATS[name])
         x = _put(image, IMAGES, FORMATS[name])
-        target = torch.from_numpy(classes).reshape(1, size, size)
+        target = _put(classes).reshape(1, size, size)
         network = torch.compile(model) if compiled else model
 
         @torch.inference_mode()

@@ -20,6 +20,7 @@ from minisd_kernels import (
     linear,
     max_pool2d,
 )
+from minisd_kernels.devices import to_device, to_host
 
 from minisd.autograd import Array
 from minisd.bench.case import Arrays, Candidate, Case, Work
@@ -32,14 +33,16 @@ def _normal(*shape: int, scale: float = 1.0, seed: int = 0) -> Array:
     return np.random.default_rng([seed, *shape]).standard_normal(shape, np.float32) * np.float32(scale)
 
 
-def _ours(names: str, run: Callable[[], Any]) -> Candidate:
-    """minisd's candidate; `names` are those of the arrays that `run` returns."""
+def _ours(device: str, names: str, run: Callable[..., Any], *arrays: Array) -> Candidate:
+    """minisd's candidate: `run` of the arrays, which are moved first; `names` are those of what it returns."""
+    moved = [to_device(array, device) for array in arrays]
 
     def outputs() -> Arrays:
-        arrays = run()
-        return dict(zip(names.split(), arrays if isinstance(arrays, tuple) else (arrays,), strict=True))
+        results = run(*moved)
+        results = results if isinstance(results, tuple) else (results,)
+        return dict(zip(names.split(), map(to_host, results), strict=True))
 
-    return Candidate("minisd", run, outputs)
+    return Candidate("minisd", lambda: run(*moved), outputs)
 
 
 class Convolution(NamedTuple):
@@ -66,36 +69,41 @@ class Convolution(NamedTuple):
         weight = _normal(k, k, C, O, scale=(k * k * C) ** -0.5)
         return _normal(B, size, size, C), weight, _normal(O), _normal(B, *out, O, seed=1)
 
-    def forward(self) -> Work:
+    def forward(self, device: str) -> Work:
         x, weight, bias, grad = self.arrays()
         s, p = self.stride, self.padding
         return Work(
-            _ours("y", lambda: conv2d.forward(x, weight, bias, stride=s, padding=p)),
+            _ours(device, "y", partial(conv2d.forward, stride=s, padding=p), x, weight, bias),
             lambda torch: torch.conv2d_forward(x, weight, bias, s, p),
             2 * grad.size * prod(weight.shape[:3]),
             {"x": x, "weight": weight, "bias": bias},
         )
 
-    def input_gradient(self) -> Work:
+    def input_gradient(self, device: str) -> Work:
         x, weight, _, grad = self.arrays()
         s, p = (self.stride, self.stride), (self.padding, self.padding)
-        # conv2d.backward always makes the weight's gradient as well, so the kernel is called past it.
-        run = backends.kernel(conv2d.__name__, x).input_gradient
+
+        def run(grad: Array, weight: Array) -> Array:
+            # conv2d.backward always makes the weight's gradient as well, so the kernel is called past it.
+            return backends.kernel(conv2d.__name__, grad).input_gradient(grad, weight, x.shape[1:3], s, p, (1, 1))
+
         return Work(
-            _ours("grad_x", lambda: run(grad, weight, x.shape[1:3], s, p, (1, 1))),
+            _ours(device, "grad_x", run, grad, weight),
             lambda torch: torch.conv2d_input_gradient(grad, x, weight, self.stride, self.padding),
             2 * grad.size * prod(weight.shape[:3]),
             {"grad": grad, "weight": weight},
         )
 
-    def weight_gradient(self) -> Work:
+    def weight_gradient(self, device: str) -> Work:
         x, weight, _, grad = self.arrays()
         s, p = self.stride, self.padding
+
+        def run(grad: Array, x: Array, weight: Array) -> tuple[Array, Array]:
+            _, grad_weight, grad_bias = conv2d.backward(grad, x, weight, stride=s, padding=p, need_input=False)
+            return grad_weight, grad_bias
+
         return Work(
-            _ours(
-                "grad_weight grad_bias",
-                lambda: conv2d.backward(grad, x, weight, stride=s, padding=p, need_input=False)[1:],
-            ),
+            _ours(device, "grad_weight grad_bias", run, grad, x, weight),
             lambda torch: torch.conv2d_weight_gradient(grad, x, weight, s, p),
             2 * grad.size * prod(weight.shape[:3]) + grad.size,
             {"grad": grad, "x": x},
@@ -131,114 +139,119 @@ def _convolution_cases(layer: Convolution) -> list[Case]:
     return [Case(name, group, layer.shapes, TOLERANCE, build) for name, build in passes.items()]
 
 
-def _up_convolution(*, backward: bool) -> Work:
+def _up_convolution(device: str, *, backward: bool) -> Work:
     x, weight, bias = _normal(1, 28, 28, 1024), _normal(2, 2, 1024, 512, scale=1 / 32), _normal(512)
     grad = _normal(1, 56, 56, 512)
     flops = 2 * x.size * 4 * 512
     if not backward:
         return Work(
-            _ours("y", lambda: conv_transpose2d.forward(x, weight, bias, stride=2)),
+            _ours(device, "y", partial(conv_transpose2d.forward, stride=2), x, weight, bias),
             lambda torch: torch.conv_transpose2d_forward(x, weight, bias, 2),
             flops,
             {"x": x, "weight": weight, "bias": bias},
         )
     return Work(
-        _ours("grad_x grad_weight grad_bias", lambda: conv_transpose2d.backward(grad, x, weight, stride=2)),
+        _ours(device, "grad_x grad_weight grad_bias", partial(conv_transpose2d.backward, stride=2), grad, x, weight),
         lambda torch: torch.conv_transpose2d_backward(grad, x, weight, 2),
         2 * flops + grad.size,
         {"grad": grad, "x": x, "weight": weight},
     )
 
 
-def _group_norm_silu(shape: tuple[int, ...], groups: int) -> Work:
+def _group_norm_silu(shape: tuple[int, ...], groups: int, device: str) -> Work:
     x, gamma, beta, grad = _normal(*shape), 1 + _normal(shape[-1], scale=0.1), _normal(shape[-1]), _normal(*shape)
 
-    def run() -> tuple[Array, ...]:
+    def run(x: Array, gamma: Array, beta: Array, grad: Array) -> tuple[Array, ...]:
         y, mean, rstd = group_norm.forward(x, gamma, beta, groups=groups, silu=True)
         return y, *group_norm.backward(grad, x, gamma, beta, mean, rstd, groups=groups, silu=True)
 
     # An element: mean 1, variance 3, norm and affine 4, SiLU 4; back: SiLU's slope 6, two sums 4, grad_x 6.
     return Work(
-        _ours("y grad_x grad_gamma grad_beta", run),
+        _ours(device, "y grad_x grad_gamma grad_beta", run, x, gamma, beta, grad),
         lambda torch: torch.group_norm_silu(x, gamma, beta, grad, groups),
         28 * x.size,
         {"x": x, "gamma": gamma, "beta": beta, "grad": grad},
     )
 
 
-def _max_pool(shape: tuple[int, ...]) -> Work:
+def _max_pool(shape: tuple[int, ...], device: str) -> Work:
     B, H, W, C = shape
     x, grad = _normal(*shape), _normal(B, H // 2, W // 2, C, seed=1)
 
-    def run() -> tuple[Array, Array]:
+    def run(x: Array, grad: Array) -> tuple[Array, Array]:
         y, argmax = max_pool2d.forward(x, window=2)
         return y, max_pool2d.backward(grad, argmax, shape, window=2)
 
     # Three comparisons and one addition an output.
     return Work(
-        _ours("y grad_x", run), lambda torch: torch.max_pool2d(x, grad, 2), 4 * grad.size, {"x": x, "grad": grad}
+        _ours(device, "y grad_x", run, x, grad),
+        lambda torch: torch.max_pool2d(x, grad, 2),
+        4 * grad.size,
+        {"x": x, "grad": grad},
     )
 
 
-def _layer_norm(rows: int, width: int) -> Work:
+def _layer_norm(rows: int, width: int, device: str) -> Work:
     x, gamma, beta = _normal(rows, width), 1 + _normal(width, scale=0.1), _normal(width)
     grad = _normal(rows, width, seed=1)
 
-    def run() -> tuple[Array, ...]:
+    def run(x: Array, gamma: Array, beta: Array, grad: Array) -> tuple[Array, ...]:
         y, mean, rstd = layer_norm.forward(x, gamma, beta)
         return y, *layer_norm.backward(grad, x, gamma, mean, rstd)
 
     # An element: mean 1, variance 3, norm and affine 4; back: two sums 4, grad_x 6.
     return Work(
-        _ours("y grad_x grad_gamma grad_beta", run),
+        _ours(device, "y grad_x grad_gamma grad_beta", run, x, gamma, beta, grad),
         lambda torch: torch.layer_norm(x, gamma, beta, grad),
         18 * x.size,
         {"x": x, "gamma": gamma, "beta": beta, "grad": grad},
     )
 
 
-def _linear(rows: int, inputs: int, outputs: int) -> Work:
+def _linear(rows: int, inputs: int, outputs: int, device: str) -> Work:
     x, weight, bias = _normal(rows, inputs), _normal(inputs, outputs, scale=inputs**-0.5), _normal(outputs)
     grad = _normal(rows, outputs, seed=1)
+
+    def run(x: Array, weight: Array, bias: Array, grad: Array) -> tuple[Array, ...]:
+        return linear.forward(x, weight, bias), *linear.backward(grad, x, weight)
+
     return Work(
-        _ours(
-            "y grad_x grad_weight grad_bias",
-            lambda: (linear.forward(x, weight, bias), *linear.backward(grad, x, weight)),
-        ),
+        _ours(device, "y grad_x grad_weight grad_bias", run, x, weight, bias, grad),
         lambda torch: torch.linear(x, weight, bias, grad),
         6 * rows * inputs * outputs,
         {"x": x, "weight": weight, "bias": bias, "grad": grad},
     )
 
 
-def _attention(batch: int, tokens: int, heads: int, width: int, *, backward: bool) -> Work:
+def _attention(batch: int, tokens: int, heads: int, width: int, device: str, *, backward: bool) -> Work:
     query, key, value, grad = (_normal(batch, tokens, heads, width, seed=seed) for seed in range(4))
 
-    def run() -> tuple[Array, ...]:
+    def run(query: Array, key: Array, value: Array, grad: Array) -> tuple[Array, ...]:
         out, logsumexp = attention.forward(query, key, value)
         return (out, *attention.backward(grad, query, key, value, out, logsumexp)) if backward else (out,)
 
     # Two products forward and four back; the scores that backward makes again are not counted.
+    names = "out grad_query grad_key grad_value" if backward else "out"
     return Work(
-        _ours("out grad_query grad_key grad_value" if backward else "out", run),
+        _ours(device, names, run, query, key, value, grad),
         lambda torch: torch.attention(query, key, value, grad if backward else None),
         (12 if backward else 4) * batch * heads * tokens**2 * width,
         {"query": query, "key": key, "value": value} | ({"grad": grad} if backward else {}),
     )
 
 
-def _adam(size: int) -> Work:
+def _adam(size: int, device: str) -> Work:
     param, grad = _normal(size), _normal(size, seed=1)
-    moved, m, v = param.copy(), np.zeros_like(param), np.zeros_like(param)
+    m, v = np.zeros_like(param), np.zeros_like(param)
     steps = count(1)
 
-    def run() -> tuple[Array, Array, Array]:
+    def run(moved: Array, grad: Array, m: Array, v: Array) -> tuple[Array, Array, Array]:
         adam.step(moved, grad, m, v, step=next(steps), lr=1e-3, weight_decay=1e-2)
         return moved, m, v
 
     # m 3, v 4, the step 6, the decay 2.
     return Work(
-        _ours("param m v", run),
+        _ours(device, "param m v", run, param.copy(), grad, m, v),
         lambda torch: torch.adam(param, grad, 1e-3, 1e-2),
         15 * size,
         {"param": param, "grad": grad, "m": m, "v": v},

@@ -22,9 +22,10 @@ from typing import Any
 
 import numpy as np
 from minisd_kernels import backends
+from minisd_kernels.devices import namespace, synchronise, to_device
 
 SIZE = 2048  # of the matrices; their product is 17 billion operations
-COPIED = 1 << 26  # bytes: more than any cache holds
+COPIED = 1 << 26  # bytes: more than a processor's caches hold; a GPU copies eight times as many
 ROUNDS = 9
 
 
@@ -36,6 +37,8 @@ class Machine:
         ceiling: GFLOP/s of a product of two matrices of 2048 x 2048 in float32, by whoever was the fastest.
         bandwidth: GB/s of a copy, bytes read and bytes written both counted.
         load: processes that wanted a core in the minute before; other than 0 says that they disturbed.
+        device: where minisd's arrays lived: cpu, cuda or emu.
+        gpu: the name of the GPU that computed, if one did.
     """
 
     cpu: str
@@ -46,6 +49,13 @@ class Machine:
     ceiling_by: str
     bandwidth: float
     load: float | None
+    device: str = "cpu"
+    gpu: str | None = None
+
+    @property
+    def processor(self) -> str:
+        """What computed."""
+        return self.gpu or f"{self.cpu}, {self.threads} threads"
 
 
 def thread_count() -> int:
@@ -68,33 +78,59 @@ def restart_if_needed() -> None:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | wanted)
 
 
-def measure_machine(torch: Any | None, rounds: int = ROUNDS) -> Machine:
+def measure_machine(torch: Any | None, rounds: int = ROUNDS, device: str = "cpu") -> Machine:
     """Measure ceiling and bandwidth, and say what runs here; `torch` is ``minisd.bench.in_torch`` or None."""
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    load, xp = os.getloadavg()[0] if hasattr(os, "getloadavg") else None, namespace(device)
     a = np.random.default_rng(0).standard_normal((2, SIZE, SIZE), np.float32)
-    out = np.empty((SIZE, SIZE), np.float32)
-    products: dict[str, Callable[[], object]] = {"NumPy": lambda: np.matmul(a[0], a[1], out=out)}
+    left, right = to_device(a, device)
+    out = xp.empty((SIZE, SIZE), np.float32)
+    ours = {"cpu": "NumPy", "cuda": "CuPy", "emu": "NumPy"}[device]
+    products: dict[str, Callable[[], object]] = {ours: lambda: xp.matmul(left, right, out=out)}
     if torch is not None:
         products["PyTorch"] = torch.matrix_product(a[0], a[1])
-    speeds = {name: 2e-9 * SIZE**3 / _least_seconds(product, rounds) for name, product in products.items()}
+    speeds = {name: 2e-9 * SIZE**3 / _least_seconds(product, rounds, device) for name, product in products.items()}
     by = max(speeds, key=speeds.__getitem__)
     versions = {"Python": platform.python_version()} | {name: metadata.version(name) for name in ("numpy", "numba")}
+    if device == "cuda":
+        versions["cupy"] = xp.__version__
     if torch is not None:
         versions["torch"] = torch.VERSION
     return Machine(
-        _cpu(), thread_count(), versions, backends.current_backend(), speeds[by], by, _bandwidth(rounds), load
+        _cpu(),
+        thread_count(),
+        versions,
+        backends.current_backend() if device == "cpu" else device,
+        speeds[by],
+        by,
+        _bandwidth(rounds) if device == "cpu" else _device_bandwidth(rounds, device),
+        load,
+        device,
+        xp.cuda.runtime.getDeviceProperties(0)["name"].decode() if device == "cuda" else None,
     )
 
 
-def _least_seconds(run: Callable[[], object], rounds: int) -> float:
+def _least_seconds(run: Callable[[], object], rounds: int, device: str = "cpu") -> float:
     """The shortest of several: what is possible is wanted here, not what is usual."""
     run()
+    synchronise(device)
     least = math.inf
     for _ in range(rounds):
         start = time.perf_counter()
         run()
+        synchronise(device)
         least = min(least, time.perf_counter() - start)
     return least
+
+
+def _device_bandwidth(rounds: int, device: str) -> float:
+    """GB/s of a copy within the device's memory."""
+    source = namespace(device).ones(8 * COPIED, np.uint8)
+    target = source.copy()
+
+    def copy() -> None:
+        target[...] = source
+
+    return 2e-9 * source.nbytes / _least_seconds(copy, rounds, device)
 
 
 def _bandwidth(rounds: int) -> float:

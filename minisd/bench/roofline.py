@@ -54,7 +54,7 @@ def save_roofline(path: Path, machine: Machine, rows: Sequence[Row]) -> None:
     axes.plot(x, roof, color="black", linewidth=1.5, label=label)
     axes.set(
         xscale="log", yscale="log", xlabel="operations per byte of inputs and outputs", ylabel="GFLOP/s",
-        title=f"{machine.cpu}, {machine.threads} threads, float32",
+        title=f"{machine.processor}, float32",
     )  # fmt: skip
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))

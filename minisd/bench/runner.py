@@ -6,10 +6,13 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from minisd_kernels.backends import without_tensor_cores
+from minisd_kernels.devices import synchronise
 
 from minisd.bench.case import Arrays, Candidate, Case
 
@@ -70,26 +73,31 @@ def run_case(
     clock: Callable[[], float] = time.perf_counter,
     *,
     compiled: bool = True,
+    device: str = "cpu",
 ) -> Row:
     """Build the case, check it, time it for about `seconds`.
+
+    What is compared is computed in full float32 by both, what is timed with tensor cores if they are allowed.
 
     Args:
         torch: the module ``minisd.bench.in_torch``, or None to time minisd alone.
         compiled: let PyTorch's compiler take part, too.
+        device: where minisd's arrays live; PyTorch's device was chosen before.
 
     Raises:
         Mismatch: PyTorch's outputs or gradients are not ours.
     """
-    work = case.build()
+    work = case.build(device)
     theirs = [] if torch is None else work.theirs(torch)
     candidates = [work.ours, *(one for one in theirs if compiled or not one.name.endswith("compiled"))]
-    outputs = work.ours.outputs()
+    with without_tensor_cores(), nullcontext() if torch is None else torch.without_tensor_cores():
+        outputs = work.ours.outputs()
+        errors = [largest_error(case, outputs, one.name, one.outputs()) for one in candidates[1:]]
     moved = None
     if work.inputs is not None:
         moved = sum(array.nbytes for arrays in (work.inputs, outputs) for array in arrays.values())
-    errors = [largest_error(case, outputs, one.name, one.outputs()) for one in candidates[1:]]
     del outputs
-    times = take_turns(candidates, seconds, clock)
+    times = take_turns(candidates, seconds, clock, device)
     return Row(
         case.name,
         case.group,
@@ -129,14 +137,23 @@ def largest_error(case: Case, ours: Arrays, name: str, theirs: Arrays) -> float:
 
 
 def take_turns(
-    candidates: Sequence[Candidate], seconds: float, clock: Callable[[], float] = time.perf_counter
+    candidates: Sequence[Candidate],
+    seconds: float,
+    clock: Callable[[], float] = time.perf_counter,
+    device: str = "cpu",
 ) -> dict[str, list[float]]:
     """Let each candidate have a turn every round, until `seconds` are over; every second round the other way about.
 
     A turn is a pause, a call that is not counted unless it was a long one, and calls for TURN seconds, at least one:
     after a call the threads of its pool keep a core busy for some milliseconds, waiting for more, and whoever came
-    right behind would pay for that. Seconds of every counted call, by candidate.
+    right behind would pay for that. On a GPU a call ends when the GPU has done its work, whoever asked for it. Returns
+    the seconds of every counted call, by candidate.
     """
+
+    def call(candidate: Candidate) -> None:
+        candidate.run()
+        synchronise(device)
+
     times: dict[str, list[float]] = {candidate.name: [] for candidate in candidates}
     order, end, rounds = list(candidates), clock() + seconds, 0
     while rounds < LEAST_ROUNDS or clock() < end:
@@ -144,10 +161,12 @@ def take_turns(
             samples = times[candidate.name]
             time.sleep(PAUSE)
             if not samples or samples[-1] < LONG:
-                candidate.run()
+                call(candidate)
             start = stop = clock()
             while stop == start or stop - start < TURN:
-                before, _, stop = stop, candidate.run(), clock()
+                before = stop
+                call(candidate)
+                stop = clock()
                 samples.append(stop - before)
         order.reverse()
         rounds += 1

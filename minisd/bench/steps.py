@@ -6,12 +6,13 @@ moving average of the weights. The batch is made beforehand, once, and the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import prod
 from typing import Any
 
 import numpy as np
+from minisd_kernels.devices import to_device, to_host
 
 from minisd import ops
 from minisd.autograd import Array, Tensor, no_grad, recorded
@@ -53,17 +54,20 @@ def _training_step(module: Module, loss: Callable[[], Tensor], recipe: Recipe) -
 
     def outputs() -> Arrays:
         before = average.weights.copy()
-        found = _gradients(module, loss())
+        result = loss()
+        result.backward()
+        found = _gradients(module, result)
         finish()
-        return found | {"moved": average.weights - before, "average moved": average.average - before}
+        moved = {"moved": average.weights - before, "average moved": average.average - before}
+        return found | {name: to_host(array) for name, array in moved.items()}
 
     return Candidate("minisd", run, outputs)
 
 
 def _gradients(module: Module, loss: Tensor) -> Arrays:
-    loss.backward()
-    gradients = {name: parameter.grad for name, parameter in module.named_parameters()}
-    return {"loss": loss.data.reshape(()), **{name: grad for name, grad in gradients.items() if grad is not None}}
+    """The loss that has gone back, and what came of it."""
+    found = {"loss": loss.data.reshape(())} | {name: parameter.grad for name, parameter in module.named_parameters()}
+    return {name: to_host(array) for name, array in found.items() if array is not None}
 
 
 def _captions(pipeline: Pipeline, batch: int) -> tuple[list[str], Array]:
@@ -72,80 +76,100 @@ def _captions(pipeline: Pipeline, batch: int) -> tuple[list[str], Array]:
     return chosen, pipeline.tokenizer(chosen, pipeline.clip.config.context_length)[0]
 
 
-def _unet_step(batch: int) -> Work:
-    pipeline, rng = Pipeline.load(), np.random.default_rng(0)
+def _unet_step(batch: int, device: str) -> Work:
+    pipeline, rng = Pipeline.load().to(device), np.random.default_rng(0)
     unet, T = pipeline.unet, pipeline.schedule.steps
     prompt = pipeline.encode_prompts(_captions(pipeline, batch)[0])
     x_0 = rng.standard_normal((batch, *pipeline.latent_shape), np.float32)
     noise, t = rng.standard_normal(x_0.shape, np.float32), np.arange(batch) * T // batch
     x_t, target = pipeline.schedule.add_noise(x_0, noise, t), pipeline.schedule.v_target(x_0, noise, t)
+    arrays = (x_t, to_host(prompt.context), to_host(prompt.pooled), target)
 
-    def loss() -> Tensor:
-        prediction = unet(Tensor(x_t), t, Tensor(prompt.context), Tensor(prompt.pooled))
-        return ops.mean_squared_error(prediction, Tensor(target))
+    def loss(x_t: Array, context: Array, pooled: Array, target: Array) -> Tensor:
+        return ops.mean_squared_error(unet(Tensor(x_t), t, Tensor(context), Tensor(pooled)), Tensor(target))
 
-    arrays = (x_t, t, prompt.context, prompt.pooled, target)
-    return _work(unet, loss, UNetTask.recipe, lambda torch, *rest: torch.unet_step(unet.config, arrays, *rest))
+    return _work(
+        unet,
+        loss,
+        arrays,
+        UNetTask.recipe,
+        lambda torch, *rest: torch.unet_step(unet.config, (x_t, t, *arrays[1:]), *rest),
+    )
 
 
-def _vae_step(batch: int) -> Work:
+def _vae_step(batch: int, device: str) -> Work:
     pipeline, rng = Pipeline.load(), np.random.default_rng(0)
-    vae, kl_weight = pipeline.vae, 1e-4
+    vae, kl_weight = pipeline.vae.to(device), 1e-4
     x = to_unit_range(draw_strokes(batch, 0).images)
     noise = rng.standard_normal((batch, *pipeline.latent_shape), np.float32)
 
-    def loss() -> Tensor:
+    def loss(x: Array, noise: Array) -> Tensor:
         x_again, mean, log_variance = vae(Tensor(x), noise)
         kl_per_latent = ops.kl_divergence(mean, log_variance) * (batch / mean.data.size)
         return ops.mean_squared_error(x_again, Tensor(x)) + kl_per_latent * kl_weight
 
+    arrays = (x, noise)
     return _work(
-        vae, loss, VAETask.recipe, lambda torch, *rest: torch.vae_step(vae.config, kl_weight, (x, noise), *rest)
-    )
+        vae, loss, arrays, VAETask.recipe,
+        lambda torch, *rest: torch.vae_step(vae.config, kl_weight, arrays, *rest),
+    )  # fmt: skip
 
 
-def _clip_step(batch: int) -> Work:
+def _clip_step(batch: int, device: str) -> Work:
     pipeline = Pipeline.load()
-    clip = pipeline.clip
-    images, ids = to_unit_range(draw_strokes(batch, 0).images), _captions(pipeline, batch)[1]
-    return _work(
-        clip,
-        lambda: clip(Tensor(images), ids),
-        CLIPTask.recipe,
-        lambda torch, *rest: torch.clip_step(clip.config, (images, ids), *rest),
-    )
+    clip = pipeline.clip.to(device)
+    arrays = to_unit_range(draw_strokes(batch, 0).images), _captions(pipeline, batch)[1]
+
+    def loss(images: Array, ids: Array) -> Tensor:
+        return clip(Tensor(images), ids)
+
+    return _work(clip, loss, arrays, CLIPTask.recipe, lambda torch, *rest: torch.clip_step(clip.config, arrays, *rest))
 
 
-def _work(module: Module, loss: Callable[[], Tensor], recipe: Recipe, theirs: Callable[..., list[Candidate]]) -> Work:
-    """`theirs` is given the module in_torch, the weights as they are now, recipe and rate."""
-    ours = _training_step(module, loss, recipe)
+def _work(
+    module: Module,
+    loss: Callable[..., Tensor],
+    arrays: Sequence[Array],
+    recipe: Recipe,
+    theirs: Callable[..., list[Candidate]],
+) -> Work:
+    """`loss` is given the arrays where the module is; `theirs` the module in_torch, the weights, recipe and rate."""
+    moved = [to_device(array, module.device) for array in arrays]
+    ours = _training_step(module, lambda: loss(*moved), recipe)
     weights = {name: array.copy() for name, array in module.state_dict().items()}
-    return Work(ours, lambda torch: theirs(torch, weights, recipe, RATE), training_flops(loss()), None)
+    return Work(ours, lambda torch: theirs(torch, weights, recipe, RATE), training_flops(loss(*moved)), None)
 
 
-def _classic(size: int, *, backward: bool) -> Work:
+def _classic(size: int, device: str, *, backward: bool) -> Work:
     rng = np.random.default_rng(0)
     unet = UNetClassic(UNetClassicConfig(), rng=rng)
     image = rng.standard_normal((1, size, size, 1), np.float32)
     out = unet.config.shape.output(size)
     classes = rng.integers(0, 2, out * out)
+    weights = unet.state_dict()
+    unet.to(device)
+    x, wanted = Tensor(image).to(device), to_device(classes, device)
 
     def loss() -> Tensor:
-        return ops.cross_entropy(unet(Tensor(image)).reshape(-1, 2), classes)
+        return ops.cross_entropy(unet(x).reshape(-1, 2), wanted)
 
     def forward() -> Array:
         with no_grad():
-            logits: Tensor = unet(Tensor(image))
+            logits: Tensor = unet(x)
         return logits.data
 
-    def both_ways() -> Arrays:
+    def both_ways() -> Tensor:
         for parameter in unet.parameters():
             parameter.grad = None
-        return _gradients(unet, loss())
+        result = loss()
+        result.backward()
+        return result
+
+    def outputs() -> Arrays:
+        return _gradients(unet, both_ways()) if backward else {"logits": to_host(forward())}
 
     run: Callable[[], Any] = both_ways if backward else forward
-    ours = Candidate("minisd", run, both_ways if backward else lambda: {"logits": forward()})
-    weights = unet.state_dict()
+    ours = Candidate("minisd", run, outputs)
     return Work(
         ours,
         lambda torch: torch.classic_unet(unet.config, (image, classes), weights, backward),

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from minisd_kernels.backends import tensor_cores_allowed
+
 from minisd.bench.machine import Machine
 from minisd.bench.runner import Row, mean_ratios
 
@@ -17,7 +19,7 @@ _HEAD = ("case", "shapes", "minisd ms", "PyTorch ms", "PyTorch's best way", "rat
 def opening(machine: Machine) -> Iterator[str]:
     """What was used, and how to read the rows."""
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
-    yield f"{machine.cpu}, {machine.threads} threads; {versions}; backend {machine.backend}, float32"
+    yield f"{machine.processor}; {versions}; backend {machine.backend}, {_numbers(machine)}"
     load = "" if machine.load is None else f"; load before the start {machine.load:.1f}"
     yield (
         f"ceiling {machine.ceiling:.0f} GFLOP/s (matrix product by {machine.ceiling_by}), "
@@ -28,7 +30,8 @@ def opening(machine: Machine) -> Iterator[str]:
     if "torch" in machine.versions:
         yield "ratio = PyTorch's time / minisd's: above 1 minisd is faster. Outputs and gradients were compared first."
     else:
-        yield f"PyTorch is not installed, so nothing is compared: {INSTALL}"
+        here = "" if machine.gpu is None else " for this GPU"
+        yield f"PyTorch is not installed{here}, so nothing is compared: {INSTALL}"
 
 
 def heading() -> str:
@@ -72,6 +75,11 @@ def as_json(machine: Machine, rows: Sequence[Row]) -> dict[str, Any]:
         "rows": [asdict(row) | {"ratio": row.ratio, "gflops": row.gflops} for row in rows],
         "geometric_mean_of_ratios": mean_ratios(rows),
     }
+
+
+def _numbers(machine: Machine) -> str:
+    """What is computed with."""
+    return "float32, products in TF32" if machine.gpu is not None and tensor_cores_allowed() else "float32"
 
 
 def _ms(value: float) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from minisd_kernels.backends import require_device, tensor_cores_allowed
 
 from minisd.cli.kernels import compile_first
-from minisd.cli.options import Failure, FiniteFloat, OutputFile
+from minisd.cli.options import Failure, FiniteFloat, OutputFile, device_option
 
 if TYPE_CHECKING:
     from minisd.bench import Case, Machine, Row
@@ -16,14 +17,21 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("what", type=click.Choice(["kernels", "steps", "all"]), default="all")
+@device_option
 @click.option("--only", metavar="TEXT", help="Only cases whose name, group or shapes contain TEXT.")
 @click.option("--seconds", type=FiniteFloat(min=0), default=2.0, show_default=True, help="Time for each row.")
 @click.option("--eager", is_flag=True, help="Leave out PyTorch's compiler, which takes minutes for each network.")
 @click.option("--json", "json_file", type=OutputFile(), help="Write every figure to this file, too.")
 @click.option("--plot", "plot_file", type=OutputFile(".png"), help="Draw the kernels' roofline.")
 def bench(
-    what: str, only: str | None, seconds: float, eager: bool, json_file: Path | None, plot_file: Path | None
-) -> None:
+    what: str,
+    device: str,
+    only: str | None,
+    seconds: float,
+    eager: bool,
+    json_file: Path | None,
+    plot_file: Path | None,
+) -> None:  # fmt: skip
     """Time kernels and training steps, each beside the same work in PyTorch.
 
     Outputs and gradients are compared first. Then both take turns in this process, and medians are printed; PyTorch
@@ -38,11 +46,13 @@ def bench(
     for path in (json_file, plot_file):
         if path is not None:
             check_writable(path)
+    require_device(device)
     machine.restart_if_needed()
 
-    compile_first()
-    torch = _torch()
-    measured = machine.measure_machine(torch)
+    if device == "cpu":
+        compile_first()
+    torch = _torch(device)
+    measured = machine.measure_machine(torch, device=device)
     for text in table.opening(measured):
         click.echo(text)
     rows = _rows(cases, torch, seconds, measured, compiled=not eager)
@@ -70,8 +80,8 @@ def _cases(what: str, only: str | None) -> list[Case]:
     return chosen
 
 
-def _torch() -> Any | None:
-    """minisd.bench.in_torch, told how many threads to take; None where PyTorch is not installed."""
+def _torch(device: str) -> Any | None:
+    """minisd.bench.in_torch, told where to compute; None where PyTorch is not installed, or not for the GPU."""
     from minisd.bench import machine
 
     try:
@@ -80,7 +90,9 @@ def _torch() -> Any | None:
         if error.name != "torch":
             raise
         return None
-    in_torch.use_threads(machine.thread_count())
+    if device == "cuda" and not in_torch.has_gpu():
+        return None
+    in_torch.use("cuda" if device == "cuda" else "cpu", machine.thread_count(), tensor_cores_allowed())
     return in_torch
 
 
@@ -90,7 +102,7 @@ def _rows(cases: list[Case], torch: Any | None, seconds: float, measured: Machin
     rows: list[Row] = []
     for case in cases:
         try:
-            row = run_case(case, torch, seconds, compiled=compiled)
+            row = run_case(case, torch, seconds, compiled=compiled, device=measured.device)
         except Mismatch as error:
             raise Failure(str(error)) from error
         if not rows or rows[-1].group != case.group:

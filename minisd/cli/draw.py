@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from minisd_kernels.backends import require_device
 
 from minisd.cli.kernels import compile_first, is_chosen
-from minisd.cli.options import EXAMPLE, POSITIVE, SEED, OutputFile, checking, sampling_options
+from minisd.cli.options import EXAMPLE, POSITIVE, SEED, OutputFile, checking, device_option, sampling_options
 
 if TYPE_CHECKING:
     from minisd.autograd import Array
@@ -29,6 +30,7 @@ _STRIP_PICTURES, _STRIP_MOMENTS = 8, 9  # more do not fit on a screen
 )
 @click.option("--num", type=POSITIVE, default=1, show_default=True, help="Pictures of each prompt.")
 @sampling_options
+@device_option
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed gives the same picture.")
 @click.option(
     "--out",
@@ -48,6 +50,7 @@ def draw(
     steps: int | None,
     guidance: float | None,
     sampler: str | None,
+    device: str,
     seed: int,
     out: Path | None,
     npz: Path | None,
@@ -69,6 +72,7 @@ def draw(
         texts = [prompt]
     else:
         raise click.UsageError(f'Say what to draw: minisd draw "{EXAMPLE}"')
+    require_device(device)
     texts = [text for text in texts for _ in range(num)]
     out = out or _free_name(prompts.stem if prompts else texts[0])
     strip = out.with_name(f"{out.stem}-steps.png")
@@ -80,7 +84,9 @@ def draw(
     for remark in pipeline.remarks(texts):
         click.echo(f"Warning: {remark}", err=True)
 
-    _choose_backend(ctx, len(texts))
+    if device == "cpu":
+        _choose_backend(ctx, len(texts))
+    pipeline.to(device)
     moments: dict[int, Array] = {}
 
     def watch(step: int, t: int, z_t: Array, z_0: Array) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from minisd_kernels.backends import require_device
 
 from minisd.cli.kernels import compile_first
-from minisd.cli.options import FOLDER, SEED, OutputFile, check_data, checking, sampling_options
+from minisd.cli.options import FOLDER, SEED, OutputFile, check_data, checking, device_option, sampling_options
 
 if TYPE_CHECKING:
     from minisd.evaluation import Report
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("eval")
 @sampling_options
+@device_option
 @click.option(
     "--num",
     type=click.IntRange(min=100),
@@ -40,6 +42,7 @@ def evaluate(
     steps: int | None,
     guidance: float | None,
     sampler: str | None,
+    device: str,
     num: int,
     seed: int,
     data: str,
@@ -49,6 +52,7 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Measure a model: its drawings against real digits, its VAE and its text encoder."""
     check_data(data, data_dir)
+    require_device(device)
 
     from minisd import checkpoint, evaluation
     from minisd.data import load_digits
@@ -63,7 +67,10 @@ def evaluate(
     real, test = load_digits(data, "train", data_dir), load_digits(data, "test", data_dir)
     with checking("--num"):
         evaluation.check_count(num, real, test)
-    compile_first()
+    if device == "cpu":
+        compile_first()
+    pipeline.to(device)
+    of_digits.classifier.to(device)
     report = evaluation.evaluate(
         pipeline, of_digits, real, test,
         count=num, seed=seed, guidance=guidance, steps=steps, sampler=sampler,

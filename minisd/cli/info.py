@@ -36,6 +36,10 @@ def _facts() -> Iterator[tuple[str, str]]:
         yield "backend", f"none: {error}"
     for backend in backends.FILES:
         yield f"  {backend}", backends.missing_reason(backend) or "present"
+    missing = {device: backends.missing_device_reason(device) for device in backends.DEVICES}
+    yield "devices", ", ".join(device for device, reason in missing.items() if reason is None)
+    for device, reason in missing.items():
+        yield f"  {device}", reason or "present"
     # As Numba counts them; asking Numba itself would start it.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield "threads", os.environ.get("NUMBA_NUM_THREADS") or str(cores)

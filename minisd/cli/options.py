@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from minisd_kernels.backends import DEVICES
 
 EXAMPLE = "a thick seven leaning left"
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -77,6 +78,15 @@ class Size(click.types.StringParamType):
         if len(parts) > 2 or not all(part.isdecimal() and len(part) < 10 and int(part) >= self.min for part in parts):
             self.fail(f"{value!r} is no size; write 572, or 572x388 for height and width.", param, ctx)
         return int(parts[0]), int(parts[-1])
+
+
+device_option = click.option(
+    "--device",
+    type=click.Choice(DEVICES),
+    default="cpu",
+    show_default=True,
+    help="What computes: the CPU, an NVIDIA GPU (cuda), or the GPU's kernels on the CPU, slowly (emu).",
+)
 
 
 def sampling_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 from click.core import ParameterSource
+from minisd_kernels.backends import require_device
 
 from minisd.cli.kernels import compile_first
-from minisd.cli.options import EXAMPLE, FOLDER, POSITIVE, SEED, FiniteFloat, check_data
+from minisd.cli.options import EXAMPLE, FOLDER, POSITIVE, SEED, FiniteFloat, check_data, device_option
 
 
 @click.command()
@@ -32,7 +33,8 @@ from minisd.cli.options import EXAMPLE, FOLDER, POSITIVE, SEED, FiniteFloat, che
 )
 @click.option("--steps", type=POSITIVE, help="Steps of each network, instead of --minutes: the same on every machine.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed and steps give the same model.")
-@click.option("--resume", is_flag=True, help="Go on with the run in --out, as it was begun.")
+@device_option
+@click.option("--resume", is_flag=True, help="Go on with the run in --out, as it was begun; a --device may be named.")
 @click.option("--profile", is_flag=True, help="Say where the steps' time went, and draw it in OUT/profile.png.")
 @click.pass_context
 def train(
@@ -43,12 +45,13 @@ def train(
     minutes: float,
     steps: int | None,
     seed: int,
+    device: str,
     resume: bool,
     profile: bool,
 ) -> None:  # fmt: skip
     """Train a model. Ctrl-C stops and saves; --resume goes on."""
     given = [name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
-    if resume and (others := sorted(set(given) - {"resume", "out", "profile"})):
+    if resume and (others := sorted(set(given) - {"resume", "out", "profile", "device"})):
         options = ", ".join(f"--{name.replace('_', '-')}" for name in others)
         raise click.UsageError(f"--resume goes on with the settings that the run was begun with; leave out {options}.")
     if {"minutes", "steps"} <= set(given):
@@ -59,11 +62,13 @@ def train(
 
     out = out or Path("runs") / data
     if resume:
-        run = Run.resume(out)
+        run = Run.resume(out, device if "device" in given else None)
     else:
         folder = str(data_dir.resolve()) if data_dir else None  # --resume may come from elsewhere
-        run = Run.start(out, Settings(data, folder, seed, minutes, steps))
-    compile_first()
+        run = Run.start(out, Settings(data, folder, seed, minutes, steps, device))
+    require_device(run.settings.device)
+    if run.settings.device == "cpu":
+        compile_first()
     try:
         run.train(say=click.echo, profile=profile)
     except Interrupted as stop:

@@ -82,4 +82,5 @@ class ClassifierFreeGuidance:
             return self.model(x_t, t, self.context)
         both = self.model(np.concatenate([x_t, x_t]), np.concatenate([t, t]), self.both_contexts)  # (2B, H, W, C)
         B = x_t.shape[0]
-        return guided(both[B:], both[:B], per_sample(scale, x_t))
+        same_for_all = (scale == scale[0]).all()  # as in sampling: then it is a plain number, on every device
+        return guided(both[B:], both[:B], per_sample(scale[0] if same_for_all else scale, x_t))

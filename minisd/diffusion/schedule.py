@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from minisd_kernels.devices import device_of, to_device
 
-Array: TypeAlias = Any  # a NumPy or a CuPy array
+Array: TypeAlias = Any  # a NumPy array, or one of a device
 Time: TypeAlias = "int | npt.NDArray[np.integer[Any]]"  # one t for the whole batch, or (B,) on the CPU
 
 
@@ -28,7 +29,7 @@ def per_sample(values: Any, x: Array) -> Any:
     """
     if np.ndim(values) == 0:
         return float(values)  # a Python float leaves float32 arrays float32; a NumPy float64 would not
-    return np.asarray(values, dtype=x.dtype, like=x).reshape(-1, *(1,) * (x.ndim - 1))
+    return to_device(np.asarray(values, x.dtype), device_of(x)).reshape(-1, *(1,) * (x.ndim - 1))
 
 
 @dataclass(frozen=True, eq=False)

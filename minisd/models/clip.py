@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from minisd_kernels.devices import device_of, namespace
 
 from minisd import ops
 from minisd.autograd import Array, Tensor
@@ -57,7 +58,7 @@ class TextEncoder(Module):
         self.projection = Linear(config.width, config.embedding_width, rng=rng, bias=False)
 
     def forward(self, ids: Array, clip_skip: int = 1) -> tuple[Tensor, Tensor]:
-        """Per-token vectors (B, M, D) and pooled, projected vectors (B, E) of ids (B, M).
+        """Per-token vectors (B, M, D) and pooled, projected vectors (B, E) of ids (B, M), which live with the weights.
 
         Args:
             clip_skip: which layer's tokens to return, counted from the end: 1 the last, 2 the one before (the
@@ -73,14 +74,14 @@ class TextEncoder(Module):
             )
         if self.config.context_length < M:
             raise ValueError(f"text encoder: {M} tokens are more than the context length {self.config.context_length}")
-        x = self.token_embedding(ids) + self.position_embedding(np.arange(M))  # (B, M, D)
+        x = self.token_embedding(ids) + self.position_embedding.table[:M]  # (B, M, D)
         states = []
         for block in self.blocks:
             x = block(x)
             states.append(x)
         last = self.final_norm(x)
         ends = (ids == self.config.end_id).argmax(axis=1)  # the first end mark of every sentence
-        pooled: Tensor = self.projection(last[np.arange(B), ends])
+        pooled: Tensor = self.projection(last[namespace(device_of(ids)).arange(B), ends])
         return (last if clip_skip == 1 else self.final_norm(states[-clip_skip])), pooled
 
 
@@ -134,8 +135,8 @@ def contrastive_loss(similarity: Tensor, ids: Array) -> Tensor:
 
     Shapes: similarity (B, B), row image, column text; ids (B, M).
     """
-    B = similarity.shape[0]
-    equal = (ids[:, None] == ids[None]).all(axis=-1) & ~np.eye(B, dtype=bool)
+    B, xp = similarity.shape[0], namespace(similarity.device)
+    equal = (ids[:, None] == ids[None]).all(axis=-1) & ~xp.eye(B, dtype=bool)
     masked = similarity + Tensor(np.where(equal, np.float32(-1e9), np.float32(0)))
-    partner = np.arange(B)
+    partner = xp.arange(B)
     return (ops.cross_entropy(masked, partner) + ops.cross_entropy(masked.transpose(1, 0), partner)) * 0.5

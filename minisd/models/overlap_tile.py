@@ -20,6 +20,7 @@ from itertools import product
 import numpy as np
 from minisd_kernels.arguments import require_shape
 from minisd_kernels.backends import without_winograd
+from minisd_kernels.devices import to_host
 
 from minisd import ops
 from minisd.autograd import Array, Tensor, no_grad
@@ -28,7 +29,7 @@ from minisd.models.unet_classic import UNetClassic
 
 
 def predict(model: UNetClassic | FCN | SkipFCN, images: Array, *, tile: int = 572) -> Array:
-    """Logits of every pixel.
+    """Logits of every pixel; the tiles, not the image, go where the model lives.
 
     float32 on the Numba backend gives the same bits whatever the tile. For that, convolutions run without Winograd's
     method here, whose rounding depends on where a pixel lies; a wide network called directly differs from this in the
@@ -64,7 +65,8 @@ def predict(model: UNetClassic | FCN | SkipFCN, images: Array, *, tile: int = 57
             rows = mirrored(np.arange(tile) + top - shape.margin // 2, H)
             columns = mirrored(np.arange(tile) + left - shape.margin // 2, W)
             # The margin is the U-Net's; a network that predicts more of a tile loses what is too much.
-            part = ops.crop(model(Tensor(images[b, rows[:, None], columns][None])), *[tile - shape.margin] * 2).data[0]
+            seen = Tensor(images[b, rows[:, None], columns][None]).to(model.device)
+            part = to_host(ops.crop(model(seen), *[tile - shape.margin] * 2).data[0])
             logits[b, top : top + len(part), left : left + len(part)] = part[: H - top, : W - left]
     return logits
 

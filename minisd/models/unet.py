@@ -98,8 +98,12 @@ class UNet(Module):
         self.conv_out.weight = zeros(3, 3, levels[0], config.latent_channels)
 
     def forward(self, x_t: Tensor, t: Array, context: Tensor, pooled: Tensor) -> Tensor:
-        """Shapes: x_t (B, H, W, latent channels), t (B,) in 0..T-1, context (B, M, D), pooled (B, E) -> as x_t."""
-        time = self.time_2(ops.silu(self.time_1(Tensor(time_embedding(t, self.config.channels[0])))))
+        """Shapes: x_t (B, H, W, latent channels), t (B,) in 0..T-1, context (B, M, D), pooled (B, E) -> as x_t.
+
+        t stays on the host; all others live where the weights live.
+        """
+        embedding = Tensor(time_embedding(t, self.config.channels[0])).to(x_t.device)
+        time = self.time_2(ops.silu(self.time_1(embedding)))
         condition = time + self.from_prompt(self.prompt_norm(pooled))  # (B, time width)
 
         x = self.conv_in(x_t)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from minisd_kernels.devices import to_device, to_host
 
 from minisd.autograd import Array, Tensor
 
@@ -49,27 +50,49 @@ class Module:
         # Parameters in a buffer of another size are part of a larger module's: they move to one of their own.
         if buffer is None or scattered or buffer.shape != (self.parameter_count(),):
             buffer = np.concatenate([parameter.data.reshape(-1) for parameter in parameters])
-            start = 0
-            for parameter in parameters:
-                stop = start + parameter.data.size
-                parameter.data = buffer[start:stop].reshape(parameter.data.shape)
-                start = stop
+            self._become_views_of(buffer)
         return buffer
+
+    def _become_views_of(self, buffer: Array) -> None:
+        start = 0
+        for parameter in self.parameters():
+            stop = start + parameter.data.size
+            parameter.data = buffer[start:stop].reshape(parameter.data.shape)
+            start = stop
+
+    @property
+    def device(self) -> str:
+        """Where the parameters live: cpu, cuda or emu."""
+        return next(parameter for _, parameter in self.named_parameters()).device
+
+    def to(self, device: str) -> Self:
+        """Move the parameters to a device, cpu, cuda or emu, all in their one buffer; returns the module itself.
+
+        Gradients stay behind. Optimisers and averages keep the memory that they began with: make them afterwards.
+
+        Raises:
+            BackendUnavailable: the device cannot be used here.
+        """
+        if device != self.device:
+            self._become_views_of(to_device(self.flat_parameters(), device))
+            for parameter in self.parameters():
+                parameter.grad = None
+        return self
 
     def parameter_count(self) -> int:
         return sum(parameter.data.size for parameter in self.parameters())
 
     def state_dict(self) -> dict[str, Array]:
-        """The parameters' arrays by name (the arrays themselves, not copies)."""
-        return {name: parameter.data for name, parameter in self.named_parameters()}
+        """The parameters' arrays by name: the arrays themselves, or copies on the host of those of another device."""
+        return {name: to_host(parameter.data) for name, parameter in self.named_parameters()}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Copy `state` into the parameters.
+        """Copy `state` into the parameters, wherever they live.
 
         Raises:
             ValueError: names or shapes differ; the message lists what is missing, unknown or misshapen.
         """
-        own = self.state_dict()
+        own = {name: parameter.data for name, parameter in self.named_parameters()}
         missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
         misshapen = [
             f"{name} {tuple(state[name].shape)} instead of {tuple(own[name].shape)}"
@@ -86,7 +109,7 @@ class Module:
                 f"these weights are of another architecture than {type(self).__name__}: {'; '.join(problems)}"
             )
         for name, array in own.items():
-            array[...] = state[name]
+            array[...] = to_device(state[name], self.device)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)

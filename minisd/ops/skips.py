@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import numpy as np
 from minisd_kernels.shapes import crop_offset
 
@@ -10,7 +12,7 @@ from minisd.autograd import Array, Function, Tensor
 
 class _Concatenate(Function):
     def forward(self, *arrays: Array, axis: int) -> Array:
-        self.axis, self.cuts = axis, np.cumsum([array.shape[axis] for array in arrays])[:-1]
+        self.axis, self.cuts = axis, list(accumulate(array.shape[axis] for array in arrays[:-1]))
         return np.concatenate(arrays, axis=axis)
 
     def backward(self, grad: Array) -> tuple[Array, ...]:

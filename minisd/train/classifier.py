@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+from minisd_kernels.devices import to_device
 from tqdm import tqdm
 
 from minisd import ops
@@ -34,8 +35,9 @@ class ClassifierTask:
     def loss(self, indices: Array, rng: np.random.Generator) -> Tensor:
         images = self.digits.images[indices]
         dy, dx = rng.integers(-2, 3, 2)
-        logits, _ = self.module(Tensor(to_unit_range(np.roll(images, (dy, dx), axis=(1, 2)))))
-        return ops.cross_entropy(logits, self.digits.labels[indices])
+        x, device = to_unit_range(np.roll(images, (dy, dx), axis=(1, 2))), self.module.device
+        logits, _ = self.module(Tensor(x).to(device))
+        return ops.cross_entropy(logits, to_device(self.digits.labels[indices], device))
 
     def preview(self) -> None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from minisd_kernels.devices import to_device
 
 from minisd.autograd import Array, Tensor
 from minisd.models.clip import CLIP, CLIPConfig
@@ -31,7 +32,8 @@ class CLIPTask:
 
     def loss(self, indices: Array, rng: np.random.Generator) -> Tensor:
         rows = [self.rows[caption] for caption in self.data.captions(indices, rng)]
-        return self.module(Tensor(to_unit_range(self.data.images[indices])), self.ids[rows])
+        images, device = to_unit_range(self.data.images[indices]), self.module.device
+        return self.module(Tensor(images).to(device), to_device(self.ids[rows], device))
 
     def preview(self) -> None:
         return None

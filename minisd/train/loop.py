@@ -66,7 +66,7 @@ class TrainingDiverged(RuntimeError):
 
 
 class Fit:
-    """One network on its way from random weights to trained ones.
+    """One network on its way from random weights to trained ones, where it lives: move it there first.
 
     >>> fit = Fit(task, steps=1000, seed=0)  # doctest: +SKIP
     >>> while not fit.done:  # doctest: +SKIP
@@ -102,16 +102,18 @@ class Fit:
         n, recipe = self.steps_done, self.task.recipe
         loss = self.task.loss(self._batch(n), self._rng("step", n))
         loss.backward()
+        # A GPU is waited for twice a step, here and for the gradient's length: what diverges must not move a weight.
+        value = loss.item()
         # Until the number of steps is planned the rate only warms up, which does not depend on it.
         lr = warmup_cosine(n, self.steps or recipe.warmup, recipe.peak_lr, warmup=recipe.warmup)
         # A loss can be infinite and its gradient finite: then, too, nothing may move.
-        norm = self.optimizer.step(lr, recipe.clip_norm) if math.isfinite(loss.item()) else math.nan
+        norm = self.optimizer.step(lr, recipe.clip_norm) if math.isfinite(value) else math.nan
         if not math.isfinite(norm):
             raise TrainingDiverged(
-                f"{self.task.name}, step {n}: the loss is {loss.item():g} and the gradient's length {norm:g}"
+                f"{self.task.name}, step {n}: the loss is {value:g} and the gradient's length {norm:g}"
             )
         self.ema.update()
-        self.losses.append(loss.item())
+        self.losses.append(value)
 
     def _batch(self, n: int) -> Array:
         """Samples of batch n: a fresh random order every epoch, an incomplete last batch left out."""

@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from minisd_kernels.devices import synchronise
+
 from minisd.autograd import Function
 from minisd.memory import page_faults
 from minisd.optim import EMA, AdamW
@@ -39,11 +41,14 @@ class Profile:
     """The times of one network's steps.
 
     Attributes:
+        device: where it is trained. A GPU is waited for at the end of every operation: else its time would count as
+            that of the one which waits next.
         steps: how many were watched.
         seconds: how long they took in all.
         faults: the page faults in them: memory that was new to the process.
     """
 
+    device: str = "cpu"
     steps: int = 0
     seconds: float = 0.0
     faults: int = 0
@@ -70,6 +75,7 @@ class Profile:
             name = (owner if isinstance(owner, type) else type(owner)).__name__.lstrip("_")
             started = time.perf_counter()
             result = method(owner, *args, **kwargs)
+            synchronise(self.device)
             self._times[name, way] += time.perf_counter() - started
             self._calls[name] += way == "forward"
             return result

@@ -49,6 +49,7 @@ class Settings:
     Attributes:
         minutes: the whole training's time; the number of steps is planned from the speed of each network's first ones.
         steps: if given, every network's number of steps, whatever the time.
+        device: where the networks are trained: cpu, cuda or emu.
     """
 
     data: str = "mnist"
@@ -56,6 +57,7 @@ class Settings:
     seed: int = 0
     minutes: float = 14.0
     steps: int | None = None
+    device: str = "cpu"
 
 
 class Interrupted(Exception):
@@ -93,15 +95,16 @@ class Run:
         return run
 
     @classmethod
-    def resume(cls, folder: Path) -> Run:
-        """The run in `folder`, to go on with.
+    def resume(cls, folder: Path, device: str | None = None) -> Run:
+        """The run in `folder`, to go on with, on another `device` if one is named.
 
         Raises:
             CheckpointError: no run there, or a damaged one.
         """
         about = checkpoint.load_json(folder / "run.json")
         try:
-            return cls(folder, Settings(**about["settings"]), about["planned"], about["seconds"])
+            settings = Settings(**about["settings"] | ({} if device is None else {"device": device}))
+            return cls(folder, settings, about["planned"], about["seconds"])
         except (KeyError, TypeError) as error:
             raise checkpoint.CheckpointError(
                 f"{folder / 'run.json'} does not describe a training run: {error}"
@@ -133,7 +136,8 @@ class Run:
                 return self.folder
             self._sitting = time.monotonic() - self.seconds
             self._interrupted = interrupted
-            self._profiles = {network: Profile() for network in NETWORKS} if profile else {}
+            device = self.settings.device
+            self._profiles = {network: Profile(device) for network in NETWORKS} if profile else {}
             data = load_training_set(self.settings.data, Path(d) if (d := self.settings.data_dir) else None)
             self._save_plan()  # not before the data are there: a run that cannot start leaves nothing in the way
             say(f"{len(data):,} pictures of {self.settings.data}")
@@ -148,6 +152,8 @@ class Run:
                 plots.save_profile(self.folder / "profile.png", self._profiles)
             if (peak := peak_memory()) is not None:
                 say(f"at most {peak / 1e6:.0f} MB of memory were in use")
+            if device == "cuda" and (peak := peak_memory(device)) is not None:
+                say(f"at most {peak / 1e6:.0f} MB of the GPU's memory were in use")
             return self.folder
 
     def _rng(self, network: str) -> np.random.Generator:
@@ -170,6 +176,7 @@ class Run:
         clip = CLIP(CLIPConfig(vocabulary=tokenizer.size, end_id=tokenizer.end), rng=self._rng("clip"))
         self._load(vae, "vae")
         self._load(clip, "clip")
+        vae.to(self.settings.device)
         mean, log_variance = encode_all(vae, data.images)
         info = ModelInfo(
             scale_factor=scale_factor(mean),
@@ -181,14 +188,17 @@ class Run:
             },
         )
         config = UNetConfig(context_width=clip.config.width, pooled_width=clip.config.embedding_width)
-        return Pipeline(vae, clip, UNet(config, rng=self._rng("unet")), tokenizer, info), (mean, log_variance)
+        pipeline = Pipeline(vae, clip, UNet(config, rng=self._rng("unet")), tokenizer, info)
+        return pipeline.to(self.settings.device), (mean, log_variance)
 
     def _fit(self, network: str, make_task: Callable[[], Task], say: Callable[[str], None]) -> None:
         """Train one network, from its last checkpoint if there is one, unless it is trained already."""
         if self._weights(network).exists():
             return
         begun = time.monotonic() - self._sitting
-        fit = Fit(make_task(), seed=self.settings.seed, steps=self.planned.get(network, self.settings.steps))
+        task = make_task()
+        task.module.to(self.settings.device)
+        fit = Fit(task, seed=self.settings.seed, steps=self.planned.get(network, self.settings.steps))
         checkpoints = checkpoint.Checkpoints(self.folder / "checkpoints")
         found = checkpoints.latest()
         if found is not None and found.about["network"] == network:

@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from minisd_kernels.devices import to_device
 from minisd_kernels.shapes import UNetShape
 from tqdm import tqdm
 
@@ -105,9 +106,11 @@ class SegmentationTask:
     def loss(self, indices: Array, rng: np.random.Generator) -> Tensor:
         seen, classes, weights = self.tiles.draw(indices, rng)
         _, H, W = classes.shape
+        device = self.module.device
         # Without convolutions on its way up, the network that adds scores predicts more pixels: they do not count.
-        logits = ops.crop(self.module(Tensor(to_unit_range(seen))), H, W)
-        return ops.cross_entropy(logits.reshape(-1, 2), classes.reshape(-1), weights.reshape(-1))
+        logits = ops.crop(self.module(Tensor(to_unit_range(seen)).to(device)), H, W)
+        wanted = (to_device(array.reshape(-1), device) for array in (classes, weights))
+        return ops.cross_entropy(logits.reshape(-1, 2), *wanted)
 
     def preview(self) -> None:
         return None

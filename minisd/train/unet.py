@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from minisd_kernels.devices import to_device, to_host
 
 from minisd import ops
 from minisd.autograd import Array, Tensor, no_grad
@@ -45,6 +46,9 @@ class UNetTask:
         t = ((np.arange(B) + rng.random(B)) / B * self.schedule.steps).astype(np.int64)
         x_t = self.schedule.add_noise(x_0, noise, t)
         target = self.schedule.v_target(x_0, noise, t)
+        # All of the batch is made on the host; this much of it crosses. The prompts are there already.
+        device = self.module.device
+        x_t, target, rows = (to_device(array, device) for array in (x_t, target, rows))
         prediction = self.module(Tensor(x_t), t, Tensor(self.context[rows]), Tensor(self.pooled[rows]))
         return ops.mean_squared_error(prediction, Tensor(target))
 
@@ -55,11 +59,11 @@ class UNetTask:
 
 
 def encode_all(vae: VAE, images: Array, batch: int = 250) -> tuple[Array, Array]:
-    """Mean and log-variance of every picture's latent, (N, h, w, C) each."""
+    """Mean and log-variance of every picture's latent, (N, h, w, C) each, on the host."""
     means, log_variances = [], []
     with no_grad():
         for start in range(0, len(images), batch):
-            mean, log_variance = vae.encode(Tensor(to_unit_range(images[start : start + batch])))
-            means.append(mean.data)
-            log_variances.append(log_variance.data)
+            mean, log_variance = vae.encode(Tensor(to_unit_range(images[start : start + batch])).to(vae.device))
+            means.append(to_host(mean.data))
+            log_variances.append(to_host(log_variance.data))
     return np.concatenate(means), np.concatenate(log_variances)

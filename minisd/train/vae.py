@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from minisd_kernels.devices import to_device, to_host
 
 from minisd import ops
 from minisd.autograd import Array, Tensor, no_grad
@@ -29,17 +30,16 @@ class VAETask:
         return len(self.images)
 
     def loss(self, indices: Array, rng: np.random.Generator) -> Tensor:
-        x = Tensor(to_unit_range(self.images[indices]))
+        x = Tensor(to_unit_range(self.images[indices])).to(self.module.device)
         B, H, W, _ = x.shape
         noise = rng.standard_normal((B, H // 4, W // 4, self.module.config.latent_channels), np.float32)
-        x_again, mean, log_variance = self.module(x, noise)
+        x_again, mean, log_variance = self.module(x, to_device(noise, self.module.device))
         kl_per_latent = ops.kl_divergence(mean, log_variance) * (B / mean.data.size)
         return ops.mean_squared_error(x_again, x) + kl_per_latent * self.kl_weight
 
     def preview(self) -> Array:
         """Pictures, each followed by what comes back."""
         with no_grad():
-            x = to_unit_range(self.images[:16])
-            mean, _ = self.module.encode(Tensor(x))
-            again = to_bytes(self.module.decode(mean).data)
+            mean, _ = self.module.encode(Tensor(to_unit_range(self.images[:16])).to(self.module.device))
+            again = to_bytes(to_host(self.module.decode(mean).data))
         return np.stack([self.images[:16], again], axis=1).reshape(-1, *again.shape[1:])

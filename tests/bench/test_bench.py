@@ -8,7 +8,9 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,16 +18,19 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from minisd_kernels.backends import use_backend
+from minisd_kernels.backends import use_backend, without_tensor_cores
+from strategies import on_cuda, on_emu
 
 from minisd import bench, ops
 from minisd.autograd import Tensor
 from minisd.bench import KERNELS, STEPS, Candidate, Case, Machine, Mismatch, Row, Work, machine, run_case, runner, table
-from minisd.bench.kernels import CONVOLUTIONS, Convolution
+from minisd.bench.kernels import CONVOLUTIONS, Convolution, _adam, _max_pool
 from minisd.bench.roofline import save_roofline
 from minisd.bench.steps import training_flops
 from minisd.cli import main
 
+TORCH = SimpleNamespace(without_tensor_cores=nullcontext)  # what the runner asks of PyTorch's side
+each_device = pytest.mark.parametrize("device", [on_emu, on_cuda])
 MACHINE = Machine("A processor", 2, {"Python": "3", "torch": "2"}, "numba", 100.0, "NumPy", 10.0, 0.5)
 
 
@@ -57,7 +62,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def case_of(ours: Candidate, *theirs: Candidate, tolerance: float = 1e-5) -> Case:
     work = Work(ours, lambda torch: list(theirs), 10**9, {"x": np.zeros(5, np.float32)})
-    return Case("a case", "a group", "1 x 1", tolerance, lambda: work)
+    return Case("a case", "a group", "1 x 1", tolerance, lambda device: work)
 
 
 def test_candidates_take_turns_there_and_back() -> None:
@@ -83,7 +88,7 @@ def test_the_time_is_kept() -> None:
 def test_a_row_has_medians_and_the_best_of_theirs() -> None:
     clock = Clock()
     slow, fast = clock.candidate("slow", 5.0), clock.candidate("fast", 9.0, 1.0, 3.0, 100.0)
-    row = run_case(case_of(clock.candidate("minisd", 2.0), slow, fast), object(), 0, clock)
+    row = run_case(case_of(clock.candidate("minisd", 2.0), slow, fast), TORCH, 0, clock)
     assert row.ms == {"minisd": 2000.0, "slow": 5000.0, "fast": 3000.0}
     assert row.least_ms == {"minisd": 2000.0, "slow": 5000.0, "fast": 1000.0} and row.calls == 3
     assert (row.best_of_theirs, row.ratio, row.gflops) == ("fast", 1.5, 0.5)
@@ -97,7 +102,7 @@ def test_without_torch_minisd_is_timed_alone() -> None:
         raise AssertionError("PyTorch is not there")
 
     work = Work(clock.candidate("minisd", 2.0), never, 10**9, None)
-    row = run_case(Case("a case", "a group", "1 x 1", 1e-5, lambda: work), None, 0, clock)
+    row = run_case(Case("a case", "a group", "1 x 1", 1e-5, lambda device: work), None, 0, clock)
     assert (row.ms, row.ratio, row.best_of_theirs, row.bytes, row.error) == ({"minisd": 2000.0}, None, None, None, None)
 
 
@@ -106,7 +111,7 @@ def test_what_computes_something_else_is_not_timed(theirs: float) -> None:
     clock = Clock()
     case = case_of(clock.candidate("minisd", 1.0), clock.candidate("eager", 1.0, output=theirs))
     with pytest.raises(Mismatch, match=r"a case, 1 x 1: y differs from PyTorch's \(eager\) by"):
-        run_case(case, object(), 0, clock)
+        run_case(case, TORCH, 0, clock)
     assert clock.calls == []
 
 
@@ -114,9 +119,9 @@ def test_the_compiler_can_be_left_out() -> None:
     clock = Clock()
     eager, compiled = clock.candidate("contiguous, eager", 3.0), clock.candidate("contiguous, compiled", 1.0)
     case = case_of(clock.candidate("minisd", 2.0), eager, compiled)
-    assert run_case(case, object(), 0, clock).best_of_theirs == "contiguous, compiled"
+    assert run_case(case, TORCH, 0, clock).best_of_theirs == "contiguous, compiled"
     clock.calls.clear()
-    assert run_case(case, object(), 0, clock, compiled=False).best_of_theirs == "contiguous, eager"
+    assert run_case(case, TORCH, 0, clock, compiled=False).best_of_theirs == "contiguous, eager"
     assert "contiguous, compiled" not in clock.calls
 
 
@@ -190,7 +195,7 @@ def small(layer: Convolution) -> Convolution:
 @pytest.mark.parametrize("layer", {small(layer) for layer in CONVOLUTIONS})
 def test_convolutions_have_three_passes_of_the_same_work(layer: Convolution) -> None:
     with use_backend("numpy"):
-        works = [layer.forward(), layer.input_gradient(), layer.weight_gradient()]
+        works = [layer.forward("cpu"), layer.input_gradient("cpu"), layer.weight_gradient("cpu")]
         x, weight, bias, grad = layer.arrays()
         y, grad_x, grad_weight, grad_bias = (array for work in works for array in work.ours.outputs().values())
     tensors = [Tensor(array, requires_grad=True) for array in (x, weight, bias)]
@@ -201,6 +206,32 @@ def test_convolutions_have_three_passes_of_the_same_work(layer: Convolution) -> 
         np.testing.assert_array_equal(found, tensor.grad)
     np.testing.assert_array_equal(y, wanted.data)
     assert works[0].flops == works[1].flops == 2 * y.size * weight.size // y.shape[-1]
+
+
+@each_device
+def test_on_a_device_the_same_work_is_timed(device: str) -> None:
+    layer = small(CONVOLUTIONS[1])
+    for build in (layer.forward, layer.weight_gradient, partial(_max_pool, (2, 7, 6, 3)), partial(_adam, 50)):
+        case = Case("a case", "a group", "1 x 1", 1e-4, build)
+        with use_backend("numpy"), without_tensor_cores():
+            outputs = [build(place).ours.outputs() for place in (device, "cpu")]
+            runner.largest_error(case, outputs[0], "the CPU", outputs[1])
+            assert run_case(case, None, 0, device=device).ours > 0
+
+
+def test_a_gpu_is_waited_for_in_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, waited = Clock(), []
+    monkeypatch.setattr(runner, "synchronise", waited.append)
+    runner.take_turns([clock.candidate("a", 1.0)], 0, clock, "cuda")
+    assert waited == ["cuda"] * len(clock.calls)
+
+
+def test_a_gpu_is_named() -> None:
+    gpu = replace(MACHINE, device="cuda", backend="cuda", gpu="A GPU", versions={"torch": "2"})
+    assert next(table.opening(gpu)) == "A GPU; torch 2; backend cuda, float32, products in TF32"
+    with without_tensor_cores():
+        assert next(table.opening(gpu)).endswith("backend cuda, float32")
+    assert "not installed for this GPU" in "\n".join(table.opening(replace(gpu, versions={})))
 
 
 def test_flops_of_a_network() -> None:
@@ -222,6 +253,16 @@ def test_the_machine_has_a_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "COPIED", 1 << 12)
     found = bench.measure_machine(None, rounds=2)
     assert found.ceiling > 0 and found.bandwidth > 0 and found.ceiling_by == "NumPy" and found.threads >= 1
+    assert found.device == "cpu" and found.gpu is None and found.processor == f"{found.cpu}, {found.threads} threads"
+
+
+@each_device
+def test_a_device_has_a_ceiling(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "SIZE", 64)
+    monkeypatch.setattr(machine, "COPIED", 1 << 12)
+    found = bench.measure_machine(None, rounds=2, device=device)
+    assert found.ceiling > 0 and found.bandwidth > 0 and found.device == found.backend == device
+    assert (found.gpu is None) == (device == "emu")
 
 
 class Restarted(Exception):
@@ -276,7 +317,8 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_mismatch_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = SimpleNamespace(
         VERSION="0",
-        use_threads=lambda count: None,
+        use=lambda device, threads, tensor_cores: None,
+        without_tensor_cores=nullcontext,
         matrix_product=lambda a, b: lambda: None,
         conv2d_forward=lambda *arrays: [Candidate("eager", lambda: None, lambda: {"y": np.ones((1, 6, 6, 3))})],
     )

@@ -38,7 +38,7 @@ def check(work: Work, tolerance: float, count: int) -> None:
     """Our outputs are those of PyTorch's first `count` ways, from the first call on, and every way can be run again."""
     ours = work.ours.outputs()
     for theirs in work.theirs(in_torch)[:count]:
-        largest_error(Case("", "", "", tolerance, lambda: work), ours, theirs.name, theirs.outputs())
+        largest_error(Case("", "", "", tolerance, lambda device: work), ours, theirs.name, theirs.outputs())
         theirs.run()
     work.ours.run()
 
@@ -46,26 +46,26 @@ def check(work: Work, tolerance: float, count: int) -> None:
 @pytest.mark.parametrize("name", KERNELS)
 def test_kernels(name: str) -> None:
     with use_backend("numpy"):
-        check(KERNELS[name](), kernels.TOLERANCE, 2)
+        check(KERNELS[name]("cpu"), kernels.TOLERANCE, 2)
 
 
 # The first two ways are eager; compiling takes minutes.
 @pytest.mark.parametrize("build", [steps._unet_step, steps._vae_step, steps._clip_step])
 def test_training_steps(build: Any) -> None:
-    work = build(4)
+    work = build(4, "cpu")
     ours = work.ours.outputs()
     assert {"loss", "moved", "average moved"} < ours.keys() and 0 < np.abs(ours["moved"]).max() < 1.5 * steps.RATE
-    check(build(4), steps.TOLERANCE, 2)
+    check(build(4, "cpu"), steps.TOLERANCE, 2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backward", [False, True])
 def test_the_classic_u_net(backward: bool) -> None:
-    check(steps._classic(188, backward=backward), steps.RELU_TOLERANCE if backward else steps.TOLERANCE, 1)
+    check(steps._classic(188, "cpu", backward=backward), steps.RELU_TOLERANCE if backward else steps.TOLERANCE, 1)
 
 
 def test_an_error_in_a_training_step_is_found() -> None:
-    work = steps._vae_step(4)
+    work = steps._vae_step(4, "cpu")
 
     def forgets_to_clip() -> dict[str, Any]:
         found = work.ours.outputs()

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from minisd_kernels.backends import available_backends
 from minisd_kernels.shapes import ShapeError, UNetShape
-from strategies import each_backend
 
 from minisd.models.classifier import Classifier, ClassifierConfig
 from minisd.models.clip import CLIPConfig, ImageEncoder
@@ -63,7 +63,7 @@ def words(draw: st.DrawFn) -> str:
             return f"{kind}{draw(st.integers(0, 2))}+{draw(st.integers(0, 2))}x1"
 
 
-@each_backend
+@pytest.mark.parametrize("backend", available_backends())
 @given(st.integers(6, 24), st.integers(6, 24), st.lists(words(), min_size=1, max_size=4))
 @settings(max_examples=60, deadline=None)
 def test_every_size_is_what_the_kernels_make(backend: str, height: int, width: int, layers: list[str]) -> None:
@@ -72,7 +72,7 @@ def test_every_size_is_what_the_kernels_make(backend: str, height: int, width: i
         assert result.got == result.wanted, of_random_net.rows[result.step]
 
 
-@each_backend
+@pytest.mark.parametrize("backend", available_backends())
 def test_joins_are_what_the_kernels_make(backend: str) -> None:
     joined = report("9x12x3 @in conv3:4 @a pool2 up2 fit@a skip@in conv3:8 @b relu add@b norm globalpool")
     assert joined.problem is not None  # 6 x 10 does not cover 7 x 10

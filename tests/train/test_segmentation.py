@@ -144,7 +144,7 @@ def test_a_loss_is_weighted(cells: CellSet, tiles: Tiles, monkeypatch: pytest.Mo
 class Oracle:
     """Its logits are right: it knows the grey levels of cells."""
 
-    config = UNetClassicConfig(depth=0)
+    config, device = UNetClassicConfig(depth=0), "cpu"
 
     def __call__(self, x: Tensor) -> Tensor:
         inner = x.data[:, 2:-2, 2:-2]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from minisd_kernels.devices import device_of, to_device
 
 from minisd.diffusion.samplers.ddim import ddim
 from minisd.diffusion.samplers.ddpm import ddpm
@@ -103,7 +104,7 @@ def sample(
     def fresh_noise() -> Array:
         if rngs is None:
             raise ValueError(f"sample: {sampler} draws fresh noise; pass rngs=sample_rngs(seed, {B})")
-        return np.asarray(initial_noise(x_T.shape[1:], rngs, x_T.dtype), like=x_T)
+        return to_device(initial_noise(x_T.shape[1:], rngs, x_T.dtype), device_of(x_T))
 
     x_t, visited = x_T, timesteps(t_start + 1, steps)
     for index, (x_prev, x_0_pred) in enumerate(
