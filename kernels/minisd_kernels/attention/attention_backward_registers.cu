@@ -11,7 +11,7 @@
 //     of the keys       key, value         query, grad          grad_x = grad_key, grad_y = grad_value
 //
 // Then both sides are the same four products: x x'^T are the scores, y y'^T is dP; grad_x += dS x', and for the keys
-// grad_y += P y'. The transposed of the equation comes by itself, because the keys are now the rows. Every number is
+// grad_y += P y'. The transposes of the equation come by themselves, because the keys are now the rows. Every number is
 // written by one thread, in one order: the same bits on every run.
 //
 // A block is 64 threads, 8 groups of eight lanes. A group has 4 own rows; its lanes take every eighth of the other rows
@@ -38,7 +38,6 @@ __global__ void __launch_bounds__(THREADS, D < 64 ? 6 : 4)
     float *xs = own_ys + OWN * STRIDE, *ys = xs + OTHERS * STRIDE;
 
     const int lane = threadIdx.x % LANES, group = threadIdx.x / LANES;
-    const int group_lane = threadIdx.x % WARP - lane;  // the group's first lane in its warp
     const int tiles = (own_count + OWN - 1) / OWN, head = blockIdx.x / tiles, b = head / heads, h = head % heads;
     const int first_own = blockIdx.x % tiles * OWN;
     const long long step = static_cast<long long>(heads) * d;  // from a token to the next
@@ -54,7 +53,7 @@ __global__ void __launch_bounds__(THREADS, D < 64 ? 6 : 4)
     float sums_x[ROWS][COLUMNS] = {}, sums_y[ROWS][COLUMNS] = {};
 
     // A causal query sees no later key, so a key is seen by no earlier query.
-    const int begin = causal && OF_KEYS ? first_own / OTHERS * OTHERS : 0;
+    const int begin = causal && OF_KEYS ? first_own : 0;
     const int end = causal && !OF_KEYS ? min(first_own + OWN, other_count) : other_count;
     for (int first = begin; first < end; first += OTHERS) {
         copy_rows<THREADS, OTHERS, D, STRIDE>(xs, other_x + first * step, step, other_count - first, d);
@@ -88,8 +87,8 @@ __global__ void __launch_bounds__(THREADS, D < 64 ? 6 : 4)
 #pragma unroll
             for (int j = 0; j < OTHER_ROWS; ++j) {
                 const int own = first_own + group + GROUPS * i, other = first + lane + LANES * j;
-                const int n = OF_KEYS ? other : own;
-                const bool seen = own < own_count && other < other_count && !(causal && (OF_KEYS ? own > other : own < other));
+                const int n = OF_KEYS ? other : own, m = OF_KEYS ? own : other;
+                const bool seen = own < own_count && other < other_count && !(causal && m > n);
                 const float score = weights[i][j] * (scale * LOG2_E);
                 weights[i][j] = seen ? weight_of(score, logsumexp[n] * LOG2_E) : 0.0f;
                 grad_scores[i][j] = seen ? weights[i][j] * (grad_scores[i][j] - row_sums[n]) : 0.0f;
@@ -104,8 +103,8 @@ __global__ void __launch_bounds__(THREADS, D < 64 ? 6 : 4)
                 float weight[ROWS], grad_score[ROWS];
 #pragma unroll
                 for (int i = 0; i < ROWS; ++i) {
-                    grad_score[i] = __shfl_sync(ALL_LANES, grad_scores[i][j], group_lane + l);
-                    if (OF_KEYS) weight[i] = __shfl_sync(ALL_LANES, weights[i][j], group_lane + l);
+                    grad_score[i] = __shfl_sync(ALL_LANES, grad_scores[i][j], l, LANES);
+                    if (OF_KEYS) weight[i] = __shfl_sync(ALL_LANES, weights[i][j], l, LANES);
                 }
 #pragma unroll
                 for (int c = 0; c < COLUMNS; ++c) {
@@ -122,7 +121,7 @@ __global__ void __launch_bounds__(THREADS, D < 64 ? 6 : 4)
         __syncthreads();
     }
 
-    __pipeline_wait_prior(0);  // where no other row is seen, nobody has waited for the own rows
+    __pipeline_wait_prior(0);  // for the own rows, if there are no others
 #pragma unroll
     for (int i = 0; i < ROWS; ++i) {
         const int row = group + GROUPS * i;

@@ -104,15 +104,16 @@ __global__ void __launch_bounds__(THREADS, 4)
         wmma::fill_fragment(grad_weights, 0.0f);
 #pragma unroll
         for (int c = 0; c < WIDTH; c += DEPTH) {
-            wmma::mma_sync(scores, of_own.load(own_xs + c), of_others_transposed.load(other_xs + c), scores);
-            wmma::mma_sync(grad_weights, of_own.load(own_ys + c), of_others_transposed.load(other_ys + c), grad_weights);
+            const Left x = of_own.load(own_xs + c), y = of_own.load(own_ys + c);
+            wmma::mma_sync(scores, x, of_others_transposed.load(other_xs + c), scores);
+            wmma::mma_sync(grad_weights, y, of_others_transposed.load(other_ys + c), grad_weights);
         }
 
 #pragma unroll
         for (int e = 0; e < Sums::num_elements; ++e) {
             const int own_row = own + of_sums.at[e] / TILE, other_row = first + of_sums.at[e] % TILE;
-            const bool too_late = OF_KEYS ? own_row > other_row : own_row < other_row;  // the key, for its query
-            const bool seen = other_row < other_count && !(causal && too_late);
+            const int n = OF_KEYS ? other_row : own_row, m = OF_KEYS ? own_row : other_row;
+            const bool seen = other_row < other_count && !(causal && m > n);
             const float weight = weight_of(scores.x[e], denominator[e]);
             const float grad_score = weight * (grad_weights.x[e] - row_sum[e]);
             scores.x[e] = seen ? wmma::__float_to_tf32(weight) : 0.0f;
@@ -126,14 +127,17 @@ __global__ void __launch_bounds__(THREADS, 4)
         for (int k = 0; k < OTHERS; k += DEPTH)
 #pragma unroll
             for (int c = 0; c < WIDTH; c += TILE) {
-                Sums &sum_x = sums_x[c / TILE], &sum_y = sums_y[OF_KEYS ? c / TILE : 0];
-                wmma::mma_sync(sum_x, of_weights.load(grad_scores + k), of_others.load(other_xs + k * STRIDE + c), sum_x);
+                Sums& sum_x = sums_x[c / TILE];
+                const Left dS = of_weights.load(grad_scores + k);
+                wmma::mma_sync(sum_x, dS, of_others.load(other_xs + k * STRIDE + c), sum_x);
                 if (!OF_KEYS) continue;
-                wmma::mma_sync(sum_y, of_weights.load(weights + k), of_others.load(other_ys + k * STRIDE + c), sum_y);
+                Sums& sum_y = sums_y[OF_KEYS ? c / TILE : 0];
+                const Left p = of_weights.load(weights + k);
+                wmma::mma_sync(sum_y, p, of_others.load(other_ys + k * STRIDE + c), sum_y);
             }
-        __syncwarp();  // nobody reads the weights any more
+        float* const read = buffer;
         buffer = next;
-        next = const_cast<float*>(other_xs);
+        next = read;
     }
 
     // Out through shared memory, in whole rows; each warp where its own rows were.

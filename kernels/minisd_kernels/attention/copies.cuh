@@ -12,8 +12,8 @@ constexpr float LOWEST = -3.4e38f;  // where maxima begin: -infinity - -infinity
 // The score of a key that a query does not see: -infinity, whose weight is 0.
 __device__ inline float hidden() { return __int_as_float(0xff800000); }
 
-// A softmax's weight, from the score and the logsumexp in powers of 2. It is at most 1: rounding of huge scores must not
-// make it more. NaN stays NaN.
+// A softmax's weight, from the score and the logsumexp in powers of 2. It is at most 1: rounding of huge scores must
+// not make it more. NaN stays NaN.
 __device__ inline float weight_of(float score, float logsumexp) {
     const float exponent = score - logsumexp;
     return exp2f(exponent > 0 ? 0.0f : exponent);
@@ -31,8 +31,8 @@ __device__ void each_quad(Use use) {
         for (int row = 0; row < ROWS; row += THREADS / LANES) use(row + threadIdx.x / LANES, c);
 }
 
-// Start to copy `count` rows of d numbers, `step` apart, into ROWS rows of WIDTH numbers in shared memory, STRIDE apart;
-// zeros where there are no more. They are there after __pipeline_wait_prior and a barrier. d is a multiple of 4.
+// Start to copy `count` rows of d numbers, `step` apart, into ROWS rows of WIDTH numbers in shared memory, STRIDE
+// apart; zeros where there are no more. They are there after __pipeline_wait_prior and a barrier. d is a multiple of 4.
 template <int THREADS, int ROWS, int WIDTH, int STRIDE>
 __device__ void copy_rows(float* to, const float* from, int step, int count, int d) {
     each_quad<THREADS, ROWS, WIDTH>([=](int row, int c) {

@@ -9,16 +9,24 @@ tensor       both products on tensor cores; factors rounded to TF32
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 from minisd_kernels.backends import tensor_cores_allowed
 from minisd_kernels.cuda.float4 import fits_float4
-from minisd_kernels.cuda.source import OLDEST, Source, blocks, c_type, contiguous, empty, of_each_type
-from minisd_kernels.devices import device_of, namespace
+from minisd_kernels.cuda.source import (
+    OLDEST,
+    TENSOR_CORES,
+    Source,
+    blocks,
+    c_type,
+    capability,
+    contiguous,
+    empty,
+    of_each_type,
+)
+from minisd_kernels.devices import device_of
 
 STEPS = ("plain", "tiled", "registers", "tensor")
-TENSOR_CORES = 80  # compute capability 8.0, Ampere: the first with TF32
 
 
 # ---- The kernels
@@ -123,13 +131,7 @@ def backward_steps(grad: Any, query: Any, key: Any, value: Any) -> list[str]:
 def _fast_steps(widest: int, *arrays: Any) -> list[str]:
     if arrays[0].shape[-1] > widest or not fits_float4(*arrays):
         return []
-    return ["registers", "tensor"] if _capability(device_of(arrays[0])) >= TENSOR_CORES else ["registers"]
-
-
-@cache
-def _capability(device: str) -> int:
-    """The GPU's compute capability, 90 for 9.0. The emulator can all that the kernels use."""
-    return 90 if device == "emu" else int(namespace(device).cuda.Device().compute_capability)
+    return ["registers", "tensor"] if capability(device_of(arrays[0])) >= TENSOR_CORES else ["registers"]
 
 
 def _last_allowed(steps: list[str]) -> str:

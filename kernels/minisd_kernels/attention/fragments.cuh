@@ -20,8 +20,8 @@ __device__ inline float4 rounded(float4 x) {
                        wmma::__float_to_tf32(x.w));
 }
 
-// Round what copy_rows has brought to TF32, times a factor. After __pipeline_wait_prior a thread sees its own copies, and
-// those of the others only after the barrier; so each rounds its own before that, once for all warps.
+// Round what copy_rows has brought to TF32, times a factor. After __pipeline_wait_prior a thread sees its own copies,
+// those of the others only after the barrier; so each rounds its own before it, once for all warps.
 template <int THREADS, int ROWS, int WIDTH, int STRIDE>
 __device__ void round_rows(float* rows, float factor = 1) {
     each_quad<THREADS, ROWS, WIDTH>([=](int row, int c) {

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,20 @@ from minisd_kernels.arguments import Pair
 from minisd_kernels.backends import tensor_cores_allowed
 from minisd_kernels.cuda.column_sums import column_sums
 from minisd_kernels.cuda.float4 import fits_float4
-from minisd_kernels.cuda.source import OLDEST, Source, blocks, c_type, contiguous, empty, of_each_type
-from minisd_kernels.devices import device_of, namespace
+from minisd_kernels.cuda.source import (
+    OLDEST,
+    TENSOR_CORES,
+    Source,
+    blocks,
+    c_type,
+    capability,
+    contiguous,
+    empty,
+    of_each_type,
+)
+from minisd_kernels.devices import device_of
 
 STEPS = ("plain", "tiled", "registers", "tensor")
-TENSOR_CORES = 80  # compute capability 8.0, Ampere: the first with TF32
 
 
 # ---- The kernels
@@ -113,7 +121,7 @@ def step_for(x: Any, products: int) -> str:
     """The step that computes outputs of `products` products each, of the type and on the device of x."""
     if x.dtype == np.float64 or products < FEW_PRODUCTS:
         return "plain"
-    return "tensor" if tensor_cores_allowed() and _capability(device_of(x)) >= TENSOR_CORES else "registers"
+    return "tensor" if tensor_cores_allowed() and capability(device_of(x)) >= TENSOR_CORES else "registers"
 
 
 def tile_for(M: int, N: int, K: int, vector_a: int, vector_b: int) -> Tile:
@@ -129,12 +137,6 @@ def tile_for(M: int, N: int, K: int, vector_a: int, vector_b: int) -> Tile:
 def parts_for(tile: Tile, M: int, N: int, K: int) -> int:
     """How many parts the sums over K are made in."""
     return max(1, min(BUSY // max(1, tile.blocks(M, N)), K // LEAST))
-
-
-@cache
-def _capability(device: str) -> int:
-    """The GPU's compute capability, 90 for 9.0; the emulator can all that we use."""
-    return 90 if device == "emu" else int(namespace(device).cuda.Device().compute_capability)
 
 
 # ---- The three sums

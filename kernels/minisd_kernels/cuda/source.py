@@ -15,6 +15,7 @@ import numpy as np
 from minisd_kernels.devices import device_of, namespace
 
 OLDEST = 75  # compute capability 7.5, Turing: what CUDA 13 still compiles for
+TENSOR_CORES = 80  # compute capability 8.0, Ampere: the first with TF32
 ALWAYS_THERE = 48 * 1024  # bytes of shared memory that a block gets without asking for more first
 _C_TYPES = {"float32": "float", "float64": "double", "int64": "long long", "int32": "int", "uint8": "unsigned char"}
 
@@ -97,6 +98,15 @@ def _argument(value: Any) -> Any:
             return np.float32(value)
         case _:
             return value
+
+
+def capability(device: str) -> int:
+    """The GPU's compute capability, 90 for 9.0. The emulator can all that the kernels use."""
+    if device == "emu":
+        return 90
+    from minisd_kernels.cuda.gpu import capability as of_this_gpu
+
+    return of_this_gpu()
 
 
 def of_each_type(*kernels: str) -> dict[str, int]:

@@ -3,7 +3,8 @@
 Of global memory a warp's 32 accesses are served in sectors of 32 bytes. When neighbouring threads read neighbouring
 numbers, 4 sectors serve 32 floats; when each thread reads far from the next, 32 do. Shared memory has 32 banks, 4
 bytes wide: words of different banks come in one round, words of one bank one round after another. (CUDA C++ Best
-Practices Guide, on coalesced access and on shared memory.)
+Practices Guide, on coalesced access and on shared memory.) Where a kernel multiplies with wmma, CUDA leaves open which
+lane holds what of a matrix: the emulator's choice is its own, and so are the banks that such lanes meet in.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def worst_lines(traced: Traced, count: int) -> Iterator[str]:
         place, shared, writes = key
         what = f"{'shared' if shared else 'global'} {'written' if writes else 'read'}"
         amount = f"{moved[key]} {'rounds' if shared else 'sectors'}"
-        yield f"  {place:<26}{what:<16}{amount:>15}{_percent(best[key] / moved[key]):>7}   {_source_line(place)}"
+        yield f"  {place:<30}{what:<16}{amount:>15}{_percent(best[key] / moved[key]):>7}   {_source_line(place)}"
 
 
 def _percent(part: float | None) -> str:

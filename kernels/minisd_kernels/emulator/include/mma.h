@@ -19,7 +19,9 @@ struct tf32 {};
 
 // TF32: float32 with 10 bits of mantissa. This is the rounding to nearest; a tensor core that gets a float32 as it is
 // drops the lower bits.
-inline float __float_to_tf32(float x) { return __uint_as_float((__float_as_uint(x) + 0x1000u) & 0xffffe000u); }
+inline float __float_to_tf32(float x) {
+    return isfinite(x) ? __uint_as_float((__float_as_uint(x) + 0x1000u) & 0xffffe000u) : x;
+}
 
 template <typename T>
 struct Stored {
