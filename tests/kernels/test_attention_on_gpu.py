@@ -274,7 +274,7 @@ def test_the_rule_takes_the_fastest_step_that_may_run(monkeypatch: pytest.Monkey
     assert both_ways() == ["tensor", "tensor"]
     with without_tensor_cores():
         assert both_ways() == ["registers", "registers"]
-    monkeypatch.setattr(cupy_gpu, "_capability", lambda device: 75)
+    monkeypatch.setattr(cupy_gpu, "capability", lambda device: 75)
     assert both_ways() == ["registers", "registers"]
 
 
