@@ -55,7 +55,7 @@ def missing_device_reason(device: str) -> str | None:
         return None
     if device == "emu":
         try:
-            importlib.import_module("minisd_kernels.emulator.module").compiler()
+            importlib.import_module("minisd_kernels.emulator.program").compiler()
         except BackendUnavailable as missing:
             return str(missing).removeprefix("device 'emu': ")
         return None

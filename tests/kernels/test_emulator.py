@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from minisd_kernels.backends import BackendUnavailable, missing_device_reason
 from minisd_kernels.devices import to_device, to_host
-from minisd_kernels.emulator import module
-from minisd_kernels.emulator.module import EmulatedModule, EmulationError
+from minisd_kernels.emulator import program
+from minisd_kernels.emulator.module import EmulatedModule
+from minisd_kernels.emulator.program import EmulationError
 from minisd_kernels.emulator.watching import Watch, watching
 
 pytestmark = pytest.mark.skipif(missing_device_reason("emu") is not None, reason=str(missing_device_reason("emu")))
@@ -191,7 +192,7 @@ __global__ void test(const float* x, float* y) {
 
 
 def test_the_portable_fibers_do_the_same(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_COMMON", (*module._COMMON, "-DEMULATOR_PORTABLE"))
+    monkeypatch.setattr(program, "_COMMON", (*program._COMMON, "-DEMULATOR_PORTABLE"))
     test_barriers_and_both_kinds_of_shared_memory(bench)
 
 
@@ -326,12 +327,12 @@ def test_what_the_compiler_refuses_names_the_line(bench: Bench) -> None:
 
 def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    module.compiler.cache_clear()
+    program.compiler.cache_clear()
     try:
         with pytest.raises(BackendUnavailable, match=r"no C\+\+ compiler was found: install g\+\+"):
-            module.compiler()
+            program.compiler()
     finally:
-        module.compiler.cache_clear()
+        program.compiler.cache_clear()
 
 
 # ---- Counts
