@@ -25,7 +25,7 @@ _HEADERS = _FOLDER.parent / "cuda"
 _COMMON = ("-std=gnu++17", "-fPIC", "-march=native", "-fno-strict-aliasing", f"-ffile-prefix-map={_HEADERS}/=")
 _CHECKS = ("-fsanitize=bounds,alignment", "-w")
 # Watched: every access to memory calls in, one for each that the source names.
-_FAST, _WATCHED = ("-O3",), ("-O1", "-g", "-fno-inline-small-functions", "-fsanitize=thread")
+_FAST, _WATCHED = ("-O2",), ("-O1", "-g", "-fno-inline-small-functions", "-fsanitize=thread")
 _DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\(\d+\)\s+|alignas\(\d+\)\s+)?([\w:]+)\s+(\w+)\s*\[\s*\]\s*;")
 
 
