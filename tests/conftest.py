@@ -1,8 +1,9 @@
 """What every test run says first: the backends and devices that it covers, and why the others are missing."""
 
 import pytest
-from minisd_kernels import backends
+from minisd_kernels import backends, warm_up
 
+MANY = 1000  # tests: for so many it pays to compile all of Numba's kernels ahead, on every core
 DEVICES = {"gpu": "cuda", "emu": "emu"}  # what a marked test needs
 
 
@@ -25,3 +26,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if any(item.get_closest_marker(marker) for marker in missing)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in set(left_out)]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    many = len(session.items) > MANY and not session.config.option.collectonly
+    if many and backends.missing_reason("numba") is None and not warm_up.is_done():
+        for _ in warm_up.compile_kernels():
+            pass
