@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minisd_kernels.cuda.source import OLDEST, Source, blocks, c_type, empty, of_each_type
+from minisd_kernels.cuda.elementwise import four_a_thread
+from minisd_kernels.cuda.source import OLDEST, Source, c_type, empty, of_each_type
 from minisd_kernels.cuda.sums import empty_parts
 
 ADAM = Source(
@@ -32,7 +33,7 @@ def step(
 ) -> None:
     numbers = (size, scale, beta1, 1 - beta1, beta2, 1 - beta2, eps, decay, grad_scale)
     ADAM.launch(
-        f"adam_step<{c_type(param)}>", blocks(param.size, 4 * 256), 256,
+        f"adam_step<{c_type(param)}>", *four_a_thread(param.size),
         param, grad, m, v, param.size, *(param.dtype.type(number) for number in numbers),
     )  # fmt: skip
 
@@ -46,5 +47,5 @@ def squared_length(grad: Any) -> Any:
 
 def average(mean: Any, param: Any, rate: float) -> None:
     ADAM.launch(
-        f"adam_average<{c_type(mean)}>", blocks(mean.size, 4 * 256), 256, mean, param, mean.size, mean.dtype.type(rate)
+        f"adam_average<{c_type(mean)}>", *four_a_thread(mean.size), mean, param, mean.size, mean.dtype.type(rate)
     )

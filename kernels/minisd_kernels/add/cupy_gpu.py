@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from minisd_kernels.cuda.source import Source, blocks, c_type, contiguous, empty, of_each_type
+from minisd_kernels.cuda.elementwise import four_a_thread
+from minisd_kernels.cuda.source import Source, c_type, contiguous, empty, of_each_type
 
 ADD = Source(__file__, "add.cu", of_each_type("add_forward", "add_into"))
 
 
 def forward(a: Any, b: Any) -> Any:
     a, b, y = contiguous(a), contiguous(b), empty(a.shape, a)
-    ADD.launch(f"add_forward<{c_type(a)}>", blocks(a.size, 4 * 256), 256, a, b, y, a.size)
+    ADD.launch(f"add_forward<{c_type(a)}>", *four_a_thread(a.size), a, b, y, a.size)
     return y
 
 
 def into(total: Any, part: Any) -> None:
-    ADD.launch(f"add_into<{c_type(total)}>", blocks(total.size, 4 * 256), 256, total, contiguous(part), total.size)
+    ADD.launch(f"add_into<{c_type(total)}>", *four_a_thread(total.size), total, contiguous(part), total.size)

@@ -1,4 +1,4 @@
-// What kernels of several operations share: sums and maxima over a warp and over a block.
+// What kernels of several operations share: sums and maxima over a warp, sums over a block.
 //
 // A warp is 32 threads that run together and read each other's registers through shuffles. A block's sum goes through
 // its warps: each sums itself, lane 0 leaves the sum in shared memory, and every thread adds up what lies there.
@@ -38,16 +38,4 @@ __device__ T block_sum(T value, T* scratch) {
     T total = 0;
     for (int w = 0; w < warps; ++w) total += scratch[w];
     return total;
-}
-
-template <typename T>
-__device__ T block_max(T value, T* scratch) {
-    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
-    value = warp_max(value);
-    __syncthreads();
-    if (lane == 0) scratch[warp] = value;
-    __syncthreads();
-    T most = scratch[0];
-    for (int w = 1; w < warps; ++w) most = larger(most, scratch[w]);
-    return most;
 }

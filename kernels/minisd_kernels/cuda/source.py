@@ -132,8 +132,3 @@ def contiguous(array: Any) -> Any:
 def empty(shape: Iterable[int], like: Any, dtype: Any = None) -> Any:
     """A new array on the device of `like`, of its type unless given; its numbers are not set."""
     return namespace(device_of(like)).empty(tuple(shape), dtype or like.dtype)
-
-
-def zeros(shape: Iterable[int], like: Any, dtype: Any = None) -> Any:
-    """The same, all 0."""
-    return namespace(device_of(like)).zeros(tuple(shape), dtype or like.dtype)

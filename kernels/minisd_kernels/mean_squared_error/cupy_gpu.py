@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minisd_kernels.cuda.source import Source, blocks, c_type, contiguous, empty, of_each_type
+from minisd_kernels.cuda.elementwise import four_a_thread
+from minisd_kernels.cuda.source import Source, c_type, contiguous, empty, of_each_type
 from minisd_kernels.cuda.sums import empty_parts
 
 MEAN_SQUARED_ERROR = Source(
@@ -25,6 +26,6 @@ def forward(a: Any, b: Any) -> Any:
 def backward(grad: Any, a: Any, b: Any) -> Any:
     a, b, grad_a = contiguous(a), contiguous(b), empty(a.shape, a)
     MEAN_SQUARED_ERROR.launch(
-        f"mean_squared_error_backward<{c_type(a)}>", blocks(a.size, 4 * 256), 256, grad, a, b, grad_a, a.size
+        f"mean_squared_error_backward<{c_type(a)}>", *four_a_thread(a.size), grad, a, b, grad_a, a.size
     )
     return grad_a

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from minisd_kernels.cuda.source import Source, blocks, c_type, contiguous, empty, of_each_type
+from minisd_kernels.cuda.elementwise import four_a_thread
+from minisd_kernels.cuda.source import Source, c_type, contiguous, empty, of_each_type
 
 RELU = Source(__file__, "relu.cu", of_each_type("relu_forward", "relu_backward"))
 
 
 def forward(x: Any) -> Any:
     x, y = contiguous(x), empty(x.shape, x)
-    RELU.launch(f"relu_forward<{c_type(x)}>", blocks(x.size, 4 * 256), 256, x, y, x.size)
+    RELU.launch(f"relu_forward<{c_type(x)}>", *four_a_thread(x.size), x, y, x.size)
     return y
 
 
 def backward(grad_y: Any, y: Any) -> Any:
     grad_y, y, grad_x = contiguous(grad_y), contiguous(y), empty(y.shape, y)
-    RELU.launch(f"relu_backward<{c_type(y)}>", blocks(y.size, 4 * 256), 256, grad_y, y, grad_x, y.size)
+    RELU.launch(f"relu_backward<{c_type(y)}>", *four_a_thread(y.size), grad_y, y, grad_x, y.size)
     return grad_x
