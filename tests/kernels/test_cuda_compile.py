@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,20 +38,9 @@ each_compilation = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module")
-def compilations(request: pytest.FixtureRequest) -> dict[tuple[str, int], Compilation]:
-    """What the tests that are to run ask for, compiled at once."""
-    parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
-    wanted = {(asked["file"], asked["arch"]) for asked in parameters if "arch" in asked}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = {(file, arch): pool.submit(compile_source, SOURCES[file], arch) for file, arch in wanted}
-    return {key: job.result() for key, job in jobs.items()}
-
-
 @needs_nvrtc
 @each_compilation
-def test_every_kernel_compiles(compilations: dict[tuple[str, int], Compilation], file: str, arch: int) -> None:
-    compilation = compilations[file, arch]
+def test_every_kernel_compiles(compilation: Compilation, file: str, arch: int) -> None:
     assert not compilation.problem, compilation.problem
     wanted = [instance for instance, oldest in SOURCES[file].instances.items() if oldest <= arch]
     assert [figures.instance for figures in compilation.figures] == wanted
@@ -61,18 +48,16 @@ def test_every_kernel_compiles(compilations: dict[tuple[str, int], Compilation],
 
 @needs_nvrtc
 @each_compilation
-def test_every_kernel_keeps_to_its_budget(
-    compilations: dict[tuple[str, int], Compilation], file: str, arch: int
-) -> None:
+def test_every_kernel_keeps_to_its_budget(compilation: Compilation) -> None:
     recorded = budgets.load()
-    complaints = list(filter(None, map(recorded.complaint, compilations[file, arch].figures)))
+    complaints = list(filter(None, map(recorded.complaint, compilation.figures)))
     assert not complaints, "\n".join(complaints)
 
 
 @needs_nvrtc
 @each_compilation
-def test_every_kernel_can_start(compilations: dict[tuple[str, int], Compilation], file: str, arch: int) -> None:
-    for figures in compilations[file, arch].figures:
+def test_every_kernel_can_start(compilation: Compilation, file: str, arch: int) -> None:
+    for figures in compilation.figures:
         threads = figures.threads or 1024
         assert resident_blocks(arch, threads, figures.registers, figures.all_shared), (
             f"{file}: a block of {figures.instance} may have {threads} threads of {figures.registers} registers, and "
@@ -195,13 +180,14 @@ def test_an_array_on_the_stack_is_refused(planted: Any) -> None:
 @needs_nvrtc
 def test_what_takes_more_than_recorded_is_refused(planted: Any) -> None:
     (figures,) = compile_source(planted(FROM_SM_80, **{"copied<float4>": 80}), 80).figures
-    row = (figures.registers - 1, figures.shared - 1, 0, 0)
+    row = (figures.registers - 10, figures.shared - 1, 0, 0)
     fewer = Budgets(nvrtc.version(), {("planted.cu", "copied<float4>", 80): row})
     complaint = fewer.complaint(figures)
-    assert f"{figures.registers} registers, {figures.registers - 1} allowed" in complaint
+    assert f"{figures.registers} registers, " in complaint
     assert "512 bytes of shared memory, 511 allowed" in complaint
     assert not Budgets("another", fewer.kernels).complaint(figures)
-    assert not Budgets(nvrtc.version(), {("planted.cu", "copied<float4>", 80): (255, 4096, 0, 0)}).complaint(figures)
+    unsteady = (figures.registers - 2, figures.shared, 0, 0)
+    assert not Budgets(nvrtc.version(), {("planted.cu", "copied<float4>", 80): unsteady}).complaint(figures)
     assert "no budget yet" in Budgets(nvrtc.version(), {}).complaint(figures)
 
 

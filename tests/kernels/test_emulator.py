@@ -63,8 +63,8 @@ __global__ void test(const float* __restrict__ x, float* y, double by, bool nega
 
 def test_barriers_and_both_kinds_of_shared_memory(bench: Bench) -> None:
     text = """
-extern __shared__ __align__(16) float dynamic[];
 __global__ void test(float* x) {
+    extern __shared__ __align__(16) float dynamic[];
     __shared__ float fixed[64];
     for (int round = 0; round < 3; ++round) {
         fixed[threadIdx.x] = x[threadIdx.x];
@@ -74,11 +74,7 @@ __global__ void test(float* x) {
         x[threadIdx.x] = dynamic[threadIdx.x];
     }
 }
-""".replace(
-        "extern __shared__ __align__(16) float dynamic[];\n__global__ void test(float* x) {",
-        """__global__ void test(float* x) {
-    extern __shared__ __align__(16) float dynamic[];""",
-    )
+"""
     x = floats(64)
     with watching():
         (y,) = bench.run(text, x, block=64, shared=256)

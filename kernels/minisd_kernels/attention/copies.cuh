@@ -4,6 +4,7 @@
 #include <cuda_pipeline.h>
 
 #include "common.cuh"
+#include "float4.cuh"
 
 // exp(x) = exp2(x log2(e)), and the exponential of base 2 is an instruction.
 constexpr float LOG2_E = 1.4426950408889634f, LN_2 = 0.6931471805599453f;
@@ -18,9 +19,6 @@ __device__ inline float weight_of(float score, float logsumexp) {
     const float exponent = score - logsumexp;
     return exp2f(exponent > 0 ? 0.0f : exponent);
 }
-
-__device__ inline float4 load4(const float* from) { return *reinterpret_cast<const float4*>(from); }
-__device__ inline void store4(float* to, float4 x) { *reinterpret_cast<float4*>(to) = x; }
 
 // Share out a tile of rows to a block's threads, four numbers to each at a time: neighbours side by side along a row.
 template <int THREADS, int ROWS, int WIDTH, typename Use>
@@ -39,7 +37,7 @@ __device__ void copy_rows(float* to, const float* from, int step, int count, int
         if (row < count && c < d)
             __pipeline_memcpy_async(to + row * STRIDE + c, from + row * step + c, sizeof(float4));
         else
-            store4(to + row * STRIDE + c, make_float4(0, 0, 0, 0));
+            store4(to + row * STRIDE + c, all4(0));
     });
     __pipeline_commit();
 }

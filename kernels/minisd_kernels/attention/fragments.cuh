@@ -26,8 +26,7 @@ template <int THREADS, int ROWS, int WIDTH, int STRIDE>
 __device__ void round_rows(float* rows, float factor = 1) {
     each_quad<THREADS, ROWS, WIDTH>([=](int row, int c) {
         float* place = rows + row * STRIDE + c;
-        const float4 x = load4(place);
-        store4(place, rounded(make_float4(factor * x.x, factor * x.y, factor * x.z, factor * x.w)));
+        store4(place, rounded(factor * load4(place)));
     });
 }
 

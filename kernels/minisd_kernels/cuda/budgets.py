@@ -16,6 +16,8 @@ from minisd_kernels.cuda.report import Figures
 FILE = Path(__file__).with_name("budgets.json")
 WHAT_TO_DO = "If `minisd kernels report` shows what you mean it to, record it: `minisd kernels report --record`."
 _TAKEN = ("registers", "bytes of shared memory", "bytes spilled", "bytes of stack")
+_GIVEN_OUT = 8  # registers: a thread gets a multiple of as many
+_UNSTEADY = 2  # registers more or fewer that the assembler finds for the same text, once in a thousand kernels
 
 Row = tuple[int, int, int, int]
 
@@ -35,15 +37,18 @@ class Budgets:
     def complaint(self, figures: Figures) -> str:
         """What the kernel takes above its budget, with what to do; empty if it keeps to it.
 
-        Registers and shared memory are compared only if this machine's compiler is the one recorded with. Memory that
-        stands for registers (spilled, stack) must have been recorded, whichever compiler takes it.
+        Registers and shared memory are compared only if this machine's compiler is the one recorded with, and
+        registers as a GPU gives them out. Memory that stands for registers (spilled, stack) must have been recorded,
+        whichever compiler takes it.
         """
         where = f"{figures.file}: {figures.instance} on sm_{figures.arch}"
         budget = self.kernels.get((figures.file, figures.instance, figures.arch))
         compared = _TAKEN if budget and self.nvrtc == nvrtc.version() else _TAKEN[2:]
+        registers, *others = budget or (0, 0, 0, 0)
+        limits = -(-(registers + _UNSTEADY) // _GIVEN_OUT) * _GIVEN_OUT, *others
         over = [
             f"{taken} {what}, {limit} allowed"
-            for taken, what, limit in zip(_row(figures), _TAKEN, budget or (0, 0, 0, 0), strict=True)
+            for taken, what, limit in zip(_row(figures), _TAKEN, limits, strict=True)
             if taken > limit and what in compared
         ]
         if budget is None:

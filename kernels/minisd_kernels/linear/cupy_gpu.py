@@ -1,7 +1,7 @@
 """Linear layer on the GPU: the products are cuBLAS's, NVIDIA's library of them.
 
-How a product is made by hand, from one thread a number to tiles in shared memory and in registers, stands where the
-convolution makes its own: conv2d/conv2d.cu.
+How a product is made by hand stands where the convolution makes its own: in tiles of shared memory
+(conv2d/conv2d_tiled.cu), in registers (conv2d_registers.cu), and on tensor cores (conv2d_tensor.cu).
 """
 
 from __future__ import annotations
