@@ -29,7 +29,10 @@ def test_snippet(code, printed, tmp_path):
     assert done.stdout == printed
 
 
-@pytest.mark.parametrize(("command", "printed"), COMMANDS)
+@pytest.mark.parametrize(
+    ("command", "printed"),
+    [pytest.param(*pair, marks=pytest.mark.emu if "kernels trace" in pair[0] else ()) for pair in COMMANDS],
+)
 def test_command(command, printed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, shlex.split(command)[1:])

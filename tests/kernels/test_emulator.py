@@ -61,6 +61,15 @@ __global__ void test(const float* __restrict__ x, float* y, double by, bool nega
     assert not y[90:].any()
 
 
+def test_grids_and_blocks_have_up_to_three_extents(bench: Bench) -> None:
+    bench.path.write_text("__global__ void test(int* count) { atomicAdd(count, 1); }")
+    kernel = EmulatedModule(bench.path, ["test"]).get_function("test")
+    for grid, block, threads in (((2,), (3,), 6), ((2, 3), (4, 5), 120), ((2, 1, 2), (3, 2, 2), 48)):
+        count = to_device(np.zeros(1, np.int32), "emu")
+        kernel(grid, block, (count,))
+        assert to_host(count)[0] == threads
+
+
 def test_barriers_and_both_kinds_of_shared_memory(bench: Bench) -> None:
     text = """
 __global__ void test(float* x) {

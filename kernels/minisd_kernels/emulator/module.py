@@ -71,7 +71,7 @@ class _Kernel:
             error = library.emulator_launch(
                 entry,
                 taken.pointers(),
-                *((ctypes.c_uint * 3)(*extent) for extent in (grid, block)),
+                *((ctypes.c_uint * 3)(*(*extent, 1, 1)[:3]) for extent in (grid, block)),
                 ctypes.c_void_p(shared.ctypes.data),
                 ctypes.c_size_t(shared_mem),
                 watch is not None and watch.reversed,
