@@ -20,7 +20,7 @@ from strategies import on_cuda, on_emu
 
 from minisd import memory, ops
 from minisd.autograd import Array, Tensor
-from minisd.checkpoint import CheckpointError, load_json
+from minisd.checkpoint import CheckpointError, load_json, load_weights
 from minisd.cli import main
 from minisd.data import DigitSet, draw_strokes
 from minisd.data.cells import draw_cells
@@ -482,6 +482,29 @@ def test_training_and_drawing(device: str, monkeypatch: pytest.MonkeyPatch, tmp_
     assert "is trained already" in minisd("train", "--resume", "--out", device)
     assert Run.resume(Path(device)).settings.device == device
     assert Run.resume(Path(device), "cpu").settings.device == "cpu"
+
+
+@each_device
+def test_the_judge_and_the_segmenters(device: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("minisd.data.load_digits", lambda name, part, folder: few_digits())
+    monkeypatch.setattr("minisd.train.segmentation.CONFIG", UNetClassicConfig(base=2, depth=1))
+    monkeypatch.setattr("minisd.train.segmentation.TILE", 76)
+    monkeypatch.setattr("minisd.cli.segment._TRAINING", 1)
+    monkeypatch.setattr("minisd.cli.segment._HELD_OUT", 1)
+    monkeypatch.setattr("minisd.data.cells.draw_cells", lambda count, seed: draw_cells(count, seed, size=96))
+    for command, files in (("judge", 1), ("segment", 3)):
+        found = {}
+        for place in (device, "cpu"):
+            out = tmp_path / command / place
+            with counted_crossings() as crossed:
+                result = CliRunner().invoke(main, [command, "--steps", "1", "--out", str(out), "--device", place])
+            assert result.exit_code == 0, (result.output, result.exception)
+            assert bool(crossed.to_device) == (place != "cpu")
+            found[place] = {path.name: load_weights(path) for path in out.glob("*.safetensors")}
+        assert len(found[device]) == files
+        for name, weights in found[device].items():
+            for weight, array in weights.items():
+                close(array, found["cpu"][name][weight], 0.1)  # as above: Adam's first step
 
 
 @each_device

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from minisd_kernels.backends import require_device
 
 from minisd.cli.kernels import compile_first
-from minisd.cli.options import FOLDER, POSITIVE, SEED
+from minisd.cli.options import FOLDER, POSITIVE, SEED, device_option
 
 _TRAINING, _HELD_OUT = 40, 8  # pictures
 _SHOWN = slice(3), slice(48, 208), slice(48, 208)  # of the held-out ones, so large that single pixels can be seen
@@ -17,21 +18,23 @@ _SHOWN = slice(3), slice(48, 208), slice(48, 208)  # of the held-out ones, so la
 @click.option("--out", type=FOLDER, default=Path("runs/segment"), show_default=True, help="Where the results are kept.")
 @click.option("--steps", type=POSITIVE, default=600, show_default=True, help="Training steps of each network.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed and steps give the same result.")
+@device_option
 @click.pass_context
-def segment(ctx: click.Context, out: Path, steps: int, seed: int) -> None:
+def segment(ctx: click.Context, out: Path, steps: int, seed: int, device: str) -> None:
     """Train an FCN and a U-Net on drawn cells that touch, and compare them.
 
     The U-Net is the FCN with copy and crop. Between them stands a network that adds class scores instead. All see the
     same tiles in the same order.
     """
+    require_device(device)
     try:
-        _segment(out, steps, seed)
+        _segment(out, steps, seed, device)
     except KeyboardInterrupt:
         click.echo(f"stopped; the networks that were trained to the end are in {out}", err=True)
         ctx.exit(130)  # 128 + SIGINT, as shells count
 
 
-def _segment(out: Path, steps: int, seed: int) -> None:
+def _segment(out: Path, steps: int, seed: int, device: str) -> None:
     import numpy as np
 
     from minisd import plots
@@ -46,10 +49,11 @@ def _segment(out: Path, steps: int, seed: int) -> None:
     cells, held_out = draw_cells(_TRAINING, 2 * seed), draw_cells(_HELD_OUT, 2 * seed + 1)
     tiles = Tiles(cells, CONFIG.shape, TILE)
 
-    compile_first()
+    if device == "cpu":
+        compile_first()
     losses, masks, lines = {}, {}, []
     for name, network in NETWORKS.items():
-        module = network(CONFIG, rng=np.random.default_rng(seed))
+        module = network(CONFIG, rng=np.random.default_rng(seed)).to(device)
         losses[name], seconds = train_segmenter(module, tiles, seed=seed, steps=steps, name=name)
         save_arrays(weights[name], module.state_dict())
         found = segment(module, held_out)

@@ -43,13 +43,16 @@ class ClassifierTask:
         return None
 
 
-def train_judge(digits: DigitSet, *, seed: int = 0, minutes: float = 2.0, steps: int | None = None) -> Classifier:
-    """A judge trained on `digits`, for `steps` steps or, without them, for about so many minutes.
+def train_judge(
+    digits: DigitSet, *, seed: int = 0, minutes: float = 2.0, steps: int | None = None, device: str = "cpu"
+) -> Classifier:
+    """A judge trained on `device` with `digits`, for `steps` steps or, without them, for about so many minutes.
 
     Raises:
         TrainingDiverged: a loss is no longer finite.
     """
     task = ClassifierTask(digits, np.random.default_rng(seed))
+    task.module.to(device)
     fit = Fit(task, seed=seed, steps=steps)
     first, last = _MEASURED_STEPS
     started = measured_from = time.monotonic()
