@@ -273,23 +273,26 @@ def test_cupy_is_told_what_the_gate_tells(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(headers) == 1 and headers[0].startswith("-DHEADERS_")  # of CuPy's cache alone
 
 
-def test_a_launch_asks_for_much_shared_memory_first(planted: Any) -> None:
-    launches = []
+def test_a_kernel_is_asked_for_once_and_much_shared_memory_with_it(planted: Any) -> None:
+    launches, kernels = [], []
 
     class Kernel:
         max_dynamic_shared_size_bytes = 0
+
+        def __init__(self, instance: str) -> None:
+            kernels.append(instance)
 
         def __call__(self, *arguments: Any, shared_mem: int) -> None:
             launches.append((shared_mem, self.max_dynamic_shared_size_bytes))
 
     source = planted(DOUBLED, **{"doubled<float>": 75, "doubled<double>": 75})
     source.shared = {"doubled<float>": 65536}
-    source._modules["cuda"] = SimpleNamespace(get_function=lambda instance: Kernel())
+    source._modules["cuda"] = SimpleNamespace(get_function=Kernel)
     array = type("ndarray", (), {"__module__": "cupy", "shape": (1,)})()
     source.launch("doubled<float>", 1, 1, array)
     source.launch("doubled<float>", 1, 1, array, shared=100)
     source.launch("doubled<double>", 1, 1, array)
-    assert launches == [(65536, 65536), (100, 0), (0, 0)]
+    assert launches == [(65536, 65536), (100, 65536), (0, 0)] and kernels == ["doubled<float>", "doubled<double>"]
 
 
 # NVIDIA's own arithmetic, in a header of the toolkit.

@@ -40,6 +40,7 @@ class Source:
         self.instances = dict(instances)
         self.shared = dict(shared or {})
         self._modules: dict[str, Any] = {}
+        self._kernels: dict[tuple[str, str], Any] = {}
         SOURCES.append(self)
 
     def launch(self, instance: str, grid: Extent, block: Extent, *arguments: Any, shared: int | None = None) -> None:
@@ -49,20 +50,25 @@ class Source:
         float as float; say np.int64(n) or np.float64(x) for others. Arrays must be contiguous.
 
         Args:
-            shared: bytes of dynamic shared memory, where the source does not say.
+            shared: bytes of dynamic shared memory, where the source does not say; ALWAYS_THERE at most.
         """
         device = next(device_of(a) for a in arguments if hasattr(a, "shape") and not isinstance(a, np.generic))
         grid, block = _three(grid), _three(block)
         if 0 in grid:
             return
-        kernel = self._module(device).get_function(instance)
         shared = self.shared.get(instance, 0) if shared is None else shared
-        if shared > ALWAYS_THERE and device == "cuda":
-            kernel.max_dynamic_shared_size_bytes = shared
-        kernel(grid, block, tuple(_argument(a) for a in arguments), shared_mem=shared)
+        self._kernel(device, instance)(grid, block, tuple(map(_argument, arguments)), shared_mem=shared)
 
     def text(self) -> str:
         return self.path.read_text(encoding="utf-8")
+
+    def _kernel(self, device: str, instance: str) -> Any:
+        """The kernel, asked for once: CuPy asks the driver every time."""
+        if (device, instance) not in self._kernels:
+            kernel = self._kernels[device, instance] = self._module(device).get_function(instance)
+            if device == "cuda" and self.shared.get(instance, 0) > ALWAYS_THERE:
+                kernel.max_dynamic_shared_size_bytes = self.shared[instance]
+        return self._kernels[device, instance]
 
     def _module(self, device: str) -> Any:
         if device not in self._modules:
