@@ -11,11 +11,13 @@ import numpy as np
 from minisd_kernels import (
     adam,
     add,
+    cross_entropy,
     embedding,
     gelu,
     group_norm,
     layer_norm,
     max_pool2d,
+    mean_squared_error,
     relu,
     silu,
     softmax,
@@ -152,6 +154,26 @@ def _activation(operation: Any) -> Callable[[], Example]:
     return example
 
 
+def _mean_squared_error() -> Example:
+    a, b, grad = _random(64, 64), _random(64, 64), _random()
+    return _there_and_back(
+        "(64, 64)",
+        lambda: mean_squared_error.forward(a, b),
+        lambda: mean_squared_error.backward(grad, a, b),
+        (2 * a.nbytes, 3 * a.nbytes),
+    )
+
+
+def _cross_entropy() -> Example:
+    logits, classes, grad = _random(128, 10), to_device(np.arange(128) % 10, "emu"), _random()
+    return _there_and_back(
+        "128 rows of 10 classes",
+        lambda: cross_entropy.forward(logits, classes),
+        lambda: cross_entropy.backward(grad, logits, classes),
+        (logits.nbytes + classes.nbytes, 2 * logits.nbytes + classes.nbytes),
+    )
+
+
 def _add() -> Example:
     a, b = _random(64, 64), _random(64, 64)
     return Example("(64, 64)", {"forward": Step(lambda: add.forward(a, b), 3 * a.nbytes)})
@@ -176,6 +198,8 @@ EXAMPLES: dict[str, Callable[[], Example]] = {
     "silu": _activation(silu),
     "gelu": _activation(gelu),
     "softmax": _activation(softmax),
+    "mean_squared_error": _mean_squared_error,
+    "cross_entropy": _cross_entropy,
     "add": _add,
     "adam": _adam,
 }
