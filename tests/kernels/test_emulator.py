@@ -260,6 +260,10 @@ BUGS = {
         "x[0] += tile[0];",
         "test.cu:{2}: thread 1: a race on array 1 of the arguments: reads what thread 0 of its block has touched",
     ),
+    "a shuffle taken for a barrier": (
+        "tile[threadIdx.x] = 1; __shfl_sync(0xffffffffu, 1.0f, 0);\n x[threadIdx.x] = tile[threadIdx.x ^ 1];",
+        "test.cu:{3}: thread 0: a race on tile: reads what thread 1 of its block has touched at test.cu:2",
+    ),
     "blocks that meet": (
         "if (threadIdx.x == 0) x[5] = blockIdx.x;",
         "block (1, 0, 0): test.cu:{2}: thread 0: a race on array 1 of the arguments: "

@@ -77,7 +77,7 @@ namespace emulator {
 inline int lane() { return (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) % warpSize; }
 
 inline void synchronise_warp(Place place, unsigned mask = 0xffffffffu) {
-    Request request{mask, [](Request**) {}, 0, 0, 0, nullptr, place};
+    Request request{mask, [](Request**) {}, 0, 0, 0, nullptr, place, true};
     ask_warp(request);
 }
 

@@ -40,6 +40,7 @@ struct Request {
     uint64_t result;
     void* data;  // of the answer's own kind
     Place place;
+    bool orders_memory = false;  // a shuffle or a vote does not: another lane may not see yet what was written before
 };
 void ask_warp(Request& request);
 

@@ -116,7 +116,7 @@ bool answer_warp(size_t first) {
         }
         for (size_t other = 0; other < lanes; ++other)
             if (requests[other]) threads[first + other].state = State::ready;
-        watch_warp_met(first / warpSize);
+        if (asking.request->orders_memory) watch_warp_met(first / warpSize);
         return true;
     }
     return false;

@@ -3,7 +3,7 @@
 //
 //   out of bounds   an address in none of the launch's arrays, shared variables and stacks
 //   misaligned      found by the compiler's own test, which calls in only then
-//   races           two threads meet at an address, one writes, and no barrier or warp operation lies between them
+//   races           two threads meet at an address, one writes, and no barrier of their block or warp lies between them
 //   counts          for every instruction: the 32-byte sectors that a warp's accesses to global memory touch, and how
 //                   often shared memory, in 32 banks of 4 bytes, must be asked to serve them
 

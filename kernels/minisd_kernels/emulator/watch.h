@@ -16,7 +16,7 @@ void watch(const void* address, size_t bytes, bool writes, bool atomic, const vo
 
 void watch_block_begins(char* dynamic_memory, size_t bytes);
 void watch_block_met();            // a barrier: what came before it is ordered before what comes behind it
-void watch_warp_met(size_t warp);  // likewise for a warp
+void watch_warp_met(size_t warp);  // __syncwarp: likewise for a warp
 void watch_block_ends();
 
 int running_thread();
