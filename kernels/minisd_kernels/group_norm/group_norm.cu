@@ -343,8 +343,7 @@ __device__ inline float4 gradient_of_z(float4 grad_y, float4 x_hat, float4 gamma
 // From each channel's sums of grad_z and grad_z x_hat, known in row 0, to the group's means of d and d x_hat.
 __device__ inline void means_of_groups(const float4 (&sums)[2], float4 gamma, float count, int width, const Tile& t,
                                        float4* memory, float4& d, float4& d_x_hat) {
-    __syncthreads();
-    if (t.row == 0) {
+    if (t.row == 0) {  // into places that only this thread has read since the last barrier
         memory[t.vector] = gamma * sums[0];
         memory[blockDim.x + t.vector] = gamma * sums[1];
     }
