@@ -8,7 +8,8 @@
 #
 # Here we write a kernel three times, put bugs into it, and then look at minisd's convolution.
 #
-# You need tutorial 3, a little C, and a C++ compiler (g++ or clang). It takes a few seconds.
+# You need tutorial 3, a little C, and a C++ compiler (g++ or clang). It takes a few seconds, the first time twenty,
+# because what it runs is compiled first.
 
 # %%
 import os
