@@ -1,7 +1,7 @@
 """What every test run says first: the backends and devices that it covers, and why the others are missing."""
 
 import pytest
-from minisd_kernels import backends, warm_up
+from minisd_kernels import backends, devices, warm_up
 
 MANY = 1000  # tests: for so many it pays to compile all of Numba's kernels ahead, on every core
 DEVICES = {"gpu": "cuda", "emu": "emu"}  # what a marked test needs
@@ -14,7 +14,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header() -> list[str]:
     missing = {name: backends.missing_reason(name) for name in backends.FILES}
-    missing |= {device: backends.missing_device_reason(device) for device in DEVICES.values()}
+    missing |= {device: devices.missing_device_reason(device) for device in DEVICES.values()}
     return [f"backends: {', '.join(name for name, reason in missing.items() if reason is None)}"] + [
         f"backend {name} is not tested: {reason}" for name, reason in missing.items() if reason
     ]
@@ -22,7 +22,7 @@ def pytest_report_header() -> list[str]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs a device that is missing; the header has said why."""
-    missing = [marker for marker, device in DEVICES.items() if backends.missing_device_reason(device)]
+    missing = [marker for marker, device in DEVICES.items() if devices.missing_device_reason(device)]
     left_out = [item for item in items if any(item.get_closest_marker(marker) for marker in missing)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in set(left_out)]

@@ -12,14 +12,8 @@ import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from minisd_kernels.backends import (
-    DEVICES,
-    BackendUnavailable,
-    available_backends,
-    use_backend,
-    without_tensor_cores,
-)
-from minisd_kernels.devices import to_device, to_host
+from minisd_kernels.backends import BackendUnavailable, available_backends, use_backend, without_tensor_cores
+from minisd_kernels.devices import DEVICES, to_device, to_host
 from minisd_kernels.shapes import effective_window, window_output_size
 
 Array = npt.NDArray[Any]

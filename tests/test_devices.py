@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,16 @@ import pytest
 from click.testing import CliRunner
 from minisd_kernels import devices
 from minisd_kernels.backends import BackendUnavailable, use_backend, without_tensor_cores
+from minisd_kernels.cuda import gpu
+from minisd_kernels.cuda.source import SOURCES
 from minisd_kernels.devices import counted_crossings, device_of, namespace, to_device, to_host
+from minisd_kernels.emulator.array import EmulatedArray
+from minisd_kernels.emulator.module import EmulatedModule
 from strategies import on_cuda, on_emu
 
 from minisd import memory, ops
 from minisd.autograd import Array, Tensor
+from minisd.bench.machine import measure_machine
 from minisd.checkpoint import CheckpointError, load_json, load_weights
 from minisd.cli import main
 from minisd.data import DigitSet, draw_strokes
@@ -63,6 +68,42 @@ def close(found: Array, wanted: Array, tolerance: float) -> None:
     found, wanted = to_host(found), to_host(wanted)
     assert found.shape == wanted.shape and found.dtype == wanted.dtype
     assert np.linalg.norm(found - wanted) <= tolerance * np.linalg.norm(wanted)
+
+
+class PretendedCuPy(ModuleType):
+    """CuPy's part, played by the emulator: what else only a machine with a GPU would reach runs without one."""
+
+    __version__, ndarray = "14", EmulatedArray
+
+    class RawModule:
+        def __init__(self, code: str, options: tuple[str, ...], name_expressions: list[str]) -> None:
+            (path,) = [source.path for source in SOURCES if source.text() == code]
+            assert any(option.startswith("-I") for option in options)
+            self.module = EmulatedModule(path, name_expressions)
+
+        def get_function(self, name: str) -> Any:
+            return self.module.get_function(name)
+
+    cuda = SimpleNamespace(
+        Device=lambda: SimpleNamespace(compute_capability="90", synchronize=lambda: None),
+        runtime=SimpleNamespace(getDeviceProperties=lambda number: {"name": b"a GPU of paper"}),
+    )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(namespace("emu"), name)
+
+
+@pytest.fixture
+def pretended_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setitem(sys.modules, "cupy", PretendedCuPy("cupy"))
+    monkeypatch.setattr(EmulatedArray, "__module__", "cupy")
+    monkeypatch.setattr(devices, "missing_device_reason", lambda device: None)
+    for source in SOURCES:
+        monkeypatch.setattr(source, "_modules", {})
+        monkeypatch.setattr(source, "_kernels", {})
+    gpu.capability.cache_clear()
+    yield
+    gpu.capability.cache_clear()
 
 
 # ---- Networks
@@ -423,7 +464,7 @@ def test_every_command_says_that_its_device_is_missing(
         assert asked == device
         return message.removeprefix(f"Error: device {device!r}: ").removesuffix("\n")
 
-    monkeypatch.setattr("minisd_kernels.backends.missing_device_reason", missing)
+    monkeypatch.setattr("minisd_kernels.devices.missing_device_reason", missing)
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, [*arguments, "--device", device])
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", message)
@@ -505,6 +546,22 @@ def test_the_judge_and_the_segmenters(device: str, monkeypatch: pytest.MonkeyPat
         for name, weights in found[device].items():
             for weight, array in weights.items():
                 close(array, found["cpu"][name][weight], 0.1)  # as above: Adam's first step
+
+
+@pytest.mark.emu
+@pytest.mark.usefixtures("pretended_gpu")
+def test_the_way_to_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    x = to_device(np.arange(3), "cuda")
+    assert device_of(x) == "cuda" and to_host(x).tolist() == [0, 1, 2]
+    for arguments in (["--device", "cuda"], []):
+        options = ["--steps", "1", "--npz", f"{len(arguments)}.npz"]
+        result = CliRunner().invoke(main, ["draw", "a seven", *options, *arguments])
+        assert result.exit_code == 0, (result.output, result.exception)
+    there, here = (np.load(f"{count}.npz")["images"].astype(int) for count in (2, 0))
+    assert np.abs(there - here).max() <= 2
+    machine = measure_machine(None, rounds=1, device="cuda")
+    assert (machine.processor, machine.ceiling_by, machine.versions["cupy"]) == ("a GPU of paper", "CuPy", "14")
 
 
 @each_device

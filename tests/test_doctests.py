@@ -9,7 +9,8 @@ from types import ModuleType
 
 import minisd_kernels
 import pytest
-from minisd_kernels.backends import DEVICES, missing_device_reason, missing_reason
+from minisd_kernels.backends import missing_reason
+from minisd_kernels.devices import DEVICES, missing_device_reason
 
 import minisd
 

@@ -64,7 +64,7 @@ PLACES = {
     },
     "llvmlite": {"fast_exp.py", "prefetch.py", "register_tile.py", "transpose.py", "vectors.py", "warm_up.py"},
     "cuda": {"toolkit.py"},
-    "cupy": {"backends.py", "gpu.py"},
+    "cupy": {"devices.py", "gpu.py"},
     "matplotlib": {"figure", "plots.py", "roofline.py"},
     "PIL": {"drawing.py", "folder.py", "plots.py"},
     "safetensors": {"checkpoint.py"},

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from minisd_kernels import conv2d
-from minisd_kernels.backends import require_device, without_tensor_cores
-from minisd_kernels.devices import to_device, to_host
+from minisd_kernels.backends import without_tensor_cores
+from minisd_kernels.devices import require_device, to_device, to_host
 from minisd_kernels.emulator.examples import EXAMPLES
 from minisd_kernels.emulator.module import EmulatedModule
 from minisd_kernels.emulator.program import EmulationError

@@ -23,9 +23,7 @@ from typing import Any
 
 FILES = {"numpy": "numpy_ref", "numba": "numba_cpu"}
 CUDA_FILE = "cupy_gpu"  # launches the .cu beside it, on either device
-DEVICES = ("cpu", "cuda", "emu")
 DEVICE_OF_MODULE = {"cupy": "cuda", "minisd_kernels": "emu"}  # where an array's class comes from; else the CPU
-_INSTALL_CUPY = "pip install 'minisd[gpu]'"
 _chosen: str | None = None
 _winograd = True
 _tensor_cores = True
@@ -46,45 +44,6 @@ def missing_reason(backend: str) -> str | None:
     if importlib.util.find_spec(backend) is None:
         return f"{backend} is not installed: pip install {backend}"
     return None
-
-
-@cache
-def missing_device_reason(device: str) -> str | None:
-    """Why arrays cannot live on `device` on this machine, with what to do; None when they can."""
-    if device == "cpu":
-        return None
-    if device == "emu":
-        try:
-            importlib.import_module("minisd_kernels.emulator.program").compiler()
-        except BackendUnavailable as missing:
-            return str(missing).removeprefix("device 'emu': ")
-        return None
-    if device != "cuda":
-        return f"unknown device {device!r}; choose one of {', '.join(DEVICES)}"
-    if importlib.util.find_spec("cupy") is None:
-        return f"CuPy is not installed: {_INSTALL_CUPY}"
-    try:
-        import cupy  # type: ignore[import-not-found, unused-ignore]
-    except ImportError as error:
-        return f"CuPy is installed but cannot be imported ({_first_line(error)}); install it anew: {_INSTALL_CUPY}"
-    if not cupy.cuda.is_available():
-        return "CuPy is installed but finds no CUDA device: an NVIDIA GPU and its driver are needed"
-    try:  # all else is there; can kernels be compiled?
-        options = importlib.import_module("minisd_kernels.cuda.nvrtc").options()
-        cupy.RawModule(code="#include <mma.h>\n__global__ void probe() {}", options=options).compile()
-    except Exception as error:  # CuPy raises several kinds, none of which its interface names
-        return f"CuPy finds no NVRTC, or no CUDA headers, to compile kernels ({_first_line(error)}): {_INSTALL_CUPY}"
-    return None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
-
-
-def require_device(device: str) -> None:
-    """Raise BackendUnavailable, with what to do, unless arrays can live on `device`."""
-    if (reason := missing_device_reason(device)) is not None:
-        raise BackendUnavailable(f"device {device!r}: {reason}")
 
 
 def available_backends() -> list[str]:

@@ -19,14 +19,19 @@ Nothing crosses by itself: an operation on arrays of two devices is a TypeError.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from minisd_kernels.backends import DEVICE_OF_MODULE, require_device
+from minisd_kernels.backends import DEVICE_OF_MODULE, BackendUnavailable
+
+DEVICES = ("cpu", "cuda", "emu")
+_INSTALL_CUPY = "pip install 'minisd[gpu]'"
 
 
 @dataclass
@@ -46,6 +51,45 @@ def device_of(array: Any) -> str:
     return DEVICE_OF_MODULE.get(type(array).__module__.partition(".")[0], "cpu")
 
 
+@cache
+def missing_device_reason(device: str) -> str | None:
+    """Why arrays cannot live on `device` on this machine, with what to do; None when they can."""
+    if device == "cpu":
+        return None
+    if device == "emu":
+        try:
+            importlib.import_module("minisd_kernels.emulator.program").compiler()
+        except BackendUnavailable as missing:
+            return str(missing).removeprefix("device 'emu': ")
+        return None
+    if device != "cuda":
+        return f"unknown device {device!r}; choose one of {', '.join(DEVICES)}"
+    if importlib.util.find_spec("cupy") is None:
+        return f"CuPy is not installed: {_INSTALL_CUPY}"
+    try:
+        import cupy  # type: ignore[import-not-found, unused-ignore]
+    except ImportError as error:
+        return f"CuPy is installed but cannot be imported ({_first_line(error)}); install it anew: {_INSTALL_CUPY}"
+    if not cupy.cuda.is_available():
+        return "CuPy is installed but finds no CUDA device: an NVIDIA GPU and its driver are needed"
+    try:  # all else is there; can kernels be compiled?
+        options = importlib.import_module("minisd_kernels.cuda.nvrtc").options()
+        cupy.RawModule(code="#include <mma.h>\n__global__ void probe() {}", options=options).compile()
+    except Exception as error:  # CuPy raises several kinds, none of which its interface names
+        return f"CuPy finds no NVRTC, or no CUDA headers, to compile kernels ({_first_line(error)}): {_INSTALL_CUPY}"
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def require_device(device: str) -> None:
+    """Raise BackendUnavailable, with what to do, unless arrays can live on `device`."""
+    if (reason := missing_device_reason(device)) is not None:
+        raise BackendUnavailable(f"device {device!r}: {reason}")
+
+
 def namespace(device: str) -> Any:
     """NumPy, or what takes its place on the device: namespace("cuda").zeros(3) is made there.
 
@@ -55,7 +99,9 @@ def namespace(device: str) -> Any:
     if device == "cpu":
         return np
     require_device(device)
-    return importlib.import_module("cupy" if device == "cuda" else "minisd_kernels.emulator.array").namespace()
+    if device == "cuda":
+        return importlib.import_module("cupy")
+    return importlib.import_module("minisd_kernels.emulator.array").namespace()
 
 
 def to_device(array: Any, device: str) -> Any:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from minisd_kernels.backends import require_device, tensor_cores_allowed
+from minisd_kernels.backends import tensor_cores_allowed
+from minisd_kernels.devices import require_device
 
 from minisd.cli.kernels import compile_first
 from minisd.cli.options import Failure, FiniteFloat, OutputFile, device_option

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from minisd_kernels.backends import require_device
+from minisd_kernels.devices import require_device
 
 from minisd.cli.kernels import compile_first, is_chosen
 from minisd.cli.options import EXAMPLE, POSITIVE, SEED, OutputFile, checking, device_option, sampling_options

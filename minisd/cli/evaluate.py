@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from minisd_kernels.backends import require_device
+from minisd_kernels.devices import require_device
 
 from minisd.cli.kernels import compile_first
 from minisd.cli.options import FOLDER, SEED, OutputFile, check_data, checking, device_option, sampling_options

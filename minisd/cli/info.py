@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import click
-from minisd_kernels import backends
+from minisd_kernels import backends, devices
 
 from minisd import __version__
 
@@ -36,7 +36,7 @@ def _facts() -> Iterator[tuple[str, str]]:
         yield "backend", f"none: {error}"
     for backend in backends.FILES:
         yield f"  {backend}", backends.missing_reason(backend) or "present"
-    missing = {device: backends.missing_device_reason(device) for device in backends.DEVICES}
+    missing = {device: devices.missing_device_reason(device) for device in devices.DEVICES}
     yield "devices", ", ".join(device for device, reason in missing.items() if reason is None)
     for device, reason in missing.items():
         yield f"  {device}", reason or "present"

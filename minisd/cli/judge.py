@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from minisd_kernels.backends import require_device
+from minisd_kernels.devices import require_device
 
 from minisd.cli.kernels import compile_first
 from minisd.cli.options import FOLDER, POSITIVE, SEED, FiniteFloat, device_option

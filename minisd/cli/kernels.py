@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from minisd_kernels import backends
+from minisd_kernels import backends, devices
 from minisd_kernels.cuda.occupancy import LIMITS
 
 from minisd.cli.options import Failure, OutputFile
@@ -97,7 +97,7 @@ def trace(operation: str, lines: int) -> None:
     those to shared memory in rounds in which each of 32 banks gives one word: how many of them were of use says how
     well neighbouring threads share.
     """
-    backends.require_device("emu")
+    devices.require_device("emu")
 
     from minisd_kernels.emulator import trace as tracing
     from minisd_kernels.emulator.examples import EXAMPLES

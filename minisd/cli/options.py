@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from minisd_kernels.backends import DEVICES
+from minisd_kernels.devices import DEVICES
 
 EXAMPLE = "a thick seven leaning left"
 FOLDER = click.Path(file_okay=False, path_type=Path)

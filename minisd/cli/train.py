@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 from click.core import ParameterSource
-from minisd_kernels.backends import require_device
+from minisd_kernels.devices import require_device
 
 from minisd.cli.kernels import compile_first
 from minisd.cli.options import EXAMPLE, FOLDER, POSITIVE, SEED, FiniteFloat, check_data, device_option

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from minisd_kernels import group_norm, layer_norm, max_pool2d, upsample2d
-from minisd_kernels.backends import missing_device_reason, use_backend
+from minisd_kernels.backends import use_backend
 from minisd_kernels.cuda.column_sums import column_sums
-from minisd_kernels.devices import to_device, to_host
+from minisd_kernels.devices import missing_device_reason, to_device, to_host
 from minisd_kernels.emulator.watching import watching
 from strategies import Array, Arrays
 

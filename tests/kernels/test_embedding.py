@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from minisd_kernels import embedding
-from minisd_kernels.backends import missing_device_reason
-from minisd_kernels.devices import to_device, to_host
+from minisd_kernels.devices import missing_device_reason, to_device, to_host
 from minisd_kernels.embedding import numba_cpu
 from minisd_kernels.shapes import ShapeError
 from strategies import Array, Arrays, arrays, each_backend, few, run

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from minisd_kernels.backends import BackendUnavailable, missing_device_reason
-from minisd_kernels.devices import to_device, to_host
+from minisd_kernels.backends import BackendUnavailable
+from minisd_kernels.devices import missing_device_reason, to_device, to_host
 from minisd_kernels.emulator import program
 from minisd_kernels.emulator.module import EmulatedModule
 from minisd_kernels.emulator.program import EmulationError

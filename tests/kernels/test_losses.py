@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from minisd_kernels import cross_entropy, mean_squared_error
-from minisd_kernels.backends import missing_device_reason, use_backend
+from minisd_kernels.backends import use_backend
 from minisd_kernels.cross_entropy import numba_cpu as cross_entropy_numba
-from minisd_kernels.devices import to_device, to_host
+from minisd_kernels.devices import missing_device_reason, to_device, to_host
 from minisd_kernels.mean_squared_error import numba_cpu as mean_squared_error_numba
 from minisd_kernels.shapes import ShapeError
 from strategies import Array, Arrays, arrays, each_backend, few, on_one_thread, run

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minisd_kernels.backends import missing_device_reason
-from minisd_kernels.devices import counted_crossings, device_of, to_device, to_host
+from minisd_kernels.devices import counted_crossings, device_of, missing_device_reason, to_device, to_host
 from minisd_kernels.shapes import ShapeError
 from strategies import Arrays, contiguous_arrays, few
 

@@ -28,6 +28,7 @@ from minisd_kernels.scratch import scratch
 Array = npt.NDArray[Any]
 
 _BAND = 1 << 16  # numbers in a band
+_PIXELS = 256  # of small pictures whose products are added at once: the sums are read and written so much less often
 _FLOATS = types.float32[::1]
 
 
@@ -76,15 +77,15 @@ def _forward(x, picture, B, corner, stride, reach, size, taps, depth, packed, O,
 
 @parallel_jit
 def _weight_gradient(
-    grad, x, picture, B, corner, stride, dilation, reach, size, window, runs, O, rows, taps,
+    grad, x, picture, B, corner, stride, dilation, reach, size, window, runs, O, pictures, rows, taps,
     sums, bias_sums, bands, packs,
 ):  # fmt: skip
-    """sums += windows^T grad."""
+    """sums += windows^T grad, a few rows of one picture at a time, or a few whole pictures."""
     OH, OW = size
     C, width = picture[2], (OW - 1) * stride[1] + reach[1]
     run_width = window[1] // runs * C  # a row of the window is one run of numbers, or with dilation kw of them
     bands_of_picture = (OH + rows - 1) // rows
-    units, panels = B * bands_of_picture, (O + COLUMNS - 1) // COLUMNS
+    units, panels = (B + pictures - 1) // pictures * bands_of_picture, (O + COLUMNS - 1) // COLUMNS
     threads, parts = bands.shape[0], sums.shape[0]
     for thread in prange(threads):
         band, packed = bands[thread], packs[thread]
@@ -97,11 +98,12 @@ def _weight_gradient(
         for part in range(first_part, last_part if columns > 0 else first_part):
             total, bias_total = sums[part], bias_sums[part]
             for unit in range(units * part // parts, units * (part + 1) // parts):
-                b, first = unit // bands_of_picture, unit % bands_of_picture * rows
-                count = min(rows, OH - first)
+                b, first = unit // bands_of_picture * pictures, unit % bands_of_picture * rows
+                more, count = min(pictures, B - b), min(rows, OH - first)
                 top, high = first * stride[0] + corner[0], (count - 1) * stride[0] + reach[0]
-                _read_band(x, picture, b, top, corner[1], high, width, band)
-                start, pixels = (b * OH + first) * OW * O + column, count * OW
+                for n in range(more):
+                    _read_band(x, picture, b + n, top, corner[1], high, width, band[n * high * width * C :])
+                start, pixels = (b * OH + first) * OW * O + column, more * count * OW
                 add_rows(grad, start, pixels, columns, O, bias_total[column:])
                 pack(grad, start, O, 1, pixels, columns, packed, 0, pixels)
                 for i in range(window[0]):
@@ -109,7 +111,7 @@ def _weight_gradient(
                         a = (i * dilation[0] * width + run * dilation[1]) * C
                         c = (i * runs + run) * run_width * O + column
                         multiply_add(
-                            *(band, a, 1, taps[:count], stride[1] * C, OW, run_width, packed, columns),
+                            *(band, a, 1, taps[: more * count], stride[1] * C, OW, run_width, packed, columns),
                             *(total, c, O, total, c, O),
                         )
 
@@ -227,15 +229,17 @@ def weight_gradient(
     reach = ((window[0] - 1) * dilation[0] + 1, (window[1] - 1) * dilation[1] + 1)
     width = (OW - 1) * stride[1] + reach[1]
     rows = _band_rows(OH, width, C, stride[0], reach[0])
-    taps = np.arange(rows, dtype=np.int64) * (stride[0] * width * C)
+    size = ((rows - 1) * stride[0] + reach[0]) * width * C
+    pictures = max(1, min(_BAND // size, _PIXELS // (OH * OW), -(-B // CHUNKS))) if rows == OH else 1
+    taps = np.arange(pictures)[:, None] * size + np.arange(rows) * (stride[0] * width * C)
     depth = window[0] * window[1] * C
     # Eight sums of a wide layer would not fit the caches: its threads share the panels of one sum instead.
     copies = 1 if depth * O > 1 << 18 else CHUNKS
     sums, bias_sums = np.zeros((copies, depth * O), np.float32), np.zeros((copies, O), np.float32)
-    bands = scratch("bands", get_num_threads(), ((rows - 1) * stride[0] + reach[0]) * width * C)
-    packs = scratch("packed gradients", get_num_threads(), packed_size(rows * OW, O))
+    bands = scratch("bands", get_num_threads(), pictures * size)
+    packs = scratch("packed gradients", get_num_threads(), packed_size(pictures * rows * OW, O))
     _weight_gradient(
         *(grad.reshape(-1), x.reshape(-1), (H, W, C), B, corner, stride, dilation, reach, (OH, OW), window, runs, O),
-        *(rows, taps, sums, bias_sums, bands, packs),
+        *(pictures, rows, taps.reshape(-1), sums, bias_sums, bands, packs),
     )
     return sums.sum(axis=0).reshape(*window, C, O), bias_sums.sum(axis=0)
