@@ -50,8 +50,7 @@ def bench(
     require_device(device)
     machine.restart_if_needed()
 
-    if device == "cpu":
-        compile_first()
+    compile_first(device)
     torch = _torch(device)
     measured = machine.measure_machine(torch, device=device)
     for text in table.opening(measured):

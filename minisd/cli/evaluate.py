@@ -67,8 +67,7 @@ def evaluate(
     real, test = load_digits(data, "train", data_dir), load_digits(data, "test", data_dir)
     with checking("--num"):
         evaluation.check_count(num, real, test)
-    if device == "cpu":
-        compile_first()
+    compile_first(device)
     pipeline.to(device)
     of_digits.classifier.to(device)
     report = evaluation.evaluate(

@@ -29,8 +29,7 @@ def judge(out: Path, minutes: float, steps: int | None, seed: int, data_dir: Pat
 
     check_writable(out / Judge.FILE)
     real, test = load_digits("mnist", "train", data_dir), load_digits("mnist", "test", data_dir)
-    if device == "cpu":
-        compile_first()
+    compile_first(device)
     of_digits = Judge(train_judge(real, seed=seed, minutes=minutes, steps=steps, device=device))
     of_digits.save(out)
     accuracy = float((of_digits.digits(test.images) == test.labels).mean())

@@ -120,11 +120,12 @@ def is_chosen(ctx: click.Context) -> bool:
     return bool(ctx.find_root().params.get("backend") or os.environ.get("MINISD_BACKEND"))
 
 
-def compile_first() -> bool:
-    """Compile the kernels, in sight, if Numba is to compute and has not compiled them; False if there was no need."""
+def compile_first(device: str = "cpu") -> bool:
+    """Compile the kernels, in sight, if Numba is to compute on `device` and has not compiled them; False if there was
+    no need."""
     from minisd_kernels import warm_up
 
-    if backends.current_backend() != "numba" or warm_up.is_done():
+    if device != "cpu" or backends.current_backend() != "numba" or warm_up.is_done():
         return False
 
     from tqdm import tqdm

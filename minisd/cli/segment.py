@@ -49,8 +49,7 @@ def _segment(out: Path, steps: int, seed: int, device: str) -> None:
     cells, held_out = draw_cells(_TRAINING, 2 * seed), draw_cells(_HELD_OUT, 2 * seed + 1)
     tiles = Tiles(cells, CONFIG.shape, TILE)
 
-    if device == "cpu":
-        compile_first()
+    compile_first(device)
     losses, masks, lines = {}, {}, []
     for name, network in NETWORKS.items():
         module = network(CONFIG, rng=np.random.default_rng(seed)).to(device)

@@ -67,8 +67,7 @@ def train(
         folder = str(data_dir.resolve()) if data_dir else None  # --resume may come from elsewhere
         run = Run.start(out, Settings(data, folder, seed, minutes, steps, device))
     require_device(run.settings.device)
-    if run.settings.device == "cpu":
-        compile_first()
+    compile_first(run.settings.device)
     try:
         run.train(say=click.echo, profile=profile)
     except Interrupted as stop:

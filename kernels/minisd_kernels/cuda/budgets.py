@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minisd_kernels.cuda import nvrtc
+from minisd_kernels.cuda.occupancy import rounded_up
 from minisd_kernels.cuda.report import Figures
 
 FILE = Path(__file__).with_name("budgets.json")
@@ -45,7 +46,7 @@ class Budgets:
         budget = self.kernels.get((figures.file, figures.instance, figures.arch))
         compared = _TAKEN if budget and self.nvrtc == nvrtc.version() else _TAKEN[2:]
         registers, *others = budget or (0, 0, 0, 0)
-        limits = -(-(registers + _UNSTEADY) // _GIVEN_OUT) * _GIVEN_OUT, *others
+        limits = rounded_up(registers + _UNSTEADY, _GIVEN_OUT), *others
         over = [
             f"{taken} {what}, {limit} allowed"
             for taken, what, limit in zip(_row(figures), _TAKEN, limits, strict=True)

@@ -66,11 +66,11 @@ def resident_blocks(arch: int, threads: int, registers: int, shared: int = 0) ->
     warps = -(-threads // _WARP)
     by_registers = limits.blocks
     if registers:
-        of_a_warp = _rounded_up(registers * _WARP, 256)
-        if _rounded_up(warps, _PARTS) * of_a_warp > _REGISTERS:
+        of_a_warp = rounded_up(registers * _WARP, 256)
+        if rounded_up(warps, _PARTS) * of_a_warp > _REGISTERS:
             return 0
         by_registers = _REGISTERS // _PARTS // of_a_warp * _PARTS // warps
-    by_shared = limits.shared // max(1, _rounded_up(shared + limits.reserved, limits.unit))
+    by_shared = limits.shared // max(1, rounded_up(shared + limits.reserved, limits.unit))
     return min(limits.warps // warps, limits.blocks, by_registers, by_shared)
 
 
@@ -91,5 +91,6 @@ def occupancy(arch: int, threads: int, registers: int, shared: int = 0) -> float
     return resident_blocks(arch, threads, registers, shared) * warps / LIMITS[arch].warps
 
 
-def _rounded_up(number: int, unit: int) -> int:
+def rounded_up(number: int, unit: int) -> int:
+    """The least multiple of `unit` that is not smaller."""
     return -(-number // unit) * unit
