@@ -1,0 +1,180 @@
+"""What draw writes, and how it refuses what it cannot do."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+from command_line import copy_of, minisd, refused, replace
+from PIL import Image
+
+from minisd.pipeline import Pipeline
+
+
+def draw(model: Path, *arguments: Any) -> Result:
+    return minisd("--backend", "numpy", "draw", "--model", model, "--steps", 2, *arguments)
+
+
+def test_draw_names_the_picture_and_keeps_those_before(model: Path) -> None:
+    for name in ("a-thick-7.png", "a-thick-7-2.png", "a-thick-7-3.png"):
+        result = draw(model, "A thick... 7!")
+        assert result.exit_code == 0, result.output
+        assert f"wrote {name}\n" in result.stdout
+        with Image.open(name) as picture:
+            assert picture.size == (280, 280)
+    assert draw(model, "").exit_code == 0
+    assert Path("picture.png").exists()
+
+
+def test_the_same_seed_gives_the_same_picture(model: Path) -> None:
+    for num, seed in ((1, 3), (5, 3), (1, 4)):
+        assert draw(model, "a seven", "--num", num, "--seed", seed, "--npz", f"{num}-{seed}.npz").exit_code == 0
+    one, five, other = (np.load(f"{name}.npz")["images"] for name in ("1-3", "5-3", "1-4"))
+    assert one.shape == (1, 28, 28) and five.shape == (5, 28, 28) and one.dtype == np.uint8
+    np.testing.assert_array_equal(one[0], five[0])
+    assert not np.array_equal(five[0], five[1]) and not np.array_equal(one, other)
+
+
+def test_prompts_from_a_file(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("\ufeffa seven\n\n  an 8  \r\n", encoding="utf-8")
+    out = tmp_path / "new" / "folder" / "sheet.PNG"
+    result = draw(model, "--prompts", tmp_path / "list.txt", "--num", 2, "--npz", "a.npz", "--out", out, "--show-steps")
+    assert result.exit_code == 0 and not result.stderr
+    with np.load("a.npz") as file:
+        assert file["prompts"].tolist() == ["a seven", "a seven", "an 8", "an 8"]
+        assert file["images"].shape == (4, 28, 28)
+    assert out.exists() and out.with_name("sheet-steps.png").exists()
+    assert result.stdout.splitlines() == [f"wrote {out}", f"wrote {out.with_name('sheet-steps.png')}", "wrote a.npz"]
+    assert draw(model, "--prompts", tmp_path / "list.txt").exit_code == 0
+    assert Path("list.png").exists()
+
+
+def test_guidance_and_sampler_change_the_picture(model: Path) -> None:
+    for name, options in {"a": (), "b": ("--guidance", 5), "c": ("--sampler", "ddpm")}.items():
+        assert draw(model, "a seven", "--npz", f"{name}.npz", "--out", f"{name}.png", *options).exit_code == 0
+    a, b, c = (np.load(f"{name}.npz")["images"] for name in "abc")
+    assert not np.array_equal(a, b) and not np.array_equal(a, c)
+
+
+def test_out_is_replaced(model: Path) -> None:
+    Path("mine.png").write_bytes(b"old")
+    assert draw(model, "a seven", "--out", "mine.png").exit_code == 0
+    with Image.open("mine.png") as picture:
+        picture.verify()
+    assert os.listdir() == ["mine.png"]
+
+
+def test_unknown_words_and_long_prompts_are_warned_of(model: Path) -> None:
+    result = draw(model, "a fluffy seven")
+    assert result.exit_code == 0 and "never saw 'fluffy'" in result.stderr
+    result = draw(model, "a thick seven leaning left " * 5 + "a zero")
+    assert result.exit_code == 0 and "a zero' was dropped" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "Say what to draw"),
+        (("a seven", "--num", "0"), "--num"),
+        (("a seven", "--num", "-3"), "--num"),
+        (("a seven", "--steps", "0"), "--steps"),
+        (("a seven", "--steps", "1001"), "wanted 1..1000 steps"),
+        (("a seven", "--sampler", "magic"), "choose one of ddpm, ddim"),
+        (("a seven", "--guidance", "nan"), "not a finite number"),
+        (("a seven", "--guidance", "inf"), "not a finite number"),
+        (("a seven", "--seed", "-1"), "--seed"),
+        (("a seven", "--out", "a.jpg"), "does not end in .png"),
+        (("a seven", "--out", "folder.png"), "is a directory"),
+        (("a seven", "--out", "file/a.png"), "could not be written"),
+        (("a seven", "--npz", "file/deeper/a.npz"), "could not be written"),
+        (("a seven", "--prompts", "empty.txt"), "not both"),
+        (("--prompts", "empty.txt"), "holds no prompt"),
+        (("--prompts", "latin.txt"), "is not UTF-8"),
+        (("--prompts", "missing.txt"), "does not exist"),
+        (("--prompts", "folder.png"), "is a directory"),
+        (("a seven", "--model", "missing"), "model.json: there is no such file"),
+        (("a seven", "--model", "file"), "is a file"),
+    ],
+)
+def test_draw_refuses(model: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str) -> None:
+    monkeypatch.setattr(Pipeline, "draw", None)  # nothing is drawn before the arguments are checked
+    Path("folder.png").mkdir()
+    Path("file").write_text("")
+    Path("empty.txt").write_text("\n  \n")
+    Path("latin.txt").write_bytes("größe".encode("latin-1"))
+    before = sorted(os.listdir())
+    refused(minisd("draw", "--model", model, *arguments), said)
+    assert sorted(os.listdir()) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_draw_to_a_full_device(model: Path) -> None:
+    refused(draw(model, "a seven", "--npz", "/dev/full"), "/dev/full: could not be written: No space left")
+
+
+def test_draw_on_a_full_disk(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("a.png").write_bytes(b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    refused(draw(model, "a seven", "--out", "a.png"), "a.png: could not be written: No space left")
+    assert Path("a.png").read_bytes() == b"old" and os.listdir() == ["a.png"]
+
+
+# Damaged models
+
+
+def safetensors_with(header: bytes, body: bytes = b"") -> bytes:
+    return struct.pack("<Q", len(header)) + header + body
+
+
+def with_other_channels(data: bytes) -> bytes:
+    about = json.loads(data)
+    about["unet"]["channels"] = [channels + 32 for channels in about["unet"]["channels"]]
+    return json.dumps(about).encode()
+
+
+def with_nan(data: bytes) -> bytes:
+    return data[:-4] + struct.pack("<f", float("nan"))
+
+
+OVERLAPPING = json.dumps(
+    {name: {"dtype": "F32", "shape": [2], "data_offsets": [at, at + 8]} for name, at in (("a", 0), ("b", 4))}
+).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "said"),
+    [
+        ("model.json", with_other_channels, "of another architecture than UNet"),
+        ("model.json", lambda data: data[:100], "model.json: damaged"),
+        ("model.json", lambda data: b"[1, 2]", "does not describe a minisd model"),
+        ("model.json", lambda data: b'{"format": 99}', "its format is 99"),
+        ("model.json", lambda data: data.replace(b'"cosine"', b'"sinus"'), "does not describe a minisd model"),
+        ("tokenizer.json", lambda data: b"{}", "tokenizer: wanted"),
+        ("tokenizer.json", lambda data: b"\xff", "tokenizer.json: damaged"),
+        ("vae.safetensors", lambda data: data[: len(data) // 2], "vae.safetensors: damaged"),
+        ("vae.safetensors", lambda data: struct.pack("<Q", 2**40) + data[8:], "vae.safetensors: damaged"),
+        ("unet.safetensors", lambda data: safetensors_with(OVERLAPPING, bytes(12)), "unet.safetensors: damaged"),
+        ("unet.safetensors", lambda data: safetensors_with(b"{}"), "of another architecture than UNet: missing"),
+        ("clip.safetensors", with_nan, "holds NaN or infinite numbers"),
+    ],
+)
+def test_damaged_models_are_refused(
+    model: Path, tmp_path: Path, name: str, damage: Callable[[bytes], bytes], said: str
+) -> None:
+    folder = copy_of(model, tmp_path / "model")
+    replace(folder / name, damage((model / name).read_bytes()))
+    refused(draw(folder, "a seven"), said)
+    refused(minisd("eval", "--model", folder, "--data", "strokes"), said)
+    assert not os.listdir()
