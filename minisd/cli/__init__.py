@@ -61,8 +61,8 @@ def _message_for_the_user(error: Exception) -> str | None:
 
     from minisd.checkpoint import CheckpointError
     from minisd.data import DataError
-    from minisd.shape_report.onnx.model import OnnxError
-    from minisd.shape_report.text import TextError
+    from minisd.shapes.onnx.model import OnnxError
+    from minisd.shapes.report.text import TextError
     from minisd.text import TokenizerError
     from minisd.train.loop import TrainingDiverged
 

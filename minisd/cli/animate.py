@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from minisd.animation.operation import KINDS, WindowOperation
 from minisd.cli.options import OutputFile, Size
+from minisd.shapes.animation.operation import KINDS, WindowOperation
 
 
 @click.command()
@@ -36,8 +36,8 @@ def animate(
     The window walks over the input and the output fills in, with numbers that can be checked by hand. Writes a GIF and
     a PNG with some of its frames. Sizes are numbers, or pairs of height and width, such as 5x7.
     """
-    from minisd.animation import Film, save_gif, save_strip
     from minisd.checkpoint import check_writable
+    from minisd.shapes.animation import Film, save_gif, save_strip
 
     window = window or ((2, 2) if kind == "pool" else (3, 3))
     operation = WindowOperation(kind, size, window, stride, padding, dilation, output_padding)

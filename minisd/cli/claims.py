@@ -15,7 +15,7 @@ from minisd.cli.kernels import is_chosen
 from minisd.cli.options import OutputFile
 
 if TYPE_CHECKING:
-    from minisd.claims import Finding, Verdict
+    from minisd.shapes.claims import Finding, Verdict
 
 _COLUMNS = 100
 _COLOURS: dict[Verdict, str] = {"right": "green", "wrong": "red", "loose": "yellow"}
@@ -31,7 +31,7 @@ def claims(ctx: click.Context, json_file: Path | None) -> None:
     NumPy reference, which needs no compiling, unless `minisd --backend` or MINISD_BACKEND says otherwise.
     """
     from minisd.checkpoint import check_writable, save_json
-    from minisd.claims import check_claims
+    from minisd.shapes.claims import check_claims
 
     if json_file is not None:
         check_writable(json_file)

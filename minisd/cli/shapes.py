@@ -10,15 +10,15 @@ from minisd_kernels import backends
 
 from minisd.cli.options import POSITIVE, Failure, OutputFile, Size, checking
 from minisd.models.unet_classic import UNetClassicConfig
-from minisd.shape_report import table
-from minisd.shape_report import text as text_module
-from minisd.shape_report.builtin import MODELS, unet_classic
-from minisd.shape_report.figure import save_figure
-from minisd.shape_report.network import Network
-from minisd.shape_report.onnx import read_onnx
-from minisd.shape_report.report import Report, examine
-from minisd.shape_report.text import TextError, parse
-from minisd.shape_report.unet_table import render_unet
+from minisd.shapes.figure import save_figure
+from minisd.shapes.onnx import read_onnx
+from minisd.shapes.report import table
+from minisd.shapes.report import text as text_module
+from minisd.shapes.report.builtin import MODELS, unet_classic
+from minisd.shapes.report.network import Network
+from minisd.shapes.report.sums import Report, examine
+from minisd.shapes.report.text import TextError, parse
+from minisd.shapes.report.unet_table import render_unet
 
 _LARGEST_TEXT = 2**20  # bytes
 
@@ -115,7 +115,7 @@ def _is_file(net: str) -> bool:
 
 def _check(report: Report) -> dict[str, str]:
     """What each backend says to the predicted sizes."""
-    from minisd.shape_report.check import check
+    from minisd.shapes.report.check import check
 
     outcomes = {}
     for backend in backends.FILES:

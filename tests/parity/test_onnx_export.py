@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from minisd.shape_report.layers import Map
-from minisd.shape_report.onnx import read_onnx
-from minisd.shape_report.report import Report, examine
+from minisd.shapes.onnx import read_onnx
+from minisd.shapes.report.layers import Map
+from minisd.shapes.report.sums import Report, examine
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx", reason="torch.onnx.export needs it")
