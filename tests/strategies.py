@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from minisd_kernels.backends import BackendUnavailable, available_backends, use_backend, without_tensor_cores
+from minisd_kernels.backends import BackendUnavailable, available_backends, use_backend
 from minisd_kernels.devices import DEVICES, to_device, to_host
 from minisd_kernels.shapes import effective_window, window_output_size
+from minisd_kernels.switches import tensor_cores
 
 Array = npt.NDArray[Any]
 
@@ -33,7 +34,7 @@ def run(backend: str, operation: Callable[..., Any], *arguments: Any, **options:
             return operation(*arguments, **options)
     moved = [to_device(a, backend) if isinstance(a, np.ndarray) else a for a in arguments]
     try:
-        with without_tensor_cores():
+        with tensor_cores.off():
             result = operation(*moved, **options)
     except BackendUnavailable as missing:
         pytest.skip(str(missing))

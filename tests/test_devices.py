@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from minisd_kernels import devices
-from minisd_kernels.backends import BackendUnavailable, use_backend, without_tensor_cores
+from minisd_kernels.backends import BackendUnavailable, use_backend
 from minisd_kernels.cuda import gpu
 from minisd_kernels.cuda.source import SOURCES
 from minisd_kernels.devices import counted_crossings, device_of, namespace, to_device, to_host
 from minisd_kernels.emulator.array import EmulatedArray
 from minisd_kernels.emulator.module import EmulatedModule
+from minisd_kernels.switches import tensor_cores
 from strategies import on_cuda, on_emu
 
 from minisd import memory, ops
@@ -49,7 +50,7 @@ each_device = pytest.mark.parametrize("device", [on_emu, on_cuda])
 @pytest.fixture(autouse=True)
 def exact() -> Any:
     """The CPU's side is computed by the reference, and a GPU's products with all their digits."""
-    with use_backend("numpy"), without_tensor_cores():
+    with use_backend("numpy"), tensor_cores.off():
         yield
 
 

@@ -44,16 +44,21 @@ FLOORS = {
     "minisd.__main__": 7,
 }
 
+# Calls that import what a string says, and the files where it can say anything: a backend's file in an operation's
+# folder, whose package has been imported before.
+BY_STRING = ("import_module", "find_spec", "__import__", "resolve_name")
+ANY_NAME = {"minisd_kernels.backends"}
+
 # Packages of others, and the only files or folders that may import them. NumPy stands on every floor but 0.
 PLACES = {
     "numba": {
-        "backends.py",
         "compiling.py",
         "direct.py",
         "fast_exp.py",
         "numba_cpu.py",
         "prefetch.py",
         "register_tile.py",
+        "switches.py",
         "thin.py",
         "transpose.py",
         "vectors.py",
@@ -95,6 +100,22 @@ def imported(module: str) -> Iterator[str]:
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
                 yield name if name in sources() else str(node.module)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in BY_STRING and node.args:
+            if (name := known_part(node.args[0])) is not None:
+                yield name
+            else:
+                assert module in ANY_NAME, f"{module}: what {ast.unparse(node)} imports cannot be read; name it"
+
+
+def known_part(argument: ast.expr) -> str | None:
+    """The name that a string imports, or the package that an f-string begins with; None if neither is written there."""
+    match argument:
+        case ast.Constant(value=str(name)):
+            return name
+        case ast.JoinedStr(values=[ast.Constant(value=str(name)), *_]):
+            return name.rpartition(".")[0]
+        case _:
+            return None
 
 
 def ours(module: str) -> list[str]:
@@ -107,6 +128,17 @@ def floor(module: str) -> int:
         assert "." in name, f"{module} has no floor: give it one here and in the README"
         name = name.rpartition(".")[0]
     return FLOORS[name]
+
+
+def test_imports_by_a_string_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "planted.py").write_text(
+        "importlib.import_module('minisd.cli.draw'); find_spec('numba'); import_module(f'minisd.train.{x}')"
+    )
+    monkeypatch.setitem(sources(), "planted", tmp_path / "planted.py")
+    assert sorted(imported("planted")) == ["minisd.cli.draw", "minisd.train", "numba"]
+    (tmp_path / "planted.py").write_text("importlib.import_module(name)")
+    with pytest.raises(AssertionError, match="cannot be read"):
+        list(imported("planted"))
 
 
 each_module = pytest.mark.parametrize("module", sources())
@@ -131,7 +163,7 @@ def test_only_ops_and_optim_know_kernels(module: str) -> None:
     if module == "minisd.autograd":
         tools |= {"minisd_kernels.add"}  # two gradients of one tensor become their sum
     if floor(module) > 2:
-        tools |= {"minisd_kernels.arguments", "minisd_kernels.backends"}
+        tools |= {"minisd_kernels.arguments", "minisd_kernels.backends", "minisd_kernels.switches"}
     kernels = {name for name in ours(module) if name.startswith("minisd_kernels")} - tools
     if kernels:
         knows = module.startswith(("minisd.ops", "minisd.bench")) or module == "minisd.optim"

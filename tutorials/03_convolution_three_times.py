@@ -20,9 +20,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from minisd_kernels import conv2d, conv_transpose2d
-from minisd_kernels.backends import use_backend, without_winograd
+from minisd_kernels.backends import use_backend
 from minisd_kernels.register_tile import COLUMNS, LANES, ROWS, VECTORS
 from minisd_kernels.shapes import window_output_size
+from minisd_kernels.switches import winograd
 
 here = Path(globals().get("__file__", "")).parent  # a notebook has no __file__: then the current folder
 output = (here if os.access(here, os.W_OK) else Path()) / "output"
@@ -227,7 +228,7 @@ weight = rng.standard_normal((3, 3, 64, 64), dtype=np.float32) / 24
 
 
 def register_tile():
-    with without_winograd():
+    with winograd.off():
         return conv2d.forward(x, weight)
 
 

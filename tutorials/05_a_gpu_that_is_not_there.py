@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from minisd_kernels import conv2d
-from minisd_kernels.backends import without_tensor_cores
 from minisd_kernels.devices import require_device, to_device, to_host
 from minisd_kernels.emulator.examples import EXAMPLES
+from minisd_kernels.emulator.inspect.trace import table, trace
+from minisd_kernels.emulator.inspect.watching import watching
 from minisd_kernels.emulator.module import EmulatedModule
 from minisd_kernels.emulator.program import EmulationError
-from minisd_kernels.emulator.trace import table, trace
-from minisd_kernels.emulator.watching import watching
+from minisd_kernels.switches import tensor_cores
 
 require_device("emu")  # says what to do where there is no compiler
 here = Path(globals().get("__file__", "")).parent  # a notebook has no __file__: then the current folder
@@ -207,7 +207,7 @@ weight = rng.standard_normal((3, 3, 16, 32), dtype=np.float32)
 on_cpu = conv2d.forward(image, weight, padding=1)
 on_device = [to_device(array, "emu") for array in (image, weight)]
 rounded = to_host(conv2d.forward(*on_device, padding=1))
-with without_tensor_cores():
+with tensor_cores.off():
     exact = to_host(conv2d.forward(*on_device, padding=1))
 
 largest = abs(on_cpu).max()

@@ -14,20 +14,18 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
 from typing import Any
 
+from minisd_kernels.switches import threads_asked_for
+
 FILES = {"numpy": "numpy_ref", "numba": "numba_cpu"}
 CUDA_FILE = "cupy_gpu"  # launches the .cu beside it, on either device
 DEVICE_OF_MODULE = {"cupy": "cuda", "minisd_kernels": "emu"}  # where an array's class comes from; else the CPU
 _chosen: str | None = None
-_winograd = True
-_tensor_cores = True
-_THREADS = "NUMBA_NUM_THREADS"
 
 
 class BackendUnavailable(RuntimeError):
@@ -43,6 +41,10 @@ def missing_reason(backend: str) -> str | None:
         return None
     if importlib.util.find_spec(backend) is None:
         return f"{backend} is not installed: pip install {backend}"
+    try:  # Numba itself would pass over nonsense, and crash for want of a million threads
+        threads_asked_for()
+    except ValueError as error:
+        return str(error)
     return None
 
 
@@ -76,83 +78,6 @@ def use_backend(backend: str) -> Iterator[None]:
         yield
     finally:
         _chosen = before
-
-
-@contextmanager
-def use_threads(count: int) -> Iterator[None]:
-    """Run the block's kernels on `count` threads; the results are the same on any number.
-
-    Numba starts its threads once, at the first kernel: later the number can only be lowered.
-
-    Raises:
-        ValueError: `count` is not positive, or Numba has started with fewer.
-    """
-    if count < 1:
-        raise ValueError(f"threads: wanted 1 or more, got {count}")
-    if "numba" not in sys.modules:
-        before = os.environ.get(_THREADS)
-        os.environ[_THREADS] = str(count)
-        try:
-            yield
-        finally:
-            if "numba" not in sys.modules:
-                os.environ.pop(_THREADS) if before is None else os.environ.update({_THREADS: before})
-        return
-    import numba
-
-    running: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined, unused-ignore]
-    if count > running:
-        raise ValueError(f"threads: Numba runs {running} already, and can take fewer but not {count}; set {_THREADS}")
-    set_before = numba.get_num_threads()
-    numba.set_num_threads(count)
-    try:
-        yield
-    finally:
-        numba.set_num_threads(set_before)
-
-
-def tensor_cores_allowed() -> bool:
-    """Whether float32 products may be made by a GPU's tensor cores, which round their factors to 10 bits (TF32): not in
-    without_tensor_cores(), nor with the variable MINISD_TF32=0."""
-    return _tensor_cores and os.environ.get("MINISD_TF32") != "0"
-
-
-@contextmanager
-def without_tensor_cores() -> Iterator[None]:
-    """Run the block's convolutions and attention on a GPU with float32's full 23 bits.
-
-    >>> with without_tensor_cores():
-    ...     tensor_cores_allowed()
-    False
-    """
-    global _tensor_cores
-    before, _tensor_cores = _tensor_cores, False
-    try:
-        yield
-    finally:
-        _tensor_cores = before
-
-
-def winograd_allowed() -> bool:
-    """Whether a 3 x 3 convolution may round as Winograd's method does: not in without_winograd(), nor with the
-    variable MINISD_WINOGRAD=0."""
-    return _winograd and os.environ.get("MINISD_WINOGRAD") != "0"
-
-
-@contextmanager
-def without_winograd() -> Iterator[None]:
-    """Run the block's convolutions as plain sums: an output's bits do not depend on where it lies in the picture.
-
-    >>> with without_winograd():
-    ...     winograd_allowed()
-    False
-    """
-    global _winograd
-    before, _winograd = _winograd, False
-    try:
-        yield
-    finally:
-        _winograd = before
 
 
 def kernel(operation: str, array: Any) -> ModuleType:

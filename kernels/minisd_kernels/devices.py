@@ -18,32 +18,29 @@ Nothing crosses by itself: an operation on arrays of two devices is a TypeError.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from minisd_kernels.backends import DEVICE_OF_MODULE, BackendUnavailable
+from minisd_kernels.crossings import counted_crossings, note_to_device, note_to_host
+
+__all__ = [
+    "DEVICES",
+    "counted_crossings",
+    "device_of",
+    "missing_device_reason",
+    "namespace",
+    "require_device",
+    "synchronise",
+    "to_device",
+    "to_host",
+]
 
 DEVICES = ("cpu", "cuda", "emu")
 _INSTALL_CUPY = "pip install 'minisd[gpu]'"
-
-
-@dataclass
-class Crossings:
-    """How many arrays crossed, and how many bytes they had."""
-
-    to_device: int = 0
-    to_host: int = 0
-    bytes: int = 0
-
-
-_counts: list[Crossings] = []
 
 
 def device_of(array: Any) -> str:
@@ -57,8 +54,10 @@ def missing_device_reason(device: str) -> str | None:
     if device == "cpu":
         return None
     if device == "emu":
+        from minisd_kernels.emulator import program
+
         try:
-            importlib.import_module("minisd_kernels.emulator.program").compiler()
+            program.compiler()
         except BackendUnavailable as missing:
             return str(missing).removeprefix("device 'emu': ")
         return None
@@ -72,9 +71,10 @@ def missing_device_reason(device: str) -> str | None:
         return f"CuPy is installed but cannot be imported ({_first_line(error)}); install it anew: {_INSTALL_CUPY}"
     if not cupy.cuda.is_available():
         return "CuPy is installed but finds no CUDA device: an NVIDIA GPU and its driver are needed"
+    from minisd_kernels.cuda import toolkit
+
     try:  # all else is there; can kernels be compiled?
-        options = importlib.import_module("minisd_kernels.cuda.nvrtc").options()
-        cupy.RawModule(code="#include <mma.h>\n__global__ void probe() {}", options=options).compile()
+        cupy.RawModule(code="#include <mma.h>\n__global__ void probe() {}", options=toolkit.options()).compile()
     except Exception as error:  # CuPy raises several kinds, none of which its interface names
         return f"CuPy finds no NVRTC, or no CUDA headers, to compile kernels ({_first_line(error)}): {_INSTALL_CUPY}"
     return None
@@ -100,8 +100,12 @@ def namespace(device: str) -> Any:
         return np
     require_device(device)
     if device == "cuda":
-        return importlib.import_module("cupy")
-    return importlib.import_module("minisd_kernels.emulator.array").namespace()
+        import cupy
+
+        return cupy
+    from minisd_kernels.emulator import array
+
+    return array.namespace()
 
 
 def to_device(array: Any, device: str) -> Any:
@@ -115,9 +119,7 @@ def to_device(array: Any, device: str) -> Any:
     if device == "cpu":
         return to_host(array)
     moved = namespace(device).asarray(to_host(array))
-    for count in _counts:
-        count.to_device += 1
-        count.bytes += moved.nbytes
+    note_to_device(moved.nbytes)
     return moved
 
 
@@ -125,9 +127,7 @@ def to_host(array: Any) -> Any:
     """The array as a NumPy array; itself if it is one already."""
     if device_of(array) == "cpu":
         return array
-    for count in _counts:
-        count.to_host += 1
-        count.bytes += array.nbytes
+    note_to_host(array.nbytes)
     return array.get()
 
 
@@ -135,14 +135,3 @@ def synchronise(device: str) -> None:
     """Wait until the device has done all that it was asked to: a launch on a GPU returns before its work begins."""
     if device == "cuda":
         namespace(device).cuda.Device().synchronize()
-
-
-@contextmanager
-def counted_crossings() -> Iterator[Crossings]:
-    """Count what crosses while the block runs."""
-    count = Crossings()
-    _counts.append(count)
-    try:
-        yield count
-    finally:
-        _counts.remove(count)

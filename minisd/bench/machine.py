@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from minisd_kernels import backends
 from minisd_kernels.devices import namespace, synchronise, to_device
+from minisd_kernels.switches import thread_count
 
 SIZE = 2048  # of the matrices; their product is 17 billion operations
 COPIED = 1 << 26  # bytes: more than a processor's caches hold; a GPU copies eight times as many
@@ -56,12 +57,6 @@ class Machine:
     def processor(self) -> str:
         """What computed."""
         return self.gpu or f"{self.cpu}, {self.threads} threads"
-
-
-def thread_count() -> int:
-    """As many threads as Numba takes: NUMBA_NUM_THREADS, else the cores that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(os.environ.get("NUMBA_NUM_THREADS") or cores)
 
 
 def wanted_environment() -> dict[str, str]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from minisd_kernels.backends import without_tensor_cores
 from minisd_kernels.devices import synchronise
+from minisd_kernels.switches import tensor_cores
 
 from minisd.bench.case import Arrays, Candidate, Case
 
@@ -90,7 +90,7 @@ def run_case(
     work = case.build(device)
     theirs = [] if torch is None else work.theirs(torch)
     candidates = [work.ours, *(one for one in theirs if compiled or not one.name.endswith("compiled"))]
-    with without_tensor_cores(), nullcontext() if torch is None else torch.without_tensor_cores():
+    with tensor_cores.off(), nullcontext() if torch is None else torch.without_tensor_cores():
         outputs = work.ours.outputs()
         errors = [largest_error(case, outputs, one.name, one.outputs()) for one in candidates[1:]]
     moved = None

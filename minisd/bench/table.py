@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from minisd_kernels.backends import tensor_cores_allowed
+from minisd_kernels.switches import tensor_cores
 
 from minisd.bench.machine import Machine
 from minisd.bench.runner import Row, mean_ratios
@@ -79,7 +79,7 @@ def as_json(machine: Machine, rows: Sequence[Row]) -> dict[str, Any]:
 
 def _numbers(machine: Machine) -> str:
     """What is computed with."""
-    return "float32, products in TF32" if machine.gpu is not None and tensor_cores_allowed() else "float32"
+    return "float32, products in TF32" if machine.gpu is not None and tensor_cores else "float32"
 
 
 def _ms(value: float) -> str:

@@ -10,10 +10,10 @@ import importlib
 from typing import Any
 
 import click
-from minisd_kernels import backends
+from minisd_kernels import backends, switches
 
 from minisd import __version__
-from minisd.cli.options import POSITIVE, Failure
+from minisd.cli.options import POSITIVE, Failure, checking
 
 # The file of each command, and the command's name in it.
 COMMANDS = {
@@ -87,7 +87,10 @@ def _message_for_the_user(error: Exception) -> str | None:
 @click.pass_context
 def main(ctx: click.Context, backend: str | None, threads: int | None) -> None:
     """Stable Diffusion from scratch in NumPy: a sentence becomes a picture."""
+    with checking("NUMBA_NUM_THREADS"):
+        switches.threads_asked_for()
     if threads is not None:
-        ctx.with_resource(backends.use_threads(threads))
+        with checking("--threads"):
+            ctx.with_resource(switches.use_threads(threads))
     if backend is not None:
         ctx.with_resource(backends.use_backend(backend))

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from minisd_kernels.backends import tensor_cores_allowed
 from minisd_kernels.devices import require_device
+from minisd_kernels.switches import tensor_cores, thread_count
 
 from minisd.cli.kernels import compile_first
 from minisd.cli.options import Failure, FiniteFloat, OutputFile, device_option
@@ -82,7 +82,6 @@ def _cases(what: str, only: str | None) -> list[Case]:
 
 def _torch(device: str) -> Any | None:
     """minisd.bench.in_torch, told where to compute; None where PyTorch is not installed, or not for the GPU."""
-    from minisd.bench import machine
 
     try:
         from minisd.bench import in_torch
@@ -92,7 +91,7 @@ def _torch(device: str) -> Any | None:
         return None
     if device == "cuda" and not in_torch.has_gpu():
         return None
-    in_torch.use("cuda" if device == "cuda" else "cpu", machine.thread_count(), tensor_cores_allowed())
+    in_torch.use("cuda" if device == "cuda" else "cpu", thread_count(), bool(tensor_cores))
     return in_torch
 
 

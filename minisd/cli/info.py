@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import click
-from minisd_kernels import backends, devices
+from minisd_kernels import backends, devices, switches
 
 from minisd import __version__
 
@@ -40,9 +40,7 @@ def _facts() -> Iterator[tuple[str, str]]:
     yield "devices", ", ".join(device for device, reason in missing.items() if reason is None)
     for device, reason in missing.items():
         yield f"  {device}", reason or "present"
-    # As Numba counts them; asking Numba itself would start it.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield "threads", os.environ.get("NUMBA_NUM_THREADS") or str(cores)
+    yield "threads", str(switches.thread_count())
 
     from minisd.data.mnist import FILES, cache_folder
     from minisd.pipeline import shipped_model

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 from minisd_kernels import backends, devices
-from minisd_kernels.cuda.occupancy import LIMITS
+from minisd_kernels.cuda.inspect.occupancy import LIMITS
 
 from minisd.cli.options import Failure, OutputFile
 
 if TYPE_CHECKING:
-    from minisd_kernels.cuda.report import Figures
+    from minisd_kernels.cuda.inspect.report import Figures
 
 _ARCHITECTURE = click.Choice([str(arch) for arch in LIMITS])
 
@@ -49,7 +49,7 @@ def report_command(architectures: tuple[str, ...], only: str | None, json_file: 
     Registers, shared memory and the size of blocks decide how many warps a GPU runs at once. What no longer fits into
     registers is spilled to memory.
     """
-    from minisd_kernels.cuda import budgets, table
+    from minisd_kernels.cuda.inspect import budgets, table
 
     from minisd.checkpoint import check_writable, save_json
 
@@ -70,7 +70,7 @@ def report_command(architectures: tuple[str, ...], only: str | None, json_file: 
 
 def _figures(architectures: list[int], only: str) -> list[Figures]:
     """What the compiler makes of the kernels whose file or name contains `only`."""
-    from minisd_kernels.cuda.report import all_sources, compile_all, file_of
+    from minisd_kernels.cuda.inspect.report import all_sources, compile_all, file_of
     from tqdm import tqdm
 
     sources = all_sources()
@@ -99,8 +99,8 @@ def trace(operation: str, lines: int) -> None:
     """
     devices.require_device("emu")
 
-    from minisd_kernels.emulator import trace as tracing
     from minisd_kernels.emulator.examples import EXAMPLES
+    from minisd_kernels.emulator.inspect import trace as tracing
 
     if operation not in EXAMPLES:
         raise click.BadParameter(f"choose one of {', '.join(EXAMPLES)}.", param_hint="OPERATION")

@@ -19,8 +19,8 @@ from itertools import product
 
 import numpy as np
 from minisd_kernels.arguments import require_shape
-from minisd_kernels.backends import without_winograd
 from minisd_kernels.devices import to_host
+from minisd_kernels.switches import winograd
 
 from minisd import ops
 from minisd.autograd import Array, Tensor, no_grad
@@ -33,7 +33,7 @@ def predict(model: UNetClassic | FCN | SkipFCN, images: Array, *, tile: int = 57
 
     float32 on the Numba backend gives the same bits whatever the tile. For that, convolutions run without Winograd's
     method here, whose rounding depends on where a pixel lies; a wide network called directly differs from this in the
-    last digits, unless under without_winograd() too. Only one tile is computed at a time: memory does not grow with
+    last digits, unless under winograd.off() too. Only one tile is computed at a time: memory does not grow with
     the image.
 
     Args:
@@ -60,7 +60,7 @@ def predict(model: UNetClassic | FCN | SkipFCN, images: Array, *, tile: int = 57
     B, H, W, _ = images.shape
     logits = np.empty((B, H, W, model.config.classes), images.dtype)
     tops, lefts = shape.tile_starts(H, tile), shape.tile_starts(W, tile)
-    with no_grad(), without_winograd():
+    with no_grad(), winograd.off():
         for b, top, left in product(range(B), tops, lefts):
             rows = mirrored(np.arange(tile) + top - shape.margin // 2, H)
             columns = mirrored(np.arange(tile) + left - shape.margin // 2, W)

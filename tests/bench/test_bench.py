@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from minisd_kernels.backends import use_backend, without_tensor_cores
+from minisd_kernels.backends import use_backend
+from minisd_kernels.switches import tensor_cores
 from strategies import on_cuda, on_emu
 
 from minisd import bench, ops
@@ -213,7 +214,7 @@ def test_on_a_device_the_same_work_is_timed(device: str) -> None:
     layer = small(CONVOLUTIONS[1])
     for build in (layer.forward, layer.weight_gradient, partial(_max_pool, (2, 7, 6, 3)), partial(_adam, 50)):
         case = Case("a case", "a group", "1 x 1", 1e-4, build)
-        with use_backend("numpy"), without_tensor_cores():
+        with use_backend("numpy"), tensor_cores.off():
             outputs = [build(place).ours.outputs() for place in (device, "cpu")]
             runner.largest_error(case, outputs[0], "the CPU", outputs[1])
             assert run_case(case, None, 0, device=device).ours > 0
@@ -229,7 +230,7 @@ def test_a_gpu_is_waited_for_in_every_call(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_gpu_is_named() -> None:
     gpu = replace(MACHINE, device="cuda", backend="cuda", gpu="A GPU", versions={"torch": "2"})
     assert next(table.opening(gpu)) == "A GPU; torch 2; backend cuda, float32, products in TF32"
-    with without_tensor_cores():
+    with tensor_cores.off():
         assert next(table.opening(gpu)).endswith("backend cuda, float32")
     assert "not installed for this GPU" in "\n".join(table.opening(replace(gpu, versions={})))
 

@@ -7,8 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from minisd_kernels.cuda import nvrtc
-from minisd_kernels.cuda.report import Compilation, all_sources, compile_source, file_of
+from minisd_kernels.cuda.inspect import nvrtc
+from minisd_kernels.cuda.inspect.report import Compilation, all_sources, compile_source, file_of
 from minisd_kernels.devices import missing_device_reason
 from minisd_kernels.emulator.program import compiled
 

@@ -23,9 +23,9 @@ from minisd_kernels.attention.cupy_gpu import (
     forward_by,
     forward_steps,
 )
-from minisd_kernels.backends import without_tensor_cores
 from minisd_kernels.devices import to_device, to_host
-from minisd_kernels.emulator.watching import watching
+from minisd_kernels.emulator.inspect.watching import watching
+from minisd_kernels.switches import tensor_cores
 from strategies import Array, Arrays, few, on_cuda, on_emu
 
 each_device = pytest.mark.parametrize("device", [on_emu, on_cuda])
@@ -272,7 +272,7 @@ def test_the_rule_takes_the_fastest_step_that_may_run(monkeypatch: pytest.Monkey
         return launched
 
     assert both_ways() == ["tensor", "tensor"]
-    with without_tensor_cores():
+    with tensor_cores.off():
         assert both_ways() == ["registers", "registers"]
     monkeypatch.setattr(cupy_gpu, "capability", lambda device: 75)
     assert both_ways() == ["registers", "registers"]

@@ -35,6 +35,7 @@ from minisd_kernels import (
     scratch,
     silu,
     softmax,
+    switches,
     upsample2d,
 )
 from minisd_kernels.backends import (
@@ -42,7 +43,6 @@ from minisd_kernels.backends import (
     available_backends,
     current_backend,
     use_backend,
-    without_tensor_cores,
 )
 from minisd_kernels.devices import device_of, to_device, to_host
 from minisd_kernels.emulator.array import EmulatedArray
@@ -123,31 +123,6 @@ class FakeOnDevice:
 
 
 FakeOnDevice.__module__ = "cupy._core.core"
-
-
-def test_fewer_threads_inside_the_block_and_as_many_as_before_after_it() -> None:
-    import numba
-
-    before = numba.get_num_threads()
-    with backends.use_threads(1):
-        assert numba.get_num_threads() == 1
-    assert numba.get_num_threads() == before
-    for wrong in (0, -1, numba.config.NUMBA_NUM_THREADS + 1):
-        with pytest.raises(ValueError, match="threads"), backends.use_threads(wrong):
-            pass
-
-
-def test_before_numba_starts_the_number_of_its_threads_is_set() -> None:
-    code = """
-from minisd_kernels import backends, silu
-import numpy as np
-with backends.use_threads(3):
-    silu.forward(np.ones(4, np.float32))
-    import numba
-    print(numba.config.NUMBA_NUM_THREADS, numba.get_num_threads())
-"""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["3", "3"]
 
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
@@ -323,7 +298,7 @@ def test_all_agree_on_every_kernel(operation: str, dtype: type[Any], backend: st
         with use_backend(backend):
             found = AGREE[operation](OnDevice(0, dtype))
     else:
-        with without_tensor_cores():
+        with switches.tensor_cores.off():
             found = AGREE[operation](OnDevice(0, dtype, device=backend))
         assert {device_of(array) for array in found} == {backend}
     for reference, fast in zip(wanted, map(to_host, found), strict=True):

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from minisd_kernels import conv2d
-from minisd_kernels.backends import without_tensor_cores
 from minisd_kernels.conv2d import cupy_gpu
 from minisd_kernels.conv2d.cupy_gpu import NARROW, NARROW_ODD, ODD, SUMS, TILES, Tile, parts_for, step_for, tile_for
 from minisd_kernels.devices import to_device, to_host
-from minisd_kernels.emulator.watching import watching
+from minisd_kernels.emulator.inspect.watching import watching
+from minisd_kernels.switches import tensor_cores
 from strategies import ASYMMETRIC, Array, Arrays, Geometry, few, geometries, on_cuda, on_emu
 
 each_device = pytest.mark.parametrize("device", [on_emu, on_cuda])
@@ -180,7 +180,7 @@ def test_the_rule_takes_the_fastest_step_that_may_run() -> None:
     single, double = (to_device(np.zeros(1, dtype), "emu") for dtype in (np.float32, np.float64))
     assert step_for(single, 2880) == "tensor" and step_for(double, 2880) == "plain"
     assert step_for(single, 9) == "plain"
-    with without_tensor_cores():
+    with tensor_cores.off():
         assert step_for(single, 2880) == "registers"
 
 

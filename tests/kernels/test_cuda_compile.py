@@ -15,10 +15,18 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from minisd_kernels.backends import BackendUnavailable
-from minisd_kernels.cuda import budgets, nvrtc, sass, toolkit
-from minisd_kernels.cuda.budgets import Budgets
-from minisd_kernels.cuda.occupancy import LIMITS, resident_blocks
-from minisd_kernels.cuda.report import ARCHITECTURES, Compilation, all_sources, compile_all, compile_source, file_of
+from minisd_kernels.cuda import toolkit
+from minisd_kernels.cuda.inspect import budgets, nvrtc, sass
+from minisd_kernels.cuda.inspect.budgets import Budgets
+from minisd_kernels.cuda.inspect.occupancy import LIMITS, resident_blocks
+from minisd_kernels.cuda.inspect.report import (
+    ARCHITECTURES,
+    Compilation,
+    all_sources,
+    compile_all,
+    compile_source,
+    file_of,
+)
 from minisd_kernels.cuda.source import Source
 
 from minisd.cli import main
@@ -268,7 +276,7 @@ def test_cupy_is_told_what_the_gate_tells(monkeypatch: pytest.MonkeyPatch) -> No
     gpu.capability.cache_clear()
     told = gpu.compile_for_this_gpu(DOUBLED, {"doubled<float>": 75, "doubled<double>": 80})
     gpu.capability.cache_clear()
-    headers = [option for option in told.pop("options") if option not in nvrtc.options()]
+    headers = [option for option in told.pop("options") if option not in toolkit.options()]
     assert told == {"code": DOUBLED, "name_expressions": ["doubled<float>"]}
     assert len(headers) == 1 and headers[0].startswith("-DHEADERS_")  # of CuPy's cache alone
 
@@ -372,7 +380,7 @@ def test_the_report_is_a_table(tmp_path: Path) -> None:
 def test_what_is_recorded_is_kept_to(planted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budgets, "FILE", tmp_path / "budgets.json")
     source = planted(DOUBLED + SPILLING, **{"doubled<float>": 75, "spilling": 86})
-    monkeypatch.setattr("minisd_kernels.cuda.report.all_sources", lambda: [source])
+    monkeypatch.setattr("minisd_kernels.cuda.inspect.report.all_sources", lambda: [source])
     result = report("--record")
     assert result.exit_code == 0 and str(budgets.FILE) in result.output
     recorded = budgets.load()
@@ -389,7 +397,7 @@ def test_the_report_refuses(planted: Any, monkeypatch: pytest.MonkeyPatch) -> No
     assert result.exit_code == 2 and "no kernel for sm_75 contains 'convolve'; the files are" in result.stderr
     result = report("--record", "--arch", 80)
     assert result.exit_code == 2 and "leave out --arch and --only" in result.stderr
-    monkeypatch.setattr("minisd_kernels.cuda.report.all_sources", lambda: [planted("nonsense", broken=75)])
+    monkeypatch.setattr("minisd_kernels.cuda.inspect.report.all_sources", lambda: [planted("nonsense", broken=75)])
     result = report("--arch", 80)
     assert result.exit_code == 2 and "planted.cu(1): error" in result.stderr
 

@@ -11,7 +11,7 @@ from minisd_kernels import group_norm, layer_norm, max_pool2d, upsample2d
 from minisd_kernels.backends import use_backend
 from minisd_kernels.cuda.column_sums import column_sums
 from minisd_kernels.devices import missing_device_reason, to_device, to_host
-from minisd_kernels.emulator.watching import watching
+from minisd_kernels.emulator.inspect.watching import watching
 from strategies import Array, Arrays
 
 pytestmark = pytest.mark.skipif(missing_device_reason("emu") is not None, reason=str(missing_device_reason("emu")))

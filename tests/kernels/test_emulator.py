@@ -11,9 +11,9 @@ import pytest
 from minisd_kernels.backends import BackendUnavailable
 from minisd_kernels.devices import missing_device_reason, to_device, to_host
 from minisd_kernels.emulator import program
+from minisd_kernels.emulator.inspect.watching import Watch, watching
 from minisd_kernels.emulator.module import EmulatedModule
 from minisd_kernels.emulator.program import EmulationError
-from minisd_kernels.emulator.watching import Watch, watching
 
 pytestmark = pytest.mark.skipif(missing_device_reason("emu") is not None, reason=str(missing_device_reason("emu")))
 

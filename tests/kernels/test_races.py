@@ -9,7 +9,7 @@ import pytest
 from minisd_kernels.conv2d.cupy_gpu import bias_gradient
 from minisd_kernels.devices import to_device, to_host
 from minisd_kernels.emulator.examples import EXAMPLES
-from minisd_kernels.emulator.watching import watching
+from minisd_kernels.emulator.inspect.watching import watching
 
 pytestmark = pytest.mark.emu
 

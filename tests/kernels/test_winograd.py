@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from minisd_kernels import conv2d
+from minisd_kernels import conv2d, switches
 from minisd_kernels.arguments import Pair
-from minisd_kernels.backends import use_backend, without_winograd
+from minisd_kernels.backends import use_backend
 from minisd_kernels.conv2d import numba_cpu, numpy_ref, winograd, winograd_weight
 from strategies import Array, Arrays, few, on_one_thread
 
@@ -71,7 +71,7 @@ def test_its_rounding_is_bounded_and_larger_than_the_plain_sum_s(C: int) -> None
     make = Arrays(1, np.float32)
     x, weight = make(1, 12, 12, C), make(3, 3, C, 64)
     exact = numpy_ref.forward(x.astype(float), weight.astype(float), None, (12, 12), ONE, ONE, ONE)
-    with without_winograd():
+    with switches.winograd.off():
         direct = error(numba_cpu.forward(x, weight, None, (12, 12), ONE, ONE, ONE), exact)
     assert direct < 5e-6
     assert direct < error(forward(x, weight, ONE), exact) < 2e-5
@@ -106,7 +106,7 @@ def test_wide_convolutions_take_it_unless_told_not_to(monkeypatch: pytest.Monkey
 
     with use_backend("numba"):
         wide = both()
-        with without_winograd():
+        with switches.winograd.off():
             plain = both()
         np.testing.assert_array_equal(wide[0], forward(x, weight, ONE, bias))
         np.testing.assert_array_equal(wide[1], input_gradient(x, weight, (8, 9), ONE))

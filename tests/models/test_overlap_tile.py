@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minisd_kernels.backends import use_backend, without_winograd
+from minisd_kernels.backends import use_backend
 from minisd_kernels.shapes import ShapeError
+from minisd_kernels.switches import winograd
 from strategies import Array, few
 
 from minisd.autograd import Tensor
@@ -56,7 +57,7 @@ def tiled_and_untiled(
     depth: int, base: int, kind: type[UNetClassic | FCN], H: int, W: int, rows_of_a_tile: int
 ) -> tuple[Array, Array]:
     model, x = network(kind, depth=depth, base=base), images(1, H, W, 2)
-    with use_backend("numba"), without_winograd():
+    with use_backend("numba"), winograd.off():
         return predict(model, x, tile=model.config.shape.covering(rows_of_a_tile)), untiled(model, x)
 
 
@@ -71,7 +72,7 @@ def test_tiles_predict_the_same_bits_as_one_huge_input(**drawn: Any) -> None:
 @pytest.mark.parametrize(("depth", "base", "tile", "H", "W"), [(1, 40, 40, 50, 31), (4, 2, 204, 37, 20)])
 def test_wide_and_deep(depth: int, base: int, tile: int, H: int, W: int) -> None:
     model, x = network(depth=depth, base=base), images(1, H, W, 2)
-    with without_winograd():
+    with winograd.off():
         whole = untiled(model, x)
     np.testing.assert_array_equal(predict(model, x, tile=tile), whole)
 
@@ -81,7 +82,7 @@ def test_winograd_s_tiles_would_show() -> None:
     model, x = network(depth=2, base=64), images(1, 29, 31, 2)
     with use_backend("numba"):
         tiles, rounded_by_place = predict(model, x, tile=60), untiled(model, x)
-        with without_winograd():
+        with winograd.off():
             np.testing.assert_array_equal(tiles, untiled(model, x))
     assert (tiles != rounded_by_place).any()
     np.testing.assert_allclose(tiles, rounded_by_place, rtol=1e-3, atol=1e-4)

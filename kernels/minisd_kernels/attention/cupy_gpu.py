@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from minisd_kernels.backends import tensor_cores_allowed
 from minisd_kernels.cuda.float4 import fits_float4
 from minisd_kernels.cuda.source import (
     OLDEST,
@@ -25,6 +24,7 @@ from minisd_kernels.cuda.source import (
     of_each_type,
 )
 from minisd_kernels.devices import device_of
+from minisd_kernels.switches import tensor_cores
 
 STEPS = ("plain", "tiled", "registers", "tensor")
 
@@ -135,7 +135,7 @@ def _fast_steps(widest: int, *arrays: Any) -> list[str]:
 
 
 def _last_allowed(steps: list[str]) -> str:
-    return steps[-2] if steps[-1] == "tensor" and not tensor_cores_allowed() else steps[-1]
+    return steps[-2] if steps[-1] == "tensor" and not tensor_cores else steps[-1]
 
 
 def forward(query: Any, key: Any, value: Any, scale: float, causal: bool) -> tuple[Any, Any]:

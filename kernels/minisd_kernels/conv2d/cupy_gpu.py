@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from minisd_kernels.arguments import Pair
-from minisd_kernels.backends import tensor_cores_allowed
 from minisd_kernels.cuda.column_sums import column_sums
 from minisd_kernels.cuda.float4 import fits_float4
 from minisd_kernels.cuda.source import (
@@ -32,6 +31,7 @@ from minisd_kernels.cuda.source import (
     of_each_type,
 )
 from minisd_kernels.devices import device_of
+from minisd_kernels.switches import tensor_cores
 
 STEPS = ("plain", "tiled", "registers", "tensor")
 
@@ -121,7 +121,7 @@ def step_for(x: Any, products: int) -> str:
     """The step that computes outputs of `products` products each, of the type and on the device of x."""
     if x.dtype == np.float64 or products < FEW_PRODUCTS:
         return "plain"
-    return "tensor" if tensor_cores_allowed() and capability(device_of(x)) >= TENSOR_CORES else "registers"
+    return "tensor" if tensor_cores and capability(device_of(x)) >= TENSOR_CORES else "registers"
 
 
 def tile_for(M: int, N: int, K: int, vector_a: int, vector_b: int) -> Tile:

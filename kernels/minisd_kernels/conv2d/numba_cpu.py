@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from minisd_kernels import switches
 from minisd_kernels.arguments import Pair
-from minisd_kernels.backends import winograd_allowed
 from minisd_kernels.compiling import contiguous, jit
 from minisd_kernels.conv2d import direct, thin, winograd
 from minisd_kernels.linear import numba_cpu as linear
@@ -75,7 +75,7 @@ def _is_linear(window: Pair, stride: Pair, padding: Pair) -> bool:
 
 def _takes_winograd(window: Pair, stride: Pair, dilation: Pair, C: int, O: int, size: Pair) -> bool:
     """The rule by which winograd.py computes an output of `size` pixels, where it is allowed at all."""
-    if (window, stride, dilation) != ((3, 3), (1, 1), (1, 1)) or not winograd_allowed():
+    if (window, stride, dilation) != ((3, 3), (1, 1), (1, 1)) or not switches.winograd:
         return False
     # Milliseconds of direct.py / of winograd.py, two threads of AMD Zen 4, medians:
     #                            forward        input gradient   weight gradient

@@ -1,1 +1,1 @@
-"""CUDA source files: how their kernels are launched, compiled and weighed."""
+"""CUDA source files and the launch of their kernels; ``inspect/`` says what the compiler makes of them."""

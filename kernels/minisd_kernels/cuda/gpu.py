@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from minisd_kernels.cuda import nvrtc
+from minisd_kernels.cuda import toolkit
 
 
 @cache
@@ -30,7 +30,7 @@ def compile_for_this_gpu(text: str, instances: Mapping[str, int]) -> Any:
 
     return cupy.RawModule(
         code=text,
-        options=(*nvrtc.options(), f"-DHEADERS_{_headers_hash()}"),
+        options=(*toolkit.options(), f"-DHEADERS_{_headers_hash()}"),
         name_expressions=[name for name, oldest in instances.items() if oldest <= capability()],
     )
 

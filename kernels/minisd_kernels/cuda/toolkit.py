@@ -1,4 +1,5 @@
-"""Where the parts of CUDA lie that kernels are compiled with: those that pip installs, else the toolkit's."""
+"""Where the parts of CUDA lie that kernels are compiled with, those that pip installs, else the toolkit's; and what
+the compiler is told."""
 
 from __future__ import annotations
 
@@ -34,6 +35,11 @@ def disassembler() -> Path | None:
     if (found := _pathfinder("find_nvidia_binary_utility", "nvdisasm")) is not None:
         return Path(found)
     return _in_toolkit("bin/nvdisasm")
+
+
+def options() -> tuple[str, ...]:
+    """What the compiler is told about every file of ours."""
+    return ("-std=c++17", f"-I{Path(__file__).parent}", *(f"-I{folder}" for folder in (headers(),) if folder))
 
 
 def _pathfinder(function: str, part: str) -> Any:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from minisd_kernels.devices import to_host
+from minisd_kernels.crossings import note_to_host
 
 _MIXED = "an array of the emulated device meets a NumPy array; move one with to_device or to_host"
 # What CuPy 14 does not have, or not so: functions, methods, and options of reductions.
@@ -74,6 +74,11 @@ class EmulatedArray(np.lib.mixins.NDArrayOperatorsMixin):
         """A copy on the host."""
         return self.memory.copy()
 
+    def _seen(self) -> npt.NDArray[Any]:
+        """A copy on the host for who reads a number here and there, which counts: it waits for the GPU."""
+        note_to_host(self.memory.nbytes)
+        return self.get()
+
     def __array__(self, *args: Any, **options: Any) -> npt.NDArray[Any]:
         raise TypeError("an array of the emulated device does not become a NumPy array by itself; use to_host")
 
@@ -91,7 +96,7 @@ class EmulatedArray(np.lib.mixins.NDArrayOperatorsMixin):
         if name in _NO_METHODS or name.startswith("__"):  # NumPy would read the memory through __array_interface__
             raise AttributeError(f"an array of the emulated device has no {name}, as CuPy's have none")
         if name in _TO_PYTHON:
-            return getattr(to_host(self), name)
+            return getattr(self._seen(), name)
         found = getattr(self.memory, name)
         if not callable(found):
             return self._with_base(found)
@@ -113,13 +118,13 @@ class EmulatedArray(np.lib.mixins.NDArrayOperatorsMixin):
         return len(self.memory)
 
     def __bool__(self) -> bool:
-        return bool(to_host(self))
+        return bool(self._seen())
 
     def __int__(self) -> int:
-        return int(to_host(self))
+        return int(self._seen())
 
     def __float__(self) -> float:
-        return float(to_host(self))
+        return float(self._seen())
 
     def __repr__(self) -> str:
         return f"emulated {self.memory!r}"

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from minisd_kernels.emulator.array import EmulatedArray
+from minisd_kernels.emulator.inspect.symbols import line_of, variables, with_lines
+from minisd_kernels.emulator.inspect.watching import current_watch
 from minisd_kernels.emulator.program import EmulationError, compiled
-from minisd_kernels.emulator.symbols import line_of, variables, with_lines
-from minisd_kernels.emulator.watching import current_watch
 
 _REDZONE = 256  # bytes on both sides of a watched array, where nothing may be touched
 

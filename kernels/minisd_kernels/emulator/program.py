@@ -1,8 +1,8 @@
 """A .cu file compiled for the CPU.
 
 The C++ compiler of the machine translates the file as it is, behind a header that explains CUDA's words to it
-(cuda_on_cpu.h). One line is rewritten: ``extern __shared__ T name[];`` becomes a pointer. What is compiled is kept in
-the user's cache folder under the hash of everything it was made from.
+(machine/cuda_on_cpu.h). One line is rewritten: ``extern __shared__ T name[];`` becomes a pointer. What is compiled is
+kept in the user's cache folder under the hash of everything it was made from.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 
 from minisd_kernels.backends import BackendUnavailable
 
-_FOLDER = Path(__file__).parent
-_HEADERS = _FOLDER.parent / "cuda"
+_MACHINE = Path(__file__).with_name("machine")
+_HEADERS = Path(__file__).parents[1] / "cuda"
 _COMMON = ("-std=gnu++17", "-fPIC", "-march=native", "-fno-strict-aliasing", f"-ffile-prefix-map={_HEADERS}/=")
 _CHECKS = ("-fsanitize=bounds,alignment", "-w")
 # Watched: every access to memory calls in, one for each that the source names.
@@ -73,17 +73,17 @@ def compiled(path: Path, instances: Sequence[str], watched: bool) -> Path:
         for i, name in enumerate(instances)
     )
     flags = (*_COMMON, *(_WATCHED if watched else _FAST), *_CHECKS, *_includes(path), "-include", "cuda_on_cpu.h")
-    runtime = [_object(_FOLDER / name) for name in ("scheduler.cc", "watch.cc")]
+    runtime = [_object(_MACHINE / name) for name in ("scheduler.cc", "watch.cc")]
     return _build(path.name, f"{text}\n{entries}", flags, ("-shared", *map(str, runtime)))
 
 
 def _object(source: Path) -> Path:
     text = source.read_text(encoding="utf-8")
-    return _build(source.name, text, (*_COMMON, "-O2", f"-I{_FOLDER}"))
+    return _build(source.name, text, (*_COMMON, "-O2", f"-I{_MACHINE}"))
 
 
 def _includes(path: Path) -> tuple[str, ...]:
-    return tuple(f"-I{folder}" for folder in (_FOLDER, _FOLDER / "include", _HEADERS, path.parent))
+    return tuple(f"-I{folder}" for folder in (_MACHINE, _MACHINE / "include", _HEADERS, path.parent))
 
 
 def _build(name: str, program: str, flags: Sequence[str], link: Sequence[str] = ()) -> Path:

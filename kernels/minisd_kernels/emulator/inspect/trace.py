@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minisd_kernels.emulator.examples import Example, Step
-from minisd_kernels.emulator.watching import Line, watching
+from minisd_kernels.emulator.inspect.watching import Line, watching
 
 _SECTOR = 32  # bytes
 
@@ -85,5 +85,5 @@ def _percent(part: float | None) -> str:
 
 def _source_line(place: str) -> str:
     name, _, number = place.rpartition(":")
-    files = (path for path in Path(__file__).parents[1].rglob(name) if path.suffix in (".cu", ".cuh"))
+    files = (path for path in Path(__file__).parents[2].rglob(name) if path.suffix in (".cu", ".cuh"))
     return next((path.read_text(encoding="utf-8").splitlines()[int(number) - 1].strip() for path in files), "")

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from minisd_kernels.cuda import nvrtc, sass, toolkit
-from minisd_kernels.cuda.report import THREADS, Figures
+from minisd_kernels.cuda import toolkit
+from minisd_kernels.cuda.inspect import nvrtc, sass
+from minisd_kernels.cuda.inspect.report import THREADS, Figures
 
 _LEGEND = f"""\
 75, 80 ...      registers of a thread on sm_75, sm_80 ...; - where the kernel does not run

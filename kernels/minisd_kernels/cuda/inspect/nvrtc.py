@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from minisd_kernels.backends import BackendUnavailable
 from minisd_kernels.cuda import toolkit
@@ -51,11 +50,6 @@ def missing_reason() -> str | None:
     if folder is None or not (folder / "mma.h").is_file() or not (folder / "crt" / "mma.h").is_file():
         return f"CUDA's headers (mma.h, crt/mma.h) are not installed: {INSTALL}"
     return None
-
-
-def options() -> tuple[str, ...]:
-    """What NVRTC is told about every file of ours."""
-    return ("-std=c++17", f"-I{Path(__file__).parent}", *(f"-I{folder}" for folder in (toolkit.headers(),) if folder))
 
 
 @cache

@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minisd_kernels.backends import CUDA_FILE
-from minisd_kernels.cuda import nvrtc, sass
-from minisd_kernels.cuda.occupancy import LIMITS, occupancy
+from minisd_kernels.cuda import toolkit
+from minisd_kernels.cuda.inspect import nvrtc, sass
+from minisd_kernels.cuda.inspect.occupancy import LIMITS, occupancy
 from minisd_kernels.cuda.source import SOURCES, Source
 
 ARCHITECTURES = tuple(LIMITS)
 THREADS = 256  # of a block, where a kernel's launch bounds do not say
 
-_PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parents[2]
 _KERNEL = re.compile(r"Compiling entry function '(\w+)'")
 _ENTRY = re.compile(r"^\.(?:visible|weak) \.entry (\w+)", re.MULTILINE)
 _BOUNDS = re.compile(r"^\.maxntid (\d+)(?:, (\d+), (\d+))?", re.MULTILINE)
@@ -92,7 +93,7 @@ class Compilation:
 def all_sources() -> list[Source]:
     """The CUDA file of every operation that has one."""
     for path in sorted(_PACKAGE.glob(f"*/{CUDA_FILE}.py")):
-        importlib.import_module(f"{_PACKAGE.name}.{path.parent.name}.{CUDA_FILE}")
+        importlib.import_module(f"minisd_kernels.{path.parent.name}.{CUDA_FILE}")
     return sorted((s for s in SOURCES if _PACKAGE in s.path.parents), key=lambda source: source.path)
 
 
@@ -131,7 +132,7 @@ def compile_source(source: Source, arch: int, disassemble: bool = False) -> Comp
     instances = [name for name, oldest in source.instances.items() if oldest <= arch]
     if not instances:
         return Compilation(source, arch, [], problem="")
-    options = (*nvrtc.options(), *nvrtc.CUPY_OPTIONS, "--ptxas-options=-v")
+    options = (*toolkit.options(), *nvrtc.CUPY_OPTIONS, "--ptxas-options=-v")
     try:
         compiled = nvrtc.compile(source.text(), str(source.path), arch, instances, options)
     except nvrtc.CompileError as error:

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from minisd_kernels.cuda import nvrtc
-from minisd_kernels.cuda.occupancy import rounded_up
-from minisd_kernels.cuda.report import Figures
+from minisd_kernels.cuda.inspect import nvrtc
+from minisd_kernels.cuda.inspect.occupancy import rounded_up
+from minisd_kernels.cuda.inspect.report import Figures
 
 FILE = Path(__file__).with_name("budgets.json")
 WHAT_TO_DO = "If `minisd kernels report` shows what you mean it to, record it: `minisd kernels report --record`."

@@ -1,0 +1,1 @@
+"""What the compiler makes of every CUDA kernel, on a machine without a GPU: registers, memory, instructions."""
