@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 Pair = tuple[int, int]
+Padding = tuple[int | Pair, int | Pair]
 Function = Callable[[Array], Array]
 
 
@@ -171,24 +172,31 @@ def linear(x: Array, weight: Array, bias: Array) -> Array:
     return y
 
 
-def starts(size: int, window: int, stride: int, padding: int, dilation: int) -> list[int]:
+def sides(padding: int | Pair) -> Pair:
+    """How many zeros stand before and after: the same unless a pair says otherwise."""
+    return (padding, padding) if isinstance(padding, int) else padding
+
+
+def starts(size: int, window: int, stride: int, padding: int | Pair, dilation: int) -> list[int]:
     """Where a window can start so that it ends inside the padded input: counted, not computed."""
-    last_tap = dilation * (window - 1)
-    return [i for i in range(-padding, size + padding) if (i + padding) % stride == 0 and i + last_tap < size + padding]
+    (before, after), last_tap = sides(padding), dilation * (window - 1)
+    return [i for i in range(-before, size + after) if (i + before) % stride == 0 and i + last_tap < size + after]
 
 
-def meetings(pixels: Pair, window: Pair, stride: Pair, padding: Pair, dilation: Pair, picture: Pair) -> list[list[int]]:
+def meetings(
+    pixels: Pair, window: Pair, stride: Pair, padding: Padding, dilation: Pair, picture: Pair
+) -> list[list[int]]:
     """All (p, q, i, j, h, w): tap (i, j) of the window at pixel (p, q) lies on pixel (h, w) of the picture."""
-    met = []
+    met, (top, left) = [], (sides(p)[0] for p in padding)
     for p, q, i, j in np.ndindex(*pixels, *window):
-        h = p * stride[0] - padding[0] + i * dilation[0]
-        w = q * stride[1] - padding[1] + j * dilation[1]
+        h = p * stride[0] - top + i * dilation[0]
+        w = q * stride[1] - left + j * dilation[1]
         if 0 <= h < picture[0] and 0 <= w < picture[1]:
             met.append([p, q, i, j, h, w])
     return met
 
 
-def conv2d(x: Array, weight: Array, bias: Array, stride: Pair, padding: Pair, dilation: Pair) -> Array:
+def conv2d(x: Array, weight: Array, bias: Array, stride: Pair, padding: Padding, dilation: Pair) -> Array:
     """y[p, q, o] = bias[o] + sum over the window and c of x[h, w, c] weight[i, j, c, o]."""
     (B, H, W, _), (kh, kw, _, O) = x.shape, weight.shape
     P = len(starts(H, kh, stride[0], padding[0], dilation[0]))
@@ -200,7 +208,7 @@ def conv2d(x: Array, weight: Array, bias: Array, stride: Pair, padding: Pair, di
 
 
 def conv2d_gradients(
-    grad: Array, x: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair
+    grad: Array, x: Array, weight: Array, stride: Pair, padding: Padding, dilation: Pair
 ) -> tuple[Array, Array, Array]:
     """Every product x weight that was added to y passes y's gradient to both of its factors."""
     grad_x, grad_weight, g = np.zeros(x.shape), np.zeros(weight.shape), grad.astype(float)
@@ -212,12 +220,12 @@ def conv2d_gradients(
 
 
 def conv_transpose2d(
-    x: Array, weight: Array, bias: Array, stride: Pair, padding: Pair, dilation: Pair, output_padding: Pair
+    x: Array, weight: Array, bias: Array, stride: Pair, padding: Padding, dilation: Pair, output_padding: Padding
 ) -> Array:
     """y[h, w, o] = bias[o], and x[p, q, c] weight[i, j, c, o] is added wherever a window meets the pixel."""
     (B, P, Q, _), (kh, kw, _, O) = x.shape, weight.shape
-    H = (P - 1) * stride[0] + (kh - 1) * dilation[0] + 1 - 2 * padding[0] + output_padding[0]
-    W = (Q - 1) * stride[1] + (kw - 1) * dilation[1] + 1 - 2 * padding[1] + output_padding[1]
+    H = (P - 1) * stride[0] + (kh - 1) * dilation[0] + 1 - sum(sides(padding[0])) + output_padding[0]
+    W = (Q - 1) * stride[1] + (kw - 1) * dilation[1] + 1 - sum(sides(padding[1])) + output_padding[1]
     y = np.zeros((B, H, W, O)) + bias
     for p, q, i, j, h, w in meetings((P, Q), (kh, kw), stride, padding, dilation, (H, W)):
         y[:, h, w] += x[:, p, q].astype(float) @ weight[i, j]
@@ -225,7 +233,7 @@ def conv_transpose2d(
 
 
 def conv_transpose2d_gradients(
-    grad: Array, x: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair
+    grad: Array, x: Array, weight: Array, stride: Pair, padding: Padding, dilation: Pair
 ) -> tuple[Array, Array, Array]:
     """Every product x weight that was added to y passes y's gradient to both of its factors."""
     grad_x, grad_weight, g = np.zeros(x.shape), np.zeros(weight.shape), grad.astype(float)

@@ -101,8 +101,14 @@ class Geometry:
     size: tuple[int, int]
     window: tuple[int, int]
     stride: tuple[int, int]
-    padding: tuple[int, int]
+    padding: tuple[int | tuple[int, int], int | tuple[int, int]]  # each alike on both sides, or (before, after)
     dilation: tuple[int, int] = (1, 1)
+
+    @property
+    def sides(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The padding as ((top, bottom), (left, right))."""
+        vertical, horizontal = ((p, p) if isinstance(p, int) else p for p in self.padding)
+        return vertical, horizontal
 
     @property
     def out(self) -> tuple[int, int]:
@@ -114,15 +120,17 @@ class Geometry:
     @property
     def used(self) -> tuple[int, int]:
         """How many rows and columns of the input some window reaches; the floor drops the others."""
-        axes = zip(self.size, self.window, self.stride, self.padding, self.dilation, self.out, strict=True)
-        rows, columns = (min(i, s * (o - 1) + effective_window(f, d) - p) for i, f, s, p, d, o in axes)
+        axes = zip(self.size, self.window, self.stride, self.sides, self.dilation, self.out, strict=True)
+        rows, columns = (
+            max(0, min(i, s * (o - 1) + effective_window(f, d) - before)) for i, f, s, (before, _), d, o in axes
+        )
         return rows, columns
 
     @property
     def dropped(self) -> tuple[int, int]:
         """How many rows and columns at the end of the padded input are too few for another window."""
-        axes = zip(self.size, self.window, self.stride, self.padding, self.dilation, strict=True)
-        rows, columns = ((i + 2 * p - effective_window(f, d)) % s for i, f, s, p, d in axes)
+        axes = zip(self.size, self.window, self.stride, self.sides, self.dilation, strict=True)
+        rows, columns = ((i + sum(p) - effective_window(f, d)) % s for i, f, s, p, d in axes)
         return rows, columns
 
 
@@ -131,13 +139,15 @@ ASYMMETRIC = Geometry(size=(8, 7), window=(3, 2), stride=(2, 3), padding=(1, 0))
 
 
 @st.composite
-def geometries(draw: st.DrawFn, max_dilation: int = 1) -> Geometry:
-    """Windows that fit, padding below the window, down to size 1."""
+def geometries(draw: st.DrawFn, max_dilation: int = 1, uneven: bool = False) -> Geometry:
+    """Windows that fit, padding below the window (`uneven`: other before than after), down to size 1."""
 
-    def axis() -> tuple[int, int, int, int, int]:
+    def axis() -> tuple[int, int, int, int | tuple[int, int], int]:
         window, stride = draw(st.integers(1, 4)), draw(st.integers(1, 3))
-        padding, dilation = draw(st.integers(0, window - 1)), draw(st.integers(1, max_dilation))
-        smallest = max(1, effective_window(window, dilation) - 2 * padding)
+        before, dilation = draw(st.integers(0, window - 1)), draw(st.integers(1, max_dilation))
+        after = draw(st.integers(0, window - 1)) if uneven else before
+        padding = before if before == after else (before, after)
+        smallest = max(1, effective_window(window, dilation) - before - after)
         return draw(st.integers(smallest, smallest + 5)), window, stride, padding, dilation
 
     return Geometry(*zip(axis(), axis(), strict=True))

@@ -10,6 +10,8 @@ from minisd_kernels.devices import device_of
 from minisd_kernels.shapes import ShapeError
 
 Pair = tuple[int, int]
+Sides = tuple[Pair, Pair]  # (top, bottom), (left, right)
+Padding = int | Sequence[int | Sequence[int]]
 
 
 def pair(value: int | Sequence[int], where: str, minimum: int = 1) -> Pair:
@@ -25,6 +27,20 @@ def pair(value: int | Sequence[int], where: str, minimum: int = 1) -> Pair:
     if len(values) != 2 or min(values) < minimum:
         raise ShapeError(f"{where}: wanted an int or a pair of ints >= {minimum}, got {value!r}")
     return values[0], values[1]
+
+
+def sides(value: Padding, where: str) -> Sides:
+    """Read a padding: an int, or a (vertical, horizontal) pair, each an int for both sides or (before, after).
+
+    >>> sides(1, "conv2d padding"), sides((0, (1, 2)), "conv2d padding")
+    (((1, 1), (1, 1)), ((0, 0), (1, 2)))
+    """
+    axes = tuple(value) if isinstance(value, Iterable) else (value, value)
+    if len(axes) != 2:
+        raise ShapeError(
+            f"{where}: wanted an int, (vertical, horizontal) or ((top, bottom), (left, right)), got {value!r}"
+        )
+    return pair(axes[0], where, 0), pair(axes[1], where, 0)
 
 
 def require_shape(where: str, array: Any, letters: str, shape: Sequence[int | None]) -> None:

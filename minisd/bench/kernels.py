@@ -81,7 +81,7 @@ class Convolution(NamedTuple):
 
     def input_gradient(self, device: str) -> Work:
         x, weight, _, grad = self.arrays()
-        s, p = (self.stride, self.stride), (self.padding, self.padding)
+        s, p = (self.stride,) * 2, ((self.padding,) * 2,) * 2
 
         def run(grad: Array, weight: Array) -> Array:
             # conv2d.backward always makes the weight's gradient as well, so the kernel is called past it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from minisd_kernels.arguments import pair
+from minisd_kernels.arguments import Padding, pair
 
 from minisd import ops
 from minisd.autograd import Array, Tensor
@@ -26,7 +26,14 @@ class Conv2d(Module):
     """Convolution; shapes (B, H, W, inputs) -> (B, H', W', outputs), H' = floor((H + 2P - F) / S) + 1."""
 
     def __init__(
-        self, inputs: int, outputs: int, window: Size, *, rng: np.random.Generator, stride: Size = 1, padding: Size = 0
+        self,
+        inputs: int,
+        outputs: int,
+        window: Size,
+        *,
+        rng: np.random.Generator,
+        stride: Size = 1,
+        padding: Padding = 0,
     ) -> None:
         kh, kw = pair(window, "Conv2d window")
         self.weight = random_weight(rng, (kh, kw, inputs, outputs), fan_in=kh * kw * inputs)
@@ -41,7 +48,14 @@ class ConvTranspose2d(Module):
     """Up-convolution; shapes (B, H, W, inputs) -> (B, H', W', outputs), H' = S (H - 1) + F - 2P."""
 
     def __init__(
-        self, inputs: int, outputs: int, window: Size, *, rng: np.random.Generator, stride: Size = 1, padding: Size = 0
+        self,
+        inputs: int,
+        outputs: int,
+        window: Size,
+        *,
+        rng: np.random.Generator,
+        stride: Size = 1,
+        padding: Padding = 0,
     ) -> None:
         (kh, kw), (sh, sw) = pair(window, "ConvTranspose2d window"), pair(stride, "ConvTranspose2d stride")
         # Each output pixel is met by kh kw / (sh sw) taps of the window.

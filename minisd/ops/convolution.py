@@ -7,6 +7,7 @@ from typing import Any
 
 from minisd_kernels import conv2d as conv2d_kernel
 from minisd_kernels import conv_transpose2d as conv_transpose2d_kernel
+from minisd_kernels.arguments import Padding
 
 from minisd.autograd import Array, Function, Tensor
 
@@ -36,7 +37,7 @@ class _ConvTranspose2d(Function):
 
 
 def conv2d(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, *, stride: Size = 1, padding: Size = 0, dilation: Size = 1
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, *, stride: Size = 1, padding: Padding = 0, dilation: Size = 1
 ) -> Tensor:
     """Convolution; shapes x (B, H, W, C), weight (kh, kw, C, O), bias (O,): see minisd_kernels.conv2d."""
     inputs = (x, weight) if bias is None else (x, weight, bias)
@@ -49,7 +50,7 @@ def conv_transpose2d(
     bias: Tensor | None = None,
     *,
     stride: Size = 1,
-    padding: Size = 0,
+    padding: Padding = 0,
     dilation: Size = 1,
     output_padding: Size = 0,
 ) -> Tensor:

@@ -25,6 +25,9 @@ ONE_BY_ONE = Geometry(size=(8, 7), window=(1, 1), stride=(1, 1), padding=(0, 0))
 ONE_PIXEL = Geometry(size=(1, 1), window=(3, 5), stride=(2, 1), padding=(1, 2))
 WIDE_PADDING = Geometry(size=(3, 4), window=(2, 3), stride=(2, 1), padding=(4, 3))
 DILATED = Geometry(size=(9, 8), window=(3, 2), stride=(2, 1), padding=(1, 2), dilation=(2, 3))
+UNEVEN = Geometry(size=(9, 8), window=(3, 3), stride=(1, 1), padding=((2, 0), (1, 3)))
+VAE_DOWN = Geometry(size=(8, 6), window=(3, 3), stride=(2, 2), padding=((0, 1), (0, 1)))  # Stable Diffusion's encoder
+PADDED_PIXELS = Geometry(size=(3, 4), window=(1, 1), stride=(1, 1), padding=((0, 1), (0, 2)))
 
 
 def options(geometry: Geometry) -> dict[str, Any]:
@@ -39,13 +42,17 @@ def inner(a: Array, b: Array) -> float:
 
 
 @each_backend
-@given(arrays, geometries(max_dilation=3), batches, channels, channels)
+@given(arrays, geometries(max_dilation=3, uneven=True), batches, channels, channels)
 @example(SMALL, ASYMMETRIC, 3, 17, 33)
 @example(SMALL, MANY_PIXELS, 2, 40, 16)
 @example(SMALL, ONE_BY_ONE, 2, 3, 40)
 @example(SMALL, ONE_PIXEL, 1, 1, 1)
 @example(SMALL, WIDE_PADDING, 2, 3, 17)
 @example(SMALL, DILATED, 3, 3, 3)
+@example(SMALL, UNEVEN, 2, 17, 33)
+@example(SMALL, UNEVEN, 2, 3, 1)
+@example(SMALL, VAE_DOWN, 2, 17, 40)
+@example(SMALL, PADDED_PIXELS, 2, 3, 16)
 @few
 def test_conv2d_is_the_loops(backend: str, make: Arrays, geometry: Geometry, B: int, C: int, O: int) -> None:
     x, weight, bias = make(B, *geometry.size, C), make(*geometry.window, C, O), make(O)
@@ -63,12 +70,14 @@ def test_conv2d_is_the_loops(backend: str, make: Arrays, geometry: Geometry, B: 
 
 
 @each_backend
-@given(arrays, geometries(max_dilation=3), batches, channels, channels, st.data())
+@given(arrays, geometries(max_dilation=3, uneven=True), batches, channels, channels, st.data())
 @example(SMALL, ASYMMETRIC, 3, 17, 33, None)
 @example(SMALL, MANY_PIXELS, 2, 40, 16, None)
 @example(SMALL, ONE_BY_ONE, 2, 3, 40, None)
 @example(SMALL, ONE_PIXEL, 1, 1, 1, None)
 @example(SMALL, DILATED, 3, 3, 3, None)
+@example(SMALL, UNEVEN, 2, 17, 33, None)
+@example(SMALL, VAE_DOWN, 2, 17, 40, None)
 @few
 def test_conv_transpose2d_is_the_loops(
     backend: str, make: Arrays, geometry: Geometry, B: int, C: int, O: int, data: st.DataObject | None
@@ -119,7 +128,7 @@ def test_linear_is_the_loops(backend: str, make: Arrays, M: int, K: int, N: int)
 
 
 @each_backend
-@given(arrays, geometries(max_dilation=2), channels)
+@given(arrays, geometries(max_dilation=2, uneven=True), channels)
 @few
 def test_without_a_bias_it_is_linear(backend: str, make: Arrays, geometry: Geometry, C: int) -> None:
     a, b, weight = make(2, *geometry.size, C), make(2, *geometry.size, C), make(*geometry.window, C, 3)
@@ -134,7 +143,7 @@ def test_without_a_bias_it_is_linear(backend: str, make: Arrays, geometry: Geome
 
 
 @each_backend
-@given(arrays, geometries(max_dilation=2), channels, channels)
+@given(arrays, geometries(max_dilation=2, uneven=True), channels, channels)
 @few
 def test_the_input_gradient_is_the_adjoint(backend: str, make: Arrays, geometry: Geometry, C: int, O: int) -> None:
     x, weight, grad = make(2, *geometry.size, C), make(*geometry.window, C, O), make(2, *geometry.out, O)
@@ -146,7 +155,7 @@ def test_the_input_gradient_is_the_adjoint(backend: str, make: Arrays, geometry:
 
 
 @each_backend
-@given(arrays, geometries(max_dilation=2), channels, channels)
+@given(arrays, geometries(max_dilation=2, uneven=True), channels, channels)
 @few
 def test_the_transposed_convolution_is_the_adjoint(
     backend: str, make: Arrays, geometry: Geometry, C: int, O: int
@@ -166,7 +175,7 @@ def test_the_transposed_convolution_is_the_adjoint(
 
 
 @each_backend
-@given(arrays, geometries(max_dilation=2))
+@given(arrays, geometries(max_dilation=2, uneven=True))
 @example(SMALL, ASYMMETRIC)
 @few
 def test_what_the_floor_drops_changes_nothing(backend: str, make: Arrays, geometry: Geometry) -> None:
@@ -267,6 +276,10 @@ def test_wrong_arguments_are_explained() -> None:
             operation.forward(x, weight, bias[1:])
         with pytest.raises(ShapeError, match=rf"{name} stride: wanted an int or a pair of ints >= 1, got 0"):
             operation.forward(x, weight, stride=0)
+        with pytest.raises(ShapeError, match=rf"{name} padding: wanted .*top, bottom.*, got \(1, 2, 3\)"):
+            operation.forward(x, weight, padding=(1, 2, 3))
+        with pytest.raises(ShapeError, match=rf"{name} padding: wanted an int or a pair of ints >= 0, got \(-1, 2\)"):
+            operation.forward(x, weight, padding=(0, (-1, 2)))
         with pytest.raises(TypeError, match=f"{name}: wanted all float32 or all float64, got float32, float64"):
             operation.forward(x, weight.astype(np.float64))
         y = operation.forward(x, weight)

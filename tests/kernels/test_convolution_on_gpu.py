@@ -27,6 +27,7 @@ channels = st.sampled_from([1, 3, 4, 17, 32, 40, 68])
 MAKE = Arrays(0, np.float32)
 PADDED = Geometry(size=(7, 6), window=(3, 3), stride=(1, 1), padding=(1, 1))
 DILATED = Geometry(size=(9, 8), window=(3, 2), stride=(2, 3), padding=(1, 2), dilation=(2, 3))
+UNEVEN = Geometry(size=(5, 6), window=(3, 3), stride=(2, 2), padding=((0, 1), (2, 0)))
 SMALLEST = Geometry(size=(1, 1), window=(1, 1), stride=(1, 1), padding=(0, 0))
 
 
@@ -49,7 +50,7 @@ class Case:
     def run(self, device: str, step: str, of: str) -> Array:
         x, weight, bias, grad = (to_device(a, device) for a in (self.x, self.weight, self.bias, self.grad))
         g = self.geometry
-        rest = (g.stride, g.padding, g.dilation)
+        rest = (g.stride, g.sides, g.dilation)
         if of == "forward":
             result = cupy_gpu.forward_by(step, x, weight, bias, g.out, *rest)
         elif of == "input_gradient":
@@ -73,10 +74,11 @@ class Case:
 
 
 @each_device
-@given(st.integers(0, 2**32 - 1), geometries(max_dilation=3), st.integers(1, 3), channels, channels)
+@given(st.integers(0, 2**32 - 1), geometries(max_dilation=3, uneven=True), st.integers(1, 3), channels, channels)
 @example(0, PADDED, 2, 40, 32)
 @example(0, ASYMMETRIC, 3, 17, 4)
 @example(0, DILATED, 2, 4, 68)
+@example(0, UNEVEN, 2, 4, 32)
 @example(0, SMALLEST, 1, 1, 1)
 @few
 def test_every_step_gives_the_sums_of_the_loops(
@@ -128,7 +130,7 @@ def test_arrays_may_begin_anywhere(device: str) -> None:
     memory = to_device(np.concatenate([[np.float32(0)], case.x.reshape(-1)]), device)
     for step in FAST:
         y = cupy_gpu.forward_by(
-            step, memory[1:].reshape(case.x.shape), weight, bias, g.out, g.stride, g.padding, g.dilation
+            step, memory[1:].reshape(case.x.shape), weight, bias, g.out, g.stride, g.sides, g.dilation
         )
         np.testing.assert_allclose(to_host(y), case.run(device, step, "forward"), rtol=1e-4, atol=1e-5)
 
@@ -217,6 +219,6 @@ def test_an_empty_batch_stays_empty(device: str) -> None:
     y = conv2d.forward(x, weight)
     assert y.shape == (0, 2, 2, 4)
     for step in ("plain", *FAST):
-        grad_weight = to_host(cupy_gpu.weight_gradient_by(step, y, x, (3, 3), (1, 1), (0, 0), (1, 1)))
+        grad_weight = to_host(cupy_gpu.weight_gradient_by(step, y, x, (3, 3), (1, 1), ((0, 0), (0, 0)), (1, 1)))
         assert grad_weight.shape == (3, 3, 4, 4) and not grad_weight.any()
     assert not to_host(cupy_gpu.bias_gradient(y)).any()

@@ -6,7 +6,8 @@ with x = 0 outside the picture (Dumoulin & Visin 2016, section 2). The window sl
 and spans all C channels: that is why it is called two-dimensional.
 
 Shapes: x (B, H, W, C), weight (kh, kw, C, O), bias (O,) -> y (B, H', W', O) with
-H' = floor((H + 2P - d (kh - 1) - 1) / s) + 1. Stride, padding and dilation are ints or (vertical, horizontal) pairs.
+H' = floor((H + 2P - d (kh - 1) - 1) / s) + 1. Stride, padding and dilation are ints or (vertical, horizontal) pairs;
+padding may be ((top, bottom), (left, right)), too: then P_h is its top, P_w its left, and 2P the sum of both sides.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from minisd_kernels.arguments import Pair, pair, require_float, require_shape
+from minisd_kernels.arguments import Padding, Pair, Sides, pair, require_float, require_shape, sides
 from minisd_kernels.backends import kernel
 from minisd_kernels.shapes import window_output_size
 
@@ -23,7 +24,7 @@ def output_size(
     size: Sequence[int],
     window: Sequence[int],
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
 ) -> Pair:
     """Height and width of the output.
@@ -44,7 +45,7 @@ def forward(
     bias: Any | None = None,
     *,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
 ) -> Any:
     """Slide the window over x.
@@ -73,7 +74,7 @@ def backward(
     weight: Any,
     *,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
     need_input: bool = True,
 ) -> tuple[Any | None, Any, Any]:
@@ -93,7 +94,5 @@ def backward(
     return grad_x, grad_weight, grad_bias
 
 
-def _geometry(
-    stride: int | Sequence[int], padding: int | Sequence[int], dilation: int | Sequence[int]
-) -> tuple[Pair, Pair, Pair]:
-    return pair(stride, "conv2d stride"), pair(padding, "conv2d padding", 0), pair(dilation, "conv2d dilation")
+def _geometry(stride: int | Sequence[int], padding: Padding, dilation: int | Sequence[int]) -> tuple[Pair, Sides, Pair]:
+    return pair(stride, "conv2d stride"), sides(padding, "conv2d padding"), pair(dilation, "conv2d dilation")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minisd_kernels.arguments import Pair
+from minisd_kernels.arguments import Pair, Sides
 from minisd_kernels.cuda.column_sums import column_sums
 from minisd_kernels.cuda.float4 import fits_float4
 from minisd_kernels.cuda.source import (
@@ -142,13 +142,13 @@ def parts_for(tile: Tile, M: int, N: int, K: int) -> int:
 # ---- The three sums
 
 
-def forward(x: Any, weight: Any, bias: Any | None, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Any:
+def forward(x: Any, weight: Any, bias: Any | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair) -> Any:
     kh, kw, C, _ = weight.shape
     return forward_by(step_for(x, kh * kw * C), x, weight, bias, size, stride, padding, dilation)
 
 
 def forward_by(
-    step: str, x: Any, weight: Any, bias: Any | None, size: Pair, stride: Pair, padding: Pair, dilation: Pair
+    step: str, x: Any, weight: Any, bias: Any | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair
 ) -> Any:
     """The forward sum by one step of the ladder.
 
@@ -160,7 +160,7 @@ def forward_by(
     kh, kw, _, O = weight.shape
     y = empty((x.shape[0], *size, O), x)
     _require_countable(x, weight, y)
-    window = _window(x, size, (kh, kw), stride, (-padding[0], -padding[1]), dilation)
+    window = _window(x, size, (kh, kw), stride, (-padding[0][0], -padding[1][0]), dilation)
     if step == "plain":
         _PLAIN.launch(f"conv2d_plain_forward<{c_type(x)}>", blocks(y.size, 256), 256, x, weight, bias, y, window, O)
     elif step == "tiled":
@@ -172,7 +172,7 @@ def forward_by(
 
 
 def input_gradient(
-    grad: Any, weight: Any, size: Pair, stride: Pair, padding: Pair, dilation: Pair, bias: Any | None = None
+    grad: Any, weight: Any, size: Pair, stride: Pair, padding: Sides, dilation: Pair, bias: Any | None = None
 ) -> Any:
     """The gradient of x; with a bias, which is added to it, a transposed convolution."""
     kh, kw, _, O = weight.shape
@@ -181,7 +181,7 @@ def input_gradient(
 
 
 def input_gradient_by(
-    step: str, grad: Any, weight: Any, size: Pair, stride: Pair, padding: Pair, dilation: Pair, bias: Any | None = None
+    step: str, grad: Any, weight: Any, size: Pair, stride: Pair, padding: Sides, dilation: Pair, bias: Any | None = None
 ) -> Any:
     """The same by one step of the ladder: plain, registers or tensor."""
     grad, weight, bias = contiguous(grad), contiguous(weight), None if bias is None else contiguous(bias)
@@ -191,12 +191,12 @@ def input_gradient_by(
     _require_countable(grad, weight, grad_x)
     if step == "plain":
         out = (grad.shape[1], grad.shape[2])
-        window = _window(grad_x, out, (kh, kw), stride, (-padding[0], -padding[1]), dilation)
+        window = _window(grad_x, out, (kh, kw), stride, (-padding[0][0], -padding[1][0]), dilation)
         grid, name = blocks(grad_x.size, 256), f"conv2d_plain_input_gradient<{c_type(grad)}>"
         _PLAIN.launch(name, grid, 256, grad, weight, bias, grad_x, window, O)
         return grad_x
-    for down in _phases(size[0], kh, stride[0], padding[0], dilation[0]):
-        for right in _phases(size[1], kw, stride[1], padding[1], dilation[1]):
+    for down in _phases(size[0], kh, stride[0], padding[0][0], dilation[0]):
+        for right in _phases(size[1], kw, stride[1], padding[1][0], dilation[1]):
             taps = contiguous(weight[down.taps, right.taps])
             if taps.size == 0:
                 grad_x[:, down.pixels, right.pixels] = 0 if bias is None else bias
@@ -235,20 +235,20 @@ def _phases(size: int, window: int, stride: int, padding: int, dilation: int) ->
         yield _Phase(slice(h, None, stride), blocks(size - h, stride), slice(start, None, apart), first, step)
 
 
-def weight_gradient(grad: Any, x: Any, window: Pair, stride: Pair, padding: Pair, dilation: Pair) -> tuple[Any, Any]:
+def weight_gradient(grad: Any, x: Any, window: Pair, stride: Pair, padding: Sides, dilation: Pair) -> tuple[Any, Any]:
     B, P, Q, _ = grad.shape
     step = step_for(x, B * P * Q)
     return weight_gradient_by(step, grad, x, window, stride, padding, dilation), bias_gradient(grad)
 
 
-def weight_gradient_by(step: str, grad: Any, x: Any, window: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Any:
+def weight_gradient_by(step: str, grad: Any, x: Any, window: Pair, stride: Pair, padding: Sides, dilation: Pair) -> Any:
     """The gradient of the weight alone, by one step of the ladder: plain, registers or tensor."""
     grad, x = contiguous(grad), contiguous(x)
     _require(step, ("plain", "registers", "tensor"), x)
     C, O = x.shape[3], grad.shape[3]
     grad_weight = empty((*window, C, O), x)
     _require_countable(grad, x, grad_weight)
-    where = _window(x, grad.shape[1:3], window, stride, (-padding[0], -padding[1]), dilation)
+    where = _window(x, grad.shape[1:3], window, stride, (-padding[0][0], -padding[1][0]), dilation)
     if step == "plain":
         grid, name = blocks(grad_weight.size, 256 // 32), f"conv2d_plain_weight_gradient<{c_type(x)}>"
         _PLAIN.launch(name, grid, 256, grad, x, grad_weight, where, O)

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import get_num_threads, prange, types
 
-from minisd_kernels.arguments import Pair
+from minisd_kernels.arguments import Pair, Sides
 from minisd_kernels.compiling import CHUNKS, bias_or_zeros, flat, jit, parallel_jit
 from minisd_kernels.register_tile import COLUMNS, add_rows, copy, multiply_add, pack, packed_size
 from minisd_kernels.scratch import scratch
@@ -166,18 +166,20 @@ def _convolve(
     )
 
 
-def forward(x: Array, weight: Array, bias: Array | None, y: Array, stride: Pair, padding: Pair, dilation: Pair) -> None:
+def forward(
+    x: Array, weight: Array, bias: Array | None, y: Array, stride: Pair, padding: Sides, dilation: Pair
+) -> None:
     """y = bias + the convolution of x with weight (kh, kw, C, O)."""
     (_, OH, OW, O), (kh, kw, _, _) = y.shape, weight.shape
     numbers, steps = flat(weight)
-    geometry = ((-padding[0], -padding[1]), stride, dilation, (OH, OW))
+    geometry = ((-padding[0][0], -padding[1][0]), stride, dilation, (OH, OW))
     row = bias_or_zeros(bias, O)
     places = (0, OH * OW * O, OW * O, O)
     _convolve(x.reshape(-1), x.shape, numbers, steps, 0, (kh, kw), geometry, row, y.reshape(-1), places)
 
 
 def input_gradient(
-    grad: Array, weight: Array, bias: Array | None, grad_x: Array, stride: Pair, padding: Pair, dilation: Pair
+    grad: Array, weight: Array, bias: Array | None, grad_x: Array, stride: Pair, padding: Sides, dilation: Pair
 ) -> None:
     """grad_x = bias + what the windows hand back: a convolution for each remainder of (h, w) by the stride.
 
@@ -190,8 +192,8 @@ def input_gradient(
     places = (H * W * C, stride[0] * W * C, stride[1] * C)
     for r in range(min(H, stride[0])):
         for q in range(min(W, stride[1])):
-            down = _taps(kh, r, stride[0], padding[0], dilation[0])
-            right = _taps(kw, q, stride[1], padding[1], dilation[1])
+            down = _taps(kh, r, stride[0], padding[0][0], dilation[0])
+            right = _taps(kw, q, stride[1], padding[1][0], dilation[1])
             if down is None or right is None:  # no window reaches these pixels
                 grad_x[:, r :: stride[0], q :: stride[1]] = row
                 continue
@@ -221,11 +223,11 @@ def _taps(taps: int, r: int, stride: int, padding: int, dilation: int) -> tuple[
 
 
 def weight_gradient(
-    grad: Array, x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair
+    grad: Array, x: Array, window: Pair, stride: Pair, padding: Sides, dilation: Pair
 ) -> tuple[Array, Array]:
     """The gradients of weight (kh, kw, C, O) and of the bias."""
     (B, H, W, C), (_, OH, OW, O) = x.shape, grad.shape
-    corner, runs = (-padding[0], -padding[1]), _runs(window, dilation)
+    corner, runs = (-padding[0][0], -padding[1][0]), _runs(window, dilation)
     reach = ((window[0] - 1) * dilation[0] + 1, (window[1] - 1) * dilation[1] + 1)
     width = (OW - 1) * stride[1] + reach[1]
     rows = _band_rows(OH, width, C, stride[0], reach[0])

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minisd_kernels import switches
-from minisd_kernels.arguments import Pair
+from minisd_kernels.arguments import Pair, Sides
 from minisd_kernels.compiling import contiguous, jit
 from minisd_kernels.conv2d import direct, thin, winograd
 from minisd_kernels.linear import numba_cpu as linear
@@ -30,15 +30,13 @@ Array = npt.NDArray[Any]
 def _forward_plain(x, weight, y, stride, padding, dilation):
     B, H, W, C = x.shape
     kh, kw, _, O = weight.shape
+    (top, _), (left, _) = padding
     for b in range(B):
         for p in range(y.shape[1]):
             for q in range(y.shape[2]):
                 for i in range(kh):
                     for j in range(kw):
-                        h, w = (
-                            p * stride[0] - padding[0] + i * dilation[0],
-                            q * stride[1] - padding[1] + j * dilation[1],
-                        )
+                        h, w = p * stride[0] - top + i * dilation[0], q * stride[1] - left + j * dilation[1]
                         if 0 <= h < H and 0 <= w < W:
                             for c in range(C):
                                 for o in range(O):
@@ -49,15 +47,13 @@ def _forward_plain(x, weight, y, stride, padding, dilation):
 def _backward_plain(grad, x, weight, grad_x, grad_weight, stride, padding, dilation):
     B, H, W, C = x.shape
     kh, kw, _, O = weight.shape
+    (top, _), (left, _) = padding
     for b in range(B):
         for p in range(grad.shape[1]):
             for q in range(grad.shape[2]):
                 for i in range(kh):
                     for j in range(kw):
-                        h, w = (
-                            p * stride[0] - padding[0] + i * dilation[0],
-                            q * stride[1] - padding[1] + j * dilation[1],
-                        )
+                        h, w = p * stride[0] - top + i * dilation[0], q * stride[1] - left + j * dilation[1]
                         if 0 <= h < H and 0 <= w < W:
                             for c in range(C):
                                 for o in range(O):
@@ -68,9 +64,9 @@ def _backward_plain(grad, x, weight, grad_x, grad_weight, stride, padding, dilat
 _THIN = 8  # output channels: fewer leave most of the register tile's columns idle
 
 
-def _is_linear(window: Pair, stride: Pair, padding: Pair) -> bool:
+def _is_linear(window: Pair, stride: Pair, padding: Sides) -> bool:
     """A 1 x 1 window that visits every pixel is a linear layer: nothing to gather."""
-    return window == (1, 1) and stride == (1, 1) and padding == (0, 0)
+    return (window, stride, padding) == ((1, 1), (1, 1), ((0, 0), (0, 0)))
 
 
 def _takes_winograd(window: Pair, stride: Pair, dilation: Pair, C: int, O: int, size: Pair) -> bool:
@@ -95,7 +91,7 @@ def _takes_winograd(window: Pair, stride: Pair, dilation: Pair, C: int, O: int, 
 
 
 def forward(
-    x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Pair, dilation: Pair
+    x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair
 ) -> Array:
     x = contiguous(x)
     (B, _, _, C), (kh, kw, _, O) = x.shape, weight.shape
@@ -119,7 +115,7 @@ def input_gradient(
     weight: Array,
     size: Pair,
     stride: Pair,
-    padding: Pair,
+    padding: Sides,
     dilation: Pair,
     bias: Array | None = None,
 ) -> Array:
@@ -142,7 +138,7 @@ def input_gradient(
 
 
 def weight_gradient(
-    grad: Array, x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair
+    grad: Array, x: Array, window: Pair, stride: Pair, padding: Sides, dilation: Pair
 ) -> tuple[Array, Array]:
     grad, x = contiguous(grad), contiguous(x)
     C, O = x.shape[3], grad.shape[3]

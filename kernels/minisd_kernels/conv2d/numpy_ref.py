@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from minisd_kernels.arguments import Pair
+from minisd_kernels.arguments import Pair, Sides
 
 Array = npt.NDArray[Any]
 
@@ -26,35 +26,31 @@ def _taps(window: Pair, size: Pair, stride: Pair, dilation: Pair) -> Iterator[tu
             )
 
 
-def _padded(x: Array, padding: Pair) -> Array:
-    return np.pad(x, ((0, 0), (padding[0], padding[0]), (padding[1], padding[1]), (0, 0)))
-
-
 def forward(
-    x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Pair, dilation: Pair
+    x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair
 ) -> Array:
     kh, kw, _, O = weight.shape
-    x_padded = _padded(x, padding)
+    x_padded = np.pad(x, ((0, 0), *padding, (0, 0)))
     y = np.zeros((x.shape[0], *size, O), x.dtype)
     for i, j, rows, columns in _taps((kh, kw), size, stride, dilation):
         y += x_padded[:, rows, columns] @ weight[i, j]
     return y if bias is None else y + bias
 
 
-def input_gradient(grad: Array, weight: Array, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
+def input_gradient(grad: Array, weight: Array, size: Pair, stride: Pair, padding: Sides, dilation: Pair) -> Array:
     """Every output pixel hands its gradient back to its window; what falls on the padding is dropped."""
-    (H, W), (kh, kw, C, _) = size, weight.shape
-    grad_padded = np.zeros((grad.shape[0], H + 2 * padding[0], W + 2 * padding[1], C), grad.dtype)
+    (H, W), (kh, kw, C, _), ((top, bottom), (left, right)) = size, weight.shape, padding
+    grad_padded = np.zeros((grad.shape[0], top + H + bottom, left + W + right, C), grad.dtype)
     for i, j, rows, columns in _taps((kh, kw), grad.shape[1:3], stride, dilation):
         grad_padded[:, rows, columns] += grad @ weight[i, j].T
-    return grad_padded[:, padding[0] : padding[0] + H, padding[1] : padding[1] + W]
+    return grad_padded[:, top : top + H, left : left + W]
 
 
 def weight_gradient(
-    grad: Array, x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair
+    grad: Array, x: Array, window: Pair, stride: Pair, padding: Sides, dilation: Pair
 ) -> tuple[Array, Array]:
     """weight[i, j] met the pixels of tap (i, j): its gradient is their product with grad, summed over pixels."""
-    x_padded = _padded(x, padding)
+    x_padded = np.pad(x, ((0, 0), *padding, (0, 0)))
     grad_weight = np.empty((*window, x.shape[3], grad.shape[3]), x.dtype)
     for i, j, rows, columns in _taps(window, grad.shape[1:3], stride, dilation):
         grad_weight[i, j] = np.tensordot(x_padded[:, rows, columns], grad, axes=((0, 1, 2), (0, 1, 2)))

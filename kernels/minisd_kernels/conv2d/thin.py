@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import prange
 
-from minisd_kernels.arguments import Pair
+from minisd_kernels.arguments import Pair, Sides
 from minisd_kernels.compiling import bias_or_zeros, contiguous, parallel_jit
 from minisd_kernels.linear import numba_cpu as linear
 from minisd_kernels.scratch import scratch
@@ -84,14 +84,16 @@ def _spread(grad, rows, columns, O, grad_z):
                         grad_z[start + o] = grad[b, p, q, o] if p >= 0 and q >= 0 else np.float32(0)
 
 
-def forward(x: Array, weight: Array, bias: Array | None, y: Array, stride: Pair, padding: Pair, dilation: Pair) -> None:
+def forward(
+    x: Array, weight: Array, bias: Array | None, y: Array, stride: Pair, padding: Sides, dilation: Pair
+) -> None:
     """y = bias + the convolution of x with weight (kh, kw, C, O)."""
     (B, H, W, C), (kh, kw, _, O) = x.shape, weight.shape
     z = scratch("products", B, H, W, kh, kw, O)
     matrix = np.ascontiguousarray(weight.transpose(2, 0, 1, 3)).reshape(C, kh * kw * O)
     linear.rows_times(x.reshape(-1, C), matrix, None, z.reshape(B * H * W, kh * kw * O))
     rows, columns = (
-        _reads(y.shape[1 + axis], x.shape[1 + axis], weight.shape[axis], stride[axis], padding[axis], dilation[axis])
+        _reads(y.shape[1 + axis], x.shape[1 + axis], weight.shape[axis], stride[axis], padding[axis][0], dilation[axis])
         for axis in (0, 1)
     )
     row = bias_or_zeros(bias, O)
@@ -99,7 +101,7 @@ def forward(x: Array, weight: Array, bias: Array | None, y: Array, stride: Pair,
 
 
 def input_gradient(
-    grad: Array, weight: Array, bias: Array | None, grad_x: Array, stride: Pair, padding: Pair, dilation: Pair
+    grad: Array, weight: Array, bias: Array | None, grad_x: Array, stride: Pair, padding: Sides, dilation: Pair
 ) -> None:
     """grad_x = bias + what the windows hand back."""
     (B, P, Q, O), (kh, kw, C, _) = grad.shape, weight.shape
@@ -112,7 +114,7 @@ def input_gradient(
 
 
 def weight_gradient(
-    grad: Array, x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair
+    grad: Array, x: Array, window: Pair, stride: Pair, padding: Sides, dilation: Pair
 ) -> tuple[Array, Array]:
     """The gradients of weight (kh, kw, C, O) and of the bias."""
     C, O = x.shape[3], grad.shape[3]
@@ -128,10 +130,10 @@ def weight_gradient(
 
 
 def _tables_back(
-    size: tuple[int, ...], read: tuple[int, ...], taps: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair
+    size: tuple[int, ...], read: tuple[int, ...], taps: tuple[int, ...], stride: Pair, padding: Sides, dilation: Pair
 ) -> tuple[Array, Array]:
     rows, columns = (
-        _reads_back(size[1 + axis], read[1 + axis], taps[axis], stride[axis], padding[axis], dilation[axis])
+        _reads_back(size[1 + axis], read[1 + axis], taps[axis], stride[axis], padding[axis][0], dilation[axis])
         for axis in (0, 1)
     )
     return rows, columns

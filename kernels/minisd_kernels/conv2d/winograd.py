@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import get_num_threads, prange, types
 
-from minisd_kernels.arguments import Pair
+from minisd_kernels.arguments import Pair, Sides
 from minisd_kernels.compiling import contiguous, flat, jit, parallel_jit
 from minisd_kernels.register_tile import COLUMNS, ONE_TAP, ROWS, copy, multiply_add, pack
 from minisd_kernels.scratch import scratch
@@ -70,24 +70,24 @@ A_T = np.array(
 # The plain version: the equation above.
 
 
-def forward_plain(x: Array, weight: Array, padding: Pair) -> Array:
+def forward_plain(x: Array, weight: Array, padding: Sides) -> Array:
     """Convolve x (B, H, W, C) with weight (3, 3, C, O), tile by tile.
 
     >>> x, weight = np.ones((1, 2, 6, 1), np.float32), np.ones((3, 3, 1, 1), np.float32)
-    >>> forward_plain(x, weight, (1, 1))[0, :, :, 0].round(3).tolist()
+    >>> forward_plain(x, weight, ((1, 1), (1, 1)))[0, :, :, 0].round(3).tolist()
     [[4.0, 6.0, 6.0, 6.0, 6.0, 4.0], [4.0, 6.0, 6.0, 6.0, 6.0, 4.0]]
     """
-    (B, H, W, _), (P, Q) = x.shape, padding
-    OH, OW = H + 2 * P - 2, W + 2 * Q - 2
-    down, right = -OH % 4, -OW % 4  # the last tiles reach over the edge
-    x_padded = np.pad(x, ((0, 0), (P, P + down), (Q, Q + right), (0, 0)))
-    y = np.empty((B, OH + down, OW + right, weight.shape[3]), x.dtype)
+    (B, H, W, _), ((top, bottom), (left, right)) = x.shape, padding
+    OH, OW = top + H + bottom - 2, left + W + right - 2
+    down, across = -OH % 4, -OW % 4  # the last tiles reach over the edge
+    x_padded = np.pad(x, ((0, 0), (top, bottom + down), (left, right + across), (0, 0)))
+    y = np.empty((B, OH + down, OW + across, weight.shape[3]), x.dtype)
     g = np.einsum("ui,ijco,vj->uvco", G, weight, G)
-    for top in range(0, OH, 4):
-        for left in range(0, OW, 4):
-            d = np.einsum("uh,bhwc,vw->buvc", B_T, x_padded[:, top : top + 6, left : left + 6], B_T)
+    for p in range(0, OH, 4):
+        for q in range(0, OW, 4):
+            d = np.einsum("uh,bhwc,vw->buvc", B_T, x_padded[:, p : p + 6, q : q + 6], B_T)
             products = np.einsum("buvc,uvco->buvo", d, g)
-            y[:, top : top + 4, left : left + 4] = np.einsum("pu,buvo,qv->bpqo", A_T, products, A_T)
+            y[:, p : p + 4, q : q + 4] = np.einsum("pu,buvo,qv->bpqo", A_T, products, A_T)
     return y[:, :OH, :OW]
 
 
@@ -167,7 +167,7 @@ def tile_of(x, shape, b, top, left, side, edge):
 
 
 @jit(types.void(_FLOATS, _TRIPLE, _TRIPLE, _PAIR, *[_INT] * 5, _FLOATS, _FLOATS))
-def transform_inputs(x, shape, size, padding, first, start, stop, depth, step, values, edge):
+def transform_inputs(x, shape, size, corner, first, start, stop, depth, step, values, edge):
     """V = B^T d B of the tiles first + start ... first + stop - 1, the rows start ... stop - 1 of the group.
 
     Row n of place (i, j) and block b of `depth` channels begins at ((36 b + 6 i + j) step + n) depth.
@@ -175,7 +175,7 @@ def transform_inputs(x, shape, size, padding, first, start, stop, depth, step, v
     half = edge[edge.size - 36 * LANES :]
     for n in range(start, stop):
         b, top, left = tile_corner(first + n, size)
-        source, begin, row, pixel = tile_of(x, shape, b, top - padding[0], left - padding[1], 6, edge)
+        source, begin, row, pixel = tile_of(x, shape, b, top + corner[0], left + corner[1], 6, edge)
         for c in range(0, shape[2], LANES):
             for j in range(6):
                 store_each(half, j * LANES, 6 * LANES, _b_t(load_each(source, begin + j * pixel + c, row, 6)))
@@ -254,7 +254,7 @@ def _multiply(values, block, depth, used, step, count, weights, start, one_tap, 
 
 @parallel_jit
 def _narrow(
-    x, x_shape, padding, depth, step, weights, one_tap, shape, bias, y, tiles, groups, values, sums, zeros, edges
+    x, x_shape, corner, depth, step, weights, one_tap, shape, bias, y, tiles, groups, values, sums, zeros, edges
 ):
     """The weights are transformed once, and every thread takes some of the groups."""
     C, O, threads = x_shape[2], shape[2], edges.shape[0]
@@ -264,7 +264,7 @@ def _narrow(
         for group in range(groups * thread // threads, groups * (thread + 1) // threads):
             first = tiles * group // groups
             count = tiles * (group + 1) // groups - first
-            transform_inputs(x, x_shape, shape, padding, first, 0, count, depth, step, v, edge)
+            transform_inputs(x, x_shape, shape, corner, first, 0, count, depth, step, v, edge)
             for panel in range(panels):
                 for block in range(blocks):
                     used, at = min(depth, C - block * depth), (panel * blocks + block) * PLACES * depth * COLUMNS
@@ -274,7 +274,7 @@ def _narrow(
 
 @parallel_jit
 def _wide(
-    x, x_shape, padding, depth, step, weight, weight_start, steps, weights, taps, one_tap, shape, bias, y, tiles,
+    x, x_shape, corner, depth, step, weight, weight_start, steps, weights, taps, one_tap, shape, bias, y, tiles,
     groups, values, sums, zeros, edges,
 ):  # fmt: skip
     """One group after the other, the threads share its tiles and then its panels, making their weights."""
@@ -285,7 +285,7 @@ def _wide(
         count = tiles * (group + 1) // groups - first
         for thread in prange(threads):
             start, stop = count * thread // threads, count * (thread + 1) // threads
-            transform_inputs(x, x_shape, shape, padding, first, start, stop, depth, step, values, edges[thread])
+            transform_inputs(x, x_shape, shape, corner, first, start, stop, depth, step, values, edges[thread])
         for thread in prange(threads):
             own, m = weights[thread], sums[thread]
             for panel in range(panels * thread // threads, panels * (thread + 1) // threads):
@@ -308,9 +308,12 @@ def edge_room(threads: int, channels: int) -> Array:
 
 
 def _convolve(
-    x: Array, weight: Array, start: int, steps: tuple[int, int, int], bias: Array | None, y: Array, padding: Pair
+    x: Array, weight: Array, start: int, steps: tuple[int, int, int], bias: Array | None, y: Array, corner: Pair
 ) -> None:
-    """y = bias + the convolution of x with a flat weight: tap_step, in_step and out_step apart from `start`."""
+    """y = bias + the convolution of x with a flat weight: tap_step, in_step and out_step apart from `start`.
+
+    corner is where the first window begins.
+    """
     (B, H, W, C), (_, OH, OW, O) = x.shape, y.shape
     depth = min(DEPTH, whole(C, COLUMNS))
     blocks, panels, threads = -(-C // depth), -(-O // COLUMNS), get_num_threads()
@@ -329,7 +332,7 @@ def _convolve(
         weights = scratch("Winograd weights", threads, block_size)
         values = scratch("Winograd inputs", blocks * PLACES * step * depth)
         _wide(
-            *(*picture, padding, depth, step, weight, start, steps, weights, taps, ONE_TAP, (OH, OW, O), row),
+            *(*picture, corner, depth, step, weight, start, steps, weights, taps, ONE_TAP, (OH, OW, O), row),
             *(y.reshape(-1), tiles, groups, values, sums, zeros, edges),
         )
     else:
@@ -337,7 +340,7 @@ def _convolve(
         values = scratch("Winograd inputs", threads, blocks * PLACES * step * depth)
         _transform_all_weights(weight, start, steps, C, O, depth, weights, taps)
         _narrow(
-            *(*picture, padding, depth, step, weights, ONE_TAP, (OH, OW, O), row),
+            *(*picture, corner, depth, step, weights, ONE_TAP, (OH, OW, O), row),
             *(y.reshape(-1), tiles, groups, values, sums, zeros, edges),
         )
 
@@ -348,16 +351,16 @@ def _shared_groups(tiles: int, threads: int) -> int:
     return max(groups, min(whole(groups, threads), tiles // ROWS))
 
 
-def forward(x: Array, weight: Array, bias: Array | None, y: Array, padding: Pair) -> None:
+def forward(x: Array, weight: Array, bias: Array | None, y: Array, padding: Sides) -> None:
     """y = bias + the convolution of x with weight (3, 3, C, O)."""
     numbers, (tap, into, out) = _flat(weight)
-    _convolve(x, numbers, 0, (tap, into, out), bias, y, padding)
+    _convolve(x, numbers, 0, (tap, into, out), bias, y, (-padding[0][0], -padding[1][0]))
 
 
-def input_gradient(grad: Array, weight: Array, bias: Array | None, grad_x: Array, padding: Pair) -> None:
+def input_gradient(grad: Array, weight: Array, bias: Array | None, grad_x: Array, padding: Sides) -> None:
     """grad_x = bias + a convolution too: of grad, with the weight turned by 180 degrees and its channels exchanged."""
     numbers, (tap, into, out) = _flat(weight)
-    _convolve(grad, numbers, 8 * tap, (-tap, out, into), bias, grad_x, (2 - padding[0], 2 - padding[1]))
+    _convolve(grad, numbers, 8 * tap, (-tap, out, into), bias, grad_x, (padding[0][0] - 2, padding[1][0] - 2))
 
 
 def _flat(weight: Array) -> tuple[Array, tuple[int, int, int]]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import get_num_threads, prange, types
 
-from minisd_kernels.arguments import Pair
+from minisd_kernels.arguments import Sides
 from minisd_kernels.compiling import CHUNKS, jit, parallel_jit
 from minisd_kernels.conv2d.winograd import (
     DEPTH,
@@ -111,7 +111,7 @@ def _add_bias(gradients, step, count, panels, bias_sums):
 
 @parallel_jit
 def _narrow_weight_gradient(
-    x, x_shape, grad, shape, padding, depth, step, one_tap, zeros, tiles, groups, values, gradients, sums, bias_sums,
+    x, x_shape, grad, shape, corner, depth, step, one_tap, zeros, tiles, groups, values, gradients, sums, bias_sums,
     edges, grad_weight,
 ):  # fmt: skip
     """Every thread takes some of the groups. They make CHUNKS sums, which at the end are added in order."""
@@ -125,7 +125,7 @@ def _narrow_weight_gradient(
             for group in range(start, stop):
                 first = tiles * group // groups
                 count = tiles * (group + 1) // groups - first
-                transform_inputs(x, x_shape, shape, padding, first, 0, count, depth, step, v, edge)
+                transform_inputs(x, x_shape, shape, corner, first, 0, count, depth, step, v, edge)
                 _transform_gradients(grad, shape, first, 0, count, step, d, edge)
                 _add_bias(d, step, count, panels, bias_sums[part])
                 for task in range(tasks):
@@ -147,7 +147,7 @@ def _narrow_weight_gradient(
 
 @parallel_jit
 def _wide_weight_gradient(
-    x, x_shape, grad, shape, padding, depth, step, one_tap, zeros, tiles, groups, values, gradients, sums, bias_sums,
+    x, x_shape, grad, shape, corner, depth, step, one_tap, zeros, tiles, groups, values, gradients, sums, bias_sums,
     edges, grad_weight,
 ):  # fmt: skip
     """One group after the other, the threads share its tiles and then the panels and blocks of the sums."""
@@ -159,7 +159,7 @@ def _wide_weight_gradient(
         count = tiles * (group + 1) // groups - first
         for thread in prange(threads):
             start, stop, edge = count * thread // threads, count * (thread + 1) // threads, edges[thread]
-            transform_inputs(x, x_shape, shape, padding, first, start, stop, depth, step, values, edge)
+            transform_inputs(x, x_shape, shape, corner, first, start, stop, depth, step, values, edge)
             _transform_gradients(grad, shape, first, start, stop, step, gradients, edge)
         _add_bias(gradients, step, count, panels, bias_sums)
         for thread in prange(threads):
@@ -174,10 +174,10 @@ def _wide_weight_gradient(
                 _transform_weight_gradient(own, used, columns, C, O, grad_weight, at, edge)
 
 
-def weight_gradient(grad: Array, x: Array, padding: Pair) -> tuple[Array, Array]:
+def weight_gradient(grad: Array, x: Array, padding: Sides) -> tuple[Array, Array]:
     """The gradients of weight (3, 3, C, O) and of the bias."""
     (B, H, W, C), (_, OH, OW, O) = x.shape, grad.shape
-    depth = min(DEPTH, whole(C, COLUMNS))
+    corner, depth = (-padding[0][0], -padding[1][0]), min(DEPTH, whole(C, COLUMNS))
     blocks, panels, threads = -(-C // depth), -(-O // COLUMNS), get_num_threads()
     wide = PLACES * C * O > WIDE
     tiles = B * -(-OH // 4) * -(-OW // 4)
@@ -191,7 +191,7 @@ def weight_gradient(grad: Array, x: Array, padding: Pair) -> tuple[Array, Array]
         np.zeros(COLUMNS, np.float32),
         np.zeros(9 * C * O, np.float32),
     )
-    numbers = (x.reshape(-1), (H, W, C), grad.reshape(-1), (OH, OW, O), padding, depth, step, ONE_TAP, zeros)
+    numbers = (x.reshape(-1), (H, W, C), grad.reshape(-1), (OH, OW, O), corner, depth, step, ONE_TAP, zeros)
     edges = edge_room(threads, max(C, O))
     if wide:
         sums, bias_sums = scratch("Winograd sums", threads, block_size), np.zeros(panels * COLUMNS, np.float32)

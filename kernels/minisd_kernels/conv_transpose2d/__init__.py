@@ -7,7 +7,8 @@ A convolution with stride s gathers a window into one pixel; its adjoint spreads
 starting from y = bias (Dumoulin & Visin 2016, section 4). It is no inverse: it restores the size, not the values.
 
 Shapes: x (B, H, W, C), weight (kh, kw, C, O), bias (O,) -> y (B, H', W', O) with
-H' = s (H - 1) + d (kh - 1) + 1 - 2P + a, where the output padding a (0 <= a < s) adds rows at the end.
+H' = s (H - 1) + d (kh - 1) + 1 - 2P + a, where the output padding a (0 <= a < s) adds rows at the end. Padding
+may be ((top, bottom), (left, right)), as for conv2d: it is what is taken away.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from minisd_kernels.arguments import Pair, pair, require_float, require_shape
+from minisd_kernels.arguments import Padding, Pair, Sides, pair, require_float, require_shape, sides
 from minisd_kernels.backends import kernel
 from minisd_kernels.shapes import ShapeError, transposed_output_size, window_output_size
 
@@ -24,7 +25,7 @@ def output_size(
     size: Sequence[int],
     window: Sequence[int],
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
     output_padding: int | Sequence[int] = 0,
 ) -> Pair:
@@ -47,7 +48,7 @@ def forward(
     bias: Any | None = None,
     *,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
     output_padding: int | Sequence[int] = 0,
 ) -> Any:
@@ -77,7 +78,7 @@ def backward(
     weight: Any,
     *,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
 ) -> tuple[Any, Any, Any]:
     """Gradients of sum(y * grad) for x, weight and bias; the one for x is a plain convolution of grad."""
@@ -94,11 +95,9 @@ def backward(
     return kernel(__name__, x).backward(grad, x, weight, s, p, d)
 
 
-def _geometry(
-    stride: int | Sequence[int], padding: int | Sequence[int], dilation: int | Sequence[int]
-) -> tuple[Pair, Pair, Pair]:
+def _geometry(stride: int | Sequence[int], padding: Padding, dilation: int | Sequence[int]) -> tuple[Pair, Sides, Pair]:
     return (
         pair(stride, "conv_transpose2d stride"),
-        pair(padding, "conv_transpose2d padding", 0),
+        sides(padding, "conv_transpose2d padding"),
         pair(dilation, "conv_transpose2d dilation"),
     )

@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from minisd_kernels.arguments import Pair
+from minisd_kernels.arguments import Pair, Sides
 from minisd_kernels.conv2d import numpy_ref as conv2d
 
 Array = npt.NDArray[Any]
 
 
 def forward(
-    x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Pair, dilation: Pair
+    x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair
 ) -> Array:
     y = conv2d.input_gradient(x, weight.swapaxes(2, 3), size, stride, padding, dilation)
     return y if bias is None else y + bias
 
 
 def backward(
-    grad: Array, x: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair
+    grad: Array, x: Array, weight: Array, stride: Pair, padding: Sides, dilation: Pair
 ) -> tuple[Array, Array, Array]:
     size = (x.shape[1], x.shape[2])
     grad_x = conv2d.forward(grad, weight.swapaxes(2, 3), None, size, stride, padding, dilation)

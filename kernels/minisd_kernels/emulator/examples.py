@@ -61,7 +61,9 @@ def _conv2d() -> Example:
     needed, products = x.nbytes + weight.nbytes + 4 * outputs, 9 * 32 * outputs
 
     def step(name: str) -> Step:
-        return Step(lambda: forward_by(name, x, weight, bias, (16, 16), (1, 1), (1, 1), (1, 1)), needed, products)
+        return Step(
+            lambda: forward_by(name, x, weight, bias, (16, 16), (1, 1), ((1, 1), (1, 1)), (1, 1)), needed, products
+        )
 
     return Example("3 x 3, padding 1: (1, 16, 16, 32) -> (1, 16, 16, 64)", {name: step(name) for name in STEPS})
 
