@@ -16,7 +16,7 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -157,15 +157,15 @@ def load_weights(path: Path | str) -> dict[str, Array]:
     return arrays
 
 
-def load_module(module: Module, path: Path | str) -> None:
-    """Copy the weights in a safetensors file into `module`.
+def load_module(module: Module, path: Path | str, rename: Callable[[str], str] = str) -> None:
+    """Copy the weights in a safetensors file into `module`, whose names for them `rename` gives.
 
     Raises:
         CheckpointError: as in load_weights; or they are of another architecture: the message says where they differ.
     """
     weights = load_weights(path)
     try:
-        module.load_state_dict(weights)
+        module.load_state_dict({rename(name): array for name, array in weights.items()})
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}; use the file and the model.json of one and the same run") from error
 

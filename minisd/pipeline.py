@@ -11,6 +11,7 @@ import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -23,13 +24,15 @@ from minisd.autograd import Array, Tensor, no_grad
 from minisd.diffusion.guidance import ClassifierFreeGuidance
 from minisd.diffusion.samplers import initial_noise, sample, sample_rngs
 from minisd.diffusion.schedule import NoiseSchedule, make_schedule
+from minisd.models import first_format
 from minisd.models.clip import CLIP, CLIPConfig
+from minisd.models.levels import from_json
 from minisd.models.unet import UNet, UNetConfig
 from minisd.models.vae import VAE, VAEConfig
 from minisd.pictures import to_bytes, to_unit_range
 from minisd.text.tokenizer import Tokenizer, clean, split_words
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Prompt(NamedTuple):
@@ -237,12 +240,14 @@ class Pipeline:
         about = checkpoint.load_json(folder / "model.json")
         rng = np.random.default_rng(0)
         try:
-            if about["format"] != FORMAT:
+            if about["format"] not in (1, FORMAT):
                 raise ValueError(f"its format is {about['format']}, this minisd reads format {FORMAT}")
+            if old := about["format"] == 1:
+                about = first_format.configurations(about)
             pipeline = cls(
-                vae=VAE(_config(VAEConfig, about["vae"]), rng=rng),
-                clip=CLIP(_config(CLIPConfig, about["clip"]), rng=rng),
-                unet=UNet(_config(UNetConfig, about["unet"]), rng=rng),
+                vae=VAE(from_json(VAEConfig, about["vae"]), rng=rng),
+                clip=CLIP(from_json(CLIPConfig, about["clip"]), rng=rng),
+                unet=UNet(from_json(UNetConfig, about["unet"]), rng=rng),
                 tokenizer=Tokenizer.from_json(checkpoint.load_text(folder / "tokenizer.json")),
                 info=_config(ModelInfo, about["info"]),
             )
@@ -251,7 +256,8 @@ class Pipeline:
                 f"{folder / 'model.json'} does not describe a minisd model: {error}"
             ) from error
         for name, network in pipeline._networks().items():
-            checkpoint.load_module(network, folder / f"{name}.safetensors")
+            rename = partial(first_format.unet_name, levels=len(pipeline.unet.config.levels)) if old else str
+            checkpoint.load_module(network, folder / f"{name}.safetensors", rename if name == "unet" else str)
         return pipeline
 
     def _networks(self) -> dict[str, VAE | CLIP | UNet]:

@@ -19,9 +19,11 @@ from torch import Tensor, nn
 from minisd.autograd import Array
 from minisd.bench.case import Arrays, Candidate
 from minisd.models.clip import CLIPConfig
+from minisd.models.levels import Layer
 from minisd.models.unet import UNetConfig
+from minisd.models.unet import table as unet_table
 from minisd.models.unet_classic import UNetClassicConfig
-from minisd.models.vae import VAEConfig
+from minisd.models.vae import VAEConfig, decoder_table, encoder_table
 from minisd.train.loop import Recipe
 
 VERSION = str(torch.__version__)
@@ -296,13 +298,22 @@ class TransformerBlock(nn.Module):
         return x + self.narrow(F.gelu(self.widen(self.norm_perceptron(x)), approximate="tanh"))
 
 
-class PromptAttention(nn.Module):
-    def __init__(self, channels: int, config: UNetConfig) -> None:
+class SpatialTransformer(nn.Module):
+    def __init__(self, channels: int, heads: int, config: UNetConfig) -> None:
         super().__init__()
-        self.block = TransformerBlock(channels, channels // config.head_width, config.context_width, expansion=2)
+        self.block = TransformerBlock(channels, heads, config.context_width, expansion=config.expansion)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         return self.block(x.flatten(2).transpose(1, 2), context).transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+class Upsample(nn.Module):
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
 
 
 def _crop(x: Tensor, height: int, width: int) -> Tensor:
@@ -316,24 +327,30 @@ def _copy_and_crop(x: Tensor, skip: Tensor) -> Tensor:
 
 
 class UNet(nn.Module):
-    """The U-Net and its loss."""
+    """The U-Net and its loss, for the choices of the MNIST model."""
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
-        levels, time, groups = config.channels, config.time_width, config.groups
-        self.time_1, self.time_2 = nn.Linear(levels[0], time), nn.Linear(time, time)
-        self.prompt_norm, self.from_prompt = nn.LayerNorm(config.pooled_width), nn.Linear(config.pooled_width, time)
-        self.conv_in = nn.Conv2d(config.latent_channels, levels[0], 3, padding=1)
-        self.down_blocks = nn.ModuleList(ResidualBlock(a, b, groups, time) for a, b in pairwise((levels[0], *levels)))
-        self.down_attentions = nn.ModuleList(PromptAttention(c, config) for c in levels)
-        self.downsamplers = nn.ModuleList(nn.Conv2d(c, c, 3, stride=2, padding=1) for c in levels[:-1])
-        self.middle = ResidualBlock(levels[-1], levels[-1], groups, time)
-        self.up_blocks = nn.ModuleList(ResidualBlock(2 * c, c, groups, time) for c in levels)
-        self.up_attentions = nn.ModuleList(PromptAttention(c, config) for c in levels)
-        self.upsamplers = nn.ModuleList(nn.Conv2d(below, here, 3, padding=1) for here, below in pairwise(levels))
-        self.norm_out = nn.GroupNorm(groups, levels[0])
-        self.conv_out = nn.Conv2d(levels[0], config.latent_channels, 3, padding=1)
-        half = levels[0] // 2
+        first, time, pooled = config.levels[0].channels, config.time_width, config.pooled_width
+        self.time_1, self.time_2 = nn.Linear(first, time), nn.Linear(time, time)
+        self.prompt_norm, self.from_prompt = nn.LayerNorm(pooled), nn.Linear(pooled, time)
+
+        def made(row: list[Layer]) -> nn.ModuleList:
+            kinds: dict[str, Callable[..., nn.Module]] = {
+                "conv": lambda i, o, _: nn.Conv2d(i, o, 3, padding=1),
+                "halve": lambda i, o, _: nn.Conv2d(i, o, 3, stride=2, padding=1),
+                "double": lambda i, o, _: Upsample(i, o),
+                "residual": lambda i, o, _: ResidualBlock(i, o, config.groups, time),
+                "attention": lambda i, _, heads: SpatialTransformer(i, heads, config),
+            }
+            return nn.ModuleList(kinds[kind](*sizes) for kind, *sizes in row)
+
+        down, middle, up = unet_table(config)
+        self.down, self.up = nn.ModuleList(map(made, down)), nn.ModuleList(map(made, up))
+        self.middle = made(middle)
+        self.norm_out = nn.GroupNorm(config.groups, first)
+        self.conv_out = nn.Conv2d(first, config.latent_channels, 3, padding=1)
+        half = first // 2
         self.register_buffer("frequencies", torch.exp(-np.log(10000) * torch.arange(half, dtype=torch.float64) / half))
 
     def forward(self, x_t: Tensor, t: Tensor, context: Tensor, pooled: Tensor, target: Tensor) -> Tensor:
@@ -341,45 +358,42 @@ class UNet(nn.Module):
         embedding = torch.cat([angles.cos(), angles.sin()], dim=1).float()
         time = self.time_2(F.silu(self.time_1(embedding)))
         condition = time + self.from_prompt(self.prompt_norm(pooled))
-        x = self.conv_in(x_t)
-        skips: list[Tensor] = []
-        for level, (block, attention) in enumerate(zip(self.down_blocks, self.down_attentions, strict=True)):
-            x = attention(block(x, condition), context)
-            skips.append(x)
-            if level < len(self.downsamplers):
-                x = self.downsamplers[level](x)
-        x = self.middle(x, condition)
-        for level in reversed(range(len(skips))):
-            x = _copy_and_crop(x, skips[level])
-            x = self.up_attentions[level](self.up_blocks[level](x, condition), context)
-            if level > 0:
-                x = self.upsamplers[level - 1](F.interpolate(x, scale_factor=2, mode="nearest"))
+
+        def through(row: nn.ModuleList, x: Tensor) -> Tensor:
+            told = {ResidualBlock: (condition,), SpatialTransformer: (context,)}
+            for layer in row:
+                x = layer(x, *told.get(type(layer), ()))
+            return x
+
+        x, copies = x_t, []
+        for row in self.down:
+            x = through(row, x)
+            copies.append(x)
+        x = through(self.middle, x)
+        for row in self.up:
+            x = through(row, _copy_and_crop(x, copies.pop()))
         return F.mse_loss(self.conv_out(F.silu(self.norm_out(x))), target)
 
 
 class VAE(nn.Module):
-    """The VAE and its loss."""
+    """The VAE and its loss, for the choices of the MNIST model."""
 
     def __init__(self, config: VAEConfig, kl_weight: float) -> None:
         super().__init__()
-        (half, quarter), groups, z = config.channels, config.groups, config.latent_channels
-        self.encoder = nn.Sequential(
-            nn.Conv2d(config.image_channels, half, 4, stride=2, padding=1),
-            ResidualBlock(half, half, groups),
-            nn.Conv2d(half, quarter, 4, stride=2, padding=1),
-            ResidualBlock(quarter, quarter, groups),
-        )
-        self.encoder_norm, self.to_moments = nn.GroupNorm(groups, quarter), nn.Conv2d(quarter, 2 * z, 3, padding=1)
-        self.decoder = nn.Sequential(
-            nn.Conv2d(z, quarter, 3, padding=1),
-            ResidualBlock(quarter, quarter, groups),
-            ResidualBlock(quarter, quarter, groups),
-            nn.ConvTranspose2d(quarter, half, 4, stride=2, padding=1),
-            ResidualBlock(half, half, groups),
-            ResidualBlock(half, half, groups),
-        )
-        self.decoder_norm = nn.GroupNorm(groups, half)
-        self.to_image = nn.ConvTranspose2d(half, config.image_channels, 4, stride=2, padding=1)
+        kinds: dict[str, Callable[..., nn.Module]] = {
+            "conv": lambda i, o: nn.Conv2d(i, o, 3, padding=1),
+            "halve": lambda i, o: nn.Conv2d(i, o, 4, stride=2, padding=1),
+            "double": lambda i, o: nn.ConvTranspose2d(i, o, 4, stride=2, padding=1),
+            "residual": lambda i, o: ResidualBlock(i, o, config.groups),
+        }
+        encoder, decoder = encoder_table(config), decoder_table(config)
+        smallest, largest = encoder[-1].outputs, decoder[-1].outputs
+        self.encoder = nn.Sequential(*(kinds[kind](i, o) for kind, i, o, _ in encoder))
+        self.encoder_norm = nn.GroupNorm(config.groups, smallest)
+        self.to_moments = nn.Conv2d(smallest, 2 * config.latent_channels, 3, padding=1)
+        self.decoder = nn.Sequential(*(kinds[kind](i, o) for kind, i, o, _ in decoder))
+        self.decoder_norm = nn.GroupNorm(config.groups, largest)
+        self.to_image = kinds["double"](largest, config.image_channels)
         self.kl_weight = kl_weight
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:

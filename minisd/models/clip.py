@@ -5,7 +5,14 @@
     image:  picture -> convolutions -> projection of all pixels
     loss:   every picture must find its caption in the batch, and every caption its picture (cross-entropy both ways)
 
-Differs: CLIP's text encoder is 12 layers of width 768 with 77 positions, and its image encoder a vision transformer.
+Stable Diffusion 1.5 reads its prompts with OpenAI's text encoder, which is another value of the same configuration:
+
+    CLIPConfig(
+        vocabulary=49408, end_id=49407, context_length=77, width=768, layers=12, heads=12, bias=True,
+        activation="quick_gelu", embedding_width=None,
+    )
+
+Differs: CLIP's image encoder is a vision transformer.
 """
 
 from __future__ import annotations
@@ -17,6 +24,7 @@ from minisd_kernels.devices import device_of, namespace
 
 from minisd import ops
 from minisd.autograd import Array, Tensor
+from minisd.models.levels import check_choice, check_flag, check_whole
 from minisd.nn import Conv2d, Embedding, GroupNorm, LayerNorm, Linear, Module, Parameter, TransformerBlock
 
 
@@ -27,7 +35,12 @@ class CLIPConfig:
     Attributes:
         context_length: tokens a prompt is framed to, start and end marks included.
         end_id: the id of the end mark.
-        embedding_width: length of the vectors that text and image share.
+        padding_id: what a short prompt is filled up with; None for end marks.
+        bias: whether query, key and value have one.
+        activation: of the perceptrons, see ``ops.ACTIVATIONS``.
+        embedding_width: length of the vectors that text and image share; None for a text encoder without a pooled
+            vector.
+        image_channels: of the image encoder's convolutions.
     """
 
     vocabulary: int
@@ -36,8 +49,41 @@ class CLIPConfig:
     width: int = 64
     layers: int = 3
     heads: int = 2
-    embedding_width: int = 64
+    embedding_width: int | None = 64
     image_channels: tuple[int, int] = (32, 64)
+    bias: bool = False
+    activation: str = "gelu_tanh"
+    padding_id: int | None = None
+
+    def __post_init__(self) -> None:
+        check_whole(self, "vocabulary")
+        check_whole(self, "end_id", 0, self.vocabulary - 1)
+        check_whole(self, "context_length", 2)
+        check_whole(self, "width")
+        check_whole(self, "layers", most=256)
+        check_whole(self, "heads", most=self.width)
+        if self.width % self.heads:
+            raise ValueError(f"CLIPConfig: heads: a width of {self.width} does not split into {self.heads} heads")
+        check_whole(self, "embedding_width", none=True)
+        check_flag(self, "bias")
+        check_choice(self, "activation", ops.ACTIVATIONS)
+        check_whole(self, "padding_id", 0, self.vocabulary - 1, none=True)
+        channels = self.image_channels
+        if (
+            not isinstance(channels, tuple)
+            or len(channels) != 2
+            or not all(type(c) is int and c in range(8, 8193, 8) for c in channels)
+        ):
+            raise ValueError(f"CLIPConfig: image_channels: wanted two multiples of 8, got {channels!r}")
+
+    def check_clip_skip(self, clip_skip: int) -> None:
+        """Demand a layer that there is, counted from the end.
+
+        Raises:
+            ValueError: clip_skip outside 1..layers.
+        """
+        if isinstance(clip_skip, bool) or not isinstance(clip_skip, int) or not 1 <= clip_skip <= self.layers:
+            raise ValueError(f"clip_skip: wanted 1 (the last layer) to {self.layers} (the first), got {clip_skip!r}")
 
 
 class TextEncoder(Module):
@@ -53,12 +99,21 @@ class TextEncoder(Module):
         self.config = config
         self.token_embedding = Embedding(config.vocabulary, config.width, rng=rng)
         self.position_embedding = Embedding(config.context_length, config.width, rng=rng)
-        self.blocks = [TransformerBlock(config.width, config.heads, causal=True, rng=rng) for _ in range(config.layers)]
+        self.blocks = [
+            TransformerBlock(
+                config.width, config.heads, causal=True, bias=config.bias, activation=config.activation, rng=rng
+            )
+            for _ in range(config.layers)
+        ]
         self.final_norm = LayerNorm(config.width)
-        self.projection = Linear(config.width, config.embedding_width, rng=rng, bias=False)
+        self.projection = (
+            Linear(config.width, config.embedding_width, rng=rng, bias=False) if config.embedding_width else None
+        )
 
-    def forward(self, ids: Array, clip_skip: int = 1) -> tuple[Tensor, Tensor]:
+    def forward(self, ids: Array, clip_skip: int = 1) -> tuple[Tensor, Tensor | None]:
         """Per-token vectors (B, M, D) and pooled, projected vectors (B, E) of ids (B, M), which live with the weights.
+
+        The second is None where the configuration has no embedding_width.
 
         Args:
             clip_skip: which layer's tokens to return, counted from the end: 1 the last, 2 the one before (the
@@ -68,10 +123,7 @@ class TextEncoder(Module):
             ValueError: clip_skip outside 1..layers, or M larger than the context length.
         """
         B, M = ids.shape
-        if not 1 <= clip_skip <= self.config.layers:
-            raise ValueError(
-                f"clip_skip: wanted 1 (the last layer) to {self.config.layers} (the first), got {clip_skip}"
-            )
+        self.config.check_clip_skip(clip_skip)
         if self.config.context_length < M:
             raise ValueError(f"text encoder: {M} tokens are more than the context length {self.config.context_length}")
         x = self.token_embedding(ids) + self.position_embedding.table[:M]  # (B, M, D)
@@ -80,15 +132,21 @@ class TextEncoder(Module):
             x = block(x)
             states.append(x)
         last = self.final_norm(x)
+        tokens: Tensor = last if clip_skip == 1 else self.final_norm(states[-clip_skip])
+        if self.projection is None:
+            return tokens, None
         ends = (ids == self.config.end_id).argmax(axis=1)  # the first end mark of every sentence
-        pooled: Tensor = self.projection(last[namespace(device_of(ids)).arange(B), ends])
-        return (last if clip_skip == 1 else self.final_norm(states[-clip_skip])), pooled
+        return tokens, self.projection(last[namespace(device_of(ids)).arange(B), ends])
 
 
 class ImageEncoder(Module):
     """Pictures (B, H, W, 1) in [-1, 1] to vectors (B, E)."""
 
     def __init__(self, config: CLIPConfig, *, rng: np.random.Generator) -> None:
+        if config.embedding_width is None:
+            raise ValueError(
+                "CLIP: embedding_width: wanted the length of the vectors that text and image share, got none"
+            )
         half, quarter = config.image_channels
         self.conv_1 = Conv2d(1, half, 4, stride=2, padding=1, rng=rng)  # 28 -> 14
         self.norm_1 = GroupNorm(8, half)
@@ -116,6 +174,7 @@ class CLIP(Module):
 
     def forward(self, images: Tensor, ids: Array) -> Tensor:
         """The contrastive loss of a batch: images (B, H, W, 1) with the ids (B, M) of their captions."""
+        text: Tensor
         _, text = self.text(ids)
         scale = self.log_temperature.exp()
         similarity = ops.linear(unit_length(self.image(images)), unit_length(text).transpose(1, 0)) * scale  # (B, B)

@@ -10,59 +10,137 @@
 
 Going up, 4 doubles to 8 where 7 is wanted: the skip's crop is what makes odd sizes fit.
 
-Differs: Stable Diffusion's U-Net has four levels of 320 to 1280 channels, two residual blocks a level, and 860 million
-parameters; here the sentence's pooled vector is added to the time embedding besides, as SDXL does (Podell et al. 2023).
+Stable Diffusion 1.5's network is another value of the same configuration:
+
+    UNetConfig(
+        levels=(Level(320, 2, heads=8), Level(640, 2, heads=8), Level(1280, 2, heads=8), Level(1280, 2)),
+        middle=Level(1280, 2, heads=8), copies="block", groups=32, context_width=768, pooled_width=None,
+        time_width=1280, projections=True, activation="geglu", expansion=4,
+    )
+
+Differs: MNIST's copies one map a level, as Ronneberger et al. 2015; and the sentence's pooled vector is added to the
+time embedding besides, as SDXL does (Podell et al. 2023).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minisd import ops
 from minisd.autograd import Array, Tensor
-from minisd.nn import Conv2d, GroupNorm, LayerNorm, Linear, Module, ResidualBlock, TransformerBlock
+from minisd.models.levels import (
+    Layer,
+    Level,
+    block,
+    check_choice,
+    check_flag,
+    check_levels,
+    check_small,
+    check_whole,
+    middle,
+)
+from minisd.nn import Conv2d, GroupNorm, LayerNorm, Linear, Module, ResidualBlock, SpatialTransformer, Upsample
 from minisd.nn.module import zeros
 
 
 @dataclass(frozen=True)
 class UNetConfig:
-    """Sizes of the U-Net.
+    """The U-Net's levels and choices; as they stand, those of the MNIST model.
 
     Attributes:
-        channels: one number a level, from full size down; each level is half the size of the one above, rounded up.
-        context_width: D of the prompt's tokens.
-        pooled_width: E of the prompt's pooled vector.
-        head_width: d of every attention head.
+        levels: from full size down; each is half the size of the one above, rounded up.
+        middle: the bottom, as large as the last level.
+        copies: "level": the last map of every level is copied, and the up-convolution changes the channels
+            (Ronneberger et al. 2015). "block": every map is, that of the first convolution, of every block and of every
+            halving, and one block more a level takes them in on the way up (Ho et al. 2020).
+        groups, eps: of the group norms in residual blocks and before the last convolution.
+        context_width: D of the prompt's tokens; None for a network that hears no prompt.
+        pooled_width: E of the prompt's pooled vector; None for a network that wants none.
+        projections: each transformer begins with a group norm and a linear layer, and ends with one before its input
+            is added (Rombach et al. 2022); else it works on the map as it is.
+        activation: of the transformers' perceptrons, see ``ops.ACTIVATIONS``; Stable Diffusion's is "geglu".
+        expansion: how many times wider those are inside.
     """
 
     latent_channels: int = 4
-    channels: tuple[int, ...] = (64, 96)
-    head_width: int = 32
+    levels: tuple[Level, ...] = (Level(64, heads=2), Level(96, heads=3))
+    middle: Level = Level(96)
+    copies: str = "level"
     groups: int = 8
-    context_width: int = 64
-    pooled_width: int = 64
+    eps: float = 1e-5
+    context_width: int | None = 64
+    pooled_width: int | None = 64
     time_width: int = 128
+    projections: bool = False
+    activation: str = "gelu_tanh"
+    expansion: int = 2
+
+    def __post_init__(self) -> None:
+        check_whole(self, "latent_channels")
+        check_levels(self, self.middle)
+        check_choice(self, "copies", ("level", "block"))
+        check_small(self, "eps")
+        check_whole(self, "context_width", none=True)
+        check_whole(self, "pooled_width", none=True)
+        check_whole(self, "time_width")
+        check_flag(self, "projections")
+        check_choice(self, "activation", ops.ACTIVATIONS)
+        check_whole(self, "expansion", most=64)
+        if self.levels[0].channels % 2:
+            raise ValueError(f"UNetConfig: levels: wanted an even number of channels first, got {self.levels[0]}")
 
 
-class PromptAttention(Module):
-    """A transformer block over the pixels: they attend to each other, then to the prompt's tokens.
+Rows = list[list[Layer]]
 
-    Shapes: x (B, H, W, C), context (B, M, D) -> (B, H, W, C); with channels last, pixels are tokens by a reshape.
+
+class Table(NamedTuple):
+    """The U-Net's layers in rows: a copy is taken behind every row going down, and put before every row going up."""
+
+    down: Rows
+    middle: list[Layer]
+    up: Rows
+
+
+def table(config: UNetConfig) -> Table:
+    """What the network is made of, to be laid beside the paper's.
+
+    >>> for row in table(UNetConfig()).up:
+    ...     print(*(f"{kind} {inputs}->{outputs}" for kind, inputs, outputs, _ in row), sep=", ")
+    residual 192->96, attention 96->96, double 96->64
+    residual 128->64, attention 64->64
     """
+    each_block = config.copies == "block"
+    down: Rows = []
+    up: Rows = []
 
-    def __init__(self, channels: int, config: UNetConfig, *, rng: np.random.Generator) -> None:
-        heads, rest = divmod(channels, config.head_width)
-        if rest:
-            raise ValueError(f"UNet: {channels} channels do not split into heads of width {config.head_width}")
-        self.block = TransformerBlock(channels, heads, context_width=config.context_width, expansion=2, rng=rng)
+    C = config.levels[0].channels
+    for depth, level in enumerate(config.levels):
+        rows = [[Layer("halve", C, C) if depth else Layer("conv", config.latent_channels, C)]]
+        for _ in range(level.blocks):
+            rows.append(block(C, level))
+            C = level.channels
+        down += rows if each_block else [[layer for row in rows for layer in row]]
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        B, H, W, C = x.shape
-        tokens: Tensor = self.block(x.reshape(B, H * W, C), context)
-        return tokens.reshape(B, H, W, C)
+    bottom = middle(C, config.middle)
+    C = config.middle.channels
+
+    copied = [row[-1].outputs for row in down]
+    for depth, level in reversed(list(enumerate(config.levels))):
+        rows = []
+        for _ in range(level.blocks + each_block):
+            copy = copied.pop() if each_block or not rows else 0
+            rows.append(block(C + copy, level))
+            C = level.channels
+        if depth:
+            above = C if each_block else config.levels[depth - 1].channels
+            rows[-1].append(Layer("double", C, above))
+            C = above
+        up += rows if each_block else [[layer for row in rows for layer in row]]
+
+    return Table(down, bottom, up)
 
 
 class UNet(Module):
@@ -76,53 +154,92 @@ class UNet(Module):
 
     def __init__(self, config: UNetConfig, *, rng: np.random.Generator) -> None:
         self.config = config
-        levels, time, groups = config.channels, config.time_width, config.groups
-        self.time_1 = Linear(levels[0], time, rng=rng)
+        first, time = config.levels[0].channels, config.time_width
+        self.time_1 = Linear(first, time, rng=rng)
         self.time_2 = Linear(time, time, rng=rng)
-        self.prompt_norm = LayerNorm(config.pooled_width)
-        self.from_prompt = Linear(config.pooled_width, time, rng=rng)
+        self.prompt_norm = LayerNorm(config.pooled_width) if config.pooled_width else None
+        self.from_prompt = Linear(config.pooled_width, time, rng=rng) if config.pooled_width else None
 
-        def residual(inputs: int, outputs: int) -> ResidualBlock:
-            return ResidualBlock(inputs, outputs, groups=groups, condition_width=time, rng=rng)
+        def made(layers: list[Layer]) -> list[Module]:
+            return [_made(layer, config, rng) for layer in layers]
 
-        self.conv_in = Conv2d(config.latent_channels, levels[0], 3, padding=1, rng=rng)
-        self.down_blocks = [residual(a, b) for a, b in pairwise((levels[0], *levels))]
-        self.down_attentions = [PromptAttention(c, config, rng=rng) for c in levels]
-        self.downsamplers = [Conv2d(c, c, 3, stride=2, padding=1, rng=rng) for c in levels[:-1]]
-        self.middle = residual(levels[-1], levels[-1])
-        self.up_blocks = [residual(2 * c, c) for c in levels]
-        self.up_attentions = [PromptAttention(c, config, rng=rng) for c in levels]
-        self.upsamplers = [Conv2d(below, above, 3, padding=1, rng=rng) for above, below in pairwise(levels)]
-        self.norm_out = GroupNorm(groups, levels[0])
-        self.conv_out = Conv2d(levels[0], config.latent_channels, 3, padding=1, rng=rng)
-        self.conv_out.weight = zeros(3, 3, levels[0], config.latent_channels)
+        down, bottom, up = table(config)
+        self.down = [made(row) for row in down]
+        self.middle = made(bottom)
+        self.up = [made(row) for row in up]
+        self.norm_out = GroupNorm(config.groups, first, eps=config.eps)
+        self.conv_out = Conv2d(first, config.latent_channels, 3, padding=1, rng=rng)
+        self.conv_out.weight = zeros(3, 3, first, config.latent_channels)
 
-    def forward(self, x_t: Tensor, t: Array, context: Tensor, pooled: Tensor) -> Tensor:
+    def forward(self, x_t: Tensor, t: Array, context: Tensor | None = None, pooled: Tensor | None = None) -> Tensor:
         """Shapes: x_t (B, H, W, latent channels), t (B,) in 0..T-1, context (B, M, D), pooled (B, E) -> as x_t.
 
         t stays on the host; all others live where the weights live.
+
+        Raises:
+            ValueError: context or pooled is missing, or given to a network that wants none.
         """
-        embedding = Tensor(time_embedding(t, self.config.channels[0])).to(x_t.device)
-        time = self.time_2(ops.silu(self.time_1(embedding)))
-        condition = time + self.from_prompt(self.prompt_norm(pooled))  # (B, time width)
+        _check_told("context", context, self.config.context_width)
+        _check_told("pooled", pooled, self.config.pooled_width)
+        embedding = Tensor(time_embedding(t, self.config.levels[0].channels).astype(x_t.dtype)).to(x_t.device)
+        condition = self.time_2(ops.silu(self.time_1(embedding)))  # (B, time width)
+        if self.prompt_norm is not None and self.from_prompt is not None:
+            condition = condition + self.from_prompt(self.prompt_norm(pooled))
 
-        x = self.conv_in(x_t)
-        skips = []
-        for level, (block, attention) in enumerate(zip(self.down_blocks, self.down_attentions, strict=True)):
-            x = attention(block(x, condition), context)
-            skips.append(x)
-            if level < len(self.downsamplers):
-                x = self.downsamplers[level](x)  # H -> ceil(H / 2)
-
-        x = self.middle(x, condition)
-
-        for level in reversed(range(len(skips))):
-            x = ops.copy_and_crop(x, skips[level])
-            x = self.up_attentions[level](self.up_blocks[level](x, condition), context)
-            if level > 0:
-                x = self.upsamplers[level - 1](ops.upsample2d(x, 2))
-
+        x, copies = x_t, []
+        for row in self.down:
+            x = _through(row, x, condition, context)
+            copies.append(x)
+        x = _through(self.middle, x, condition, context)
+        for row in self.up:
+            x = _through(row, ops.copy_and_crop(x, copies.pop()), condition, context)
         return self.conv_out(self.norm_out(x, silu=True))
+
+
+def _made(layer: Layer, config: UNetConfig, rng: np.random.Generator) -> Module:
+    """A layer of the table with its weights."""
+    kind, inputs, outputs, heads = layer
+    match kind:
+        case "conv":
+            return Conv2d(inputs, outputs, 3, padding=1, rng=rng)
+        case "halve":  # H -> ceil(H / 2)
+            return Conv2d(inputs, outputs, 3, stride=2, padding=1, rng=rng)
+        case "double":
+            return Upsample(inputs, outputs, rng=rng)
+        case "residual":
+            return ResidualBlock(
+                inputs, outputs, groups=config.groups, eps=config.eps, condition_width=config.time_width, rng=rng
+            )
+        case _:
+            return SpatialTransformer(
+                inputs,
+                heads,
+                context_width=config.context_width,
+                groups=config.groups if config.projections else None,
+                activation=config.activation,
+                expansion=config.expansion,
+                rng=rng,
+            )
+
+
+def _through(layers: list[Module], x: Tensor, condition: Tensor, context: Tensor | None) -> Tensor:
+    """One layer after the other; residual blocks are told the time, transformers the prompt."""
+    for layer in layers:
+        match layer:
+            case ResidualBlock():
+                x = layer(x, condition)
+            case SpatialTransformer():
+                x = layer(x, context)
+            case _:
+                x = layer(x)
+    return x
+
+
+def _check_told(name: str, given: Any, width: int | None) -> None:
+    if given is None and width is not None:
+        raise ValueError(f"UNet: this network wants {name} of width {width}, got none")
+    if given is not None and width is None:
+        raise ValueError(f"UNet: this network wants no {name}, got shape {given.shape}")
 
 
 def time_embedding(t: Array, width: int) -> Array:
@@ -133,4 +250,4 @@ def time_embedding(t: Array, width: int) -> Array:
     """
     frequencies = np.exp(-np.log(10000) * np.arange(width // 2) / (width // 2))
     angles = t[:, None] * frequencies
-    return np.concatenate([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    return np.concatenate([np.cos(angles), np.sin(angles)], axis=1)

@@ -1,7 +1,7 @@
 """Layers: operations with parameters of their own."""
 
-from minisd.nn.attention import MultiHeadAttention, TransformerBlock
-from minisd.nn.layers import Conv2d, ConvTranspose2d, Embedding, GroupNorm, LayerNorm, Linear
+from minisd.nn.attention import MultiHeadAttention, PixelAttention, SpatialTransformer, TransformerBlock
+from minisd.nn.layers import Conv2d, ConvTranspose2d, Embedding, GroupNorm, LayerNorm, Linear, Upsample
 from minisd.nn.module import Module, Parameter
 from minisd.nn.residual import ResidualBlock
 
@@ -15,6 +15,9 @@ __all__ = [
     "Module",
     "MultiHeadAttention",
     "Parameter",
+    "PixelAttention",
     "ResidualBlock",
+    "SpatialTransformer",
     "TransformerBlock",
+    "Upsample",
 ]

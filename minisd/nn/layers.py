@@ -67,27 +67,43 @@ class ConvTranspose2d(Module):
         return ops.conv_transpose2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding)
 
 
+class Upsample(Module):
+    """Every pixel twice along each axis, then a 3 x 3 convolution; shapes (B, H, W, inputs) -> (B, 2H, 2W, outputs).
+
+    A transposed convolution's windows can meet some pixels more often than others, and a checkered picture comes out;
+    here all are met alike (Odena et al. 2016).
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, rng: np.random.Generator) -> None:
+        self.conv = Conv2d(inputs, outputs, 3, padding=1, rng=rng)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.conv(ops.upsample2d(x, 2))
+        return y
+
+
 class GroupNorm(Module):
     """Group normalisation with a scale and a shift per channel, and SiLU behind it where the network asks for it."""
 
-    def __init__(self, groups: int, channels: int) -> None:
+    def __init__(self, groups: int, channels: int, eps: float = 1e-5) -> None:
         if channels % groups:
             raise ValueError(f"GroupNorm: {channels} channels do not split into {groups} groups")
         self.gamma, self.beta = Parameter(np.ones(channels, np.float32)), zeros(channels)
-        self.groups = groups
+        self.groups, self.eps = groups, eps
 
     def forward(self, x: Tensor, *, silu: bool = False) -> Tensor:
-        return ops.group_norm(x, self.gamma, self.beta, groups=self.groups, silu=silu)
+        return ops.group_norm(x, self.gamma, self.beta, groups=self.groups, silu=silu, eps=self.eps)
 
 
 class LayerNorm(Module):
     """Layer normalisation over the last axis with a scale and a shift per channel."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, eps: float = 1e-5) -> None:
         self.gamma, self.beta = Parameter(np.ones(width, np.float32)), zeros(width)
+        self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.layer_norm(x, self.gamma, self.beta)
+        return ops.layer_norm(x, self.gamma, self.beta, eps=self.eps)
 
 
 class Embedding(Module):

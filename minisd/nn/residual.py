@@ -17,6 +17,9 @@ class ResidualBlock(Module):
     change, x passes through a 1 x 1 convolution. The last convolution starts at zero: the block starts as x itself.
 
     Shapes: x (B, H, W, inputs), condition (B, condition_width) -> (B, H, W, outputs).
+
+    Raises:
+        ValueError: a block that wants a condition is given none, or one is given to a block that wants none.
     """
 
     def __init__(
@@ -26,17 +29,21 @@ class ResidualBlock(Module):
         *,
         rng: np.random.Generator,
         groups: int = 8,
+        eps: float = 1e-5,
         condition_width: int | None = None,
     ) -> None:
-        self.norm_1 = GroupNorm(groups, inputs)
+        self.norm_1 = GroupNorm(groups, inputs, eps)
         self.conv_1 = Conv2d(inputs, outputs, 3, padding=1, rng=rng)
         self.to_shift = Linear(condition_width, outputs, rng=rng) if condition_width else None
-        self.norm_2 = GroupNorm(groups, outputs)
+        self.norm_2 = GroupNorm(groups, outputs, eps)
         self.conv_2 = Conv2d(outputs, outputs, 3, padding=1, rng=rng)
         self.conv_2.weight = zeros(3, 3, outputs, outputs)
         self.shortcut = Conv2d(inputs, outputs, 1, rng=rng) if inputs != outputs else None
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        if (self.to_shift is None) != (condition is None):
+            wanted, got = ("no condition", "one") if self.to_shift is None else ("a condition", "none")
+            raise ValueError(f"ResidualBlock: wanted {wanted}, got {got}")
         h = self.conv_1(self.norm_1(x, silu=True))
         if self.to_shift is not None and condition is not None:
             B, C = h.shape[0], h.shape[3]

@@ -1,6 +1,6 @@
 """Differentiable operations: the only place that knows gradients and kernels."""
 
-from minisd.ops.activations import gelu, relu, silu, softmax
+from minisd.ops.activations import ACTIVATIONS, gelu, relu, silu, softmax
 from minisd.ops.attention import attention
 from minisd.ops.convolution import conv2d, conv_transpose2d
 from minisd.ops.embedding import embedding
@@ -11,6 +11,7 @@ from minisd.ops.resampling import max_pool2d, upsample2d
 from minisd.ops.skips import concatenate, copy_and_crop, crop
 
 __all__ = [
+    "ACTIVATIONS",
     "attention",
     "concatenate",
     "conv2d",

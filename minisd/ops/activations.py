@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from minisd_kernels import gelu as gelu_kernel
 from minisd_kernels import relu as relu_kernel
 from minisd_kernels import silu as silu_kernel
@@ -64,3 +66,7 @@ def gelu(x: Tensor) -> Tensor:
 def softmax(x: Tensor) -> Tensor:
     """exp(x) / sum exp(x) along the last axis."""
     return _Softmax.apply(x)
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu_tanh": gelu}
+"""What the networks' perceptrons can have between their two layers."""

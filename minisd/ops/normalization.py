@@ -9,8 +9,8 @@ from minisd.autograd import Array, Function, Tensor
 
 
 class _GroupNorm(Function):
-    def forward(self, x: Array, gamma: Array, beta: Array, groups: int, silu: bool) -> Array:
-        y, mean, rstd = group_norm_kernel.forward(x, gamma, beta, groups=groups, silu=silu)
+    def forward(self, x: Array, gamma: Array, beta: Array, groups: int, silu: bool, eps: float) -> Array:
+        y, mean, rstd = group_norm_kernel.forward(x, gamma, beta, groups=groups, silu=silu, eps=eps)
         self.saved, self.groups, self.silu = (x, gamma, beta, mean, rstd), groups, silu
         return y
 
@@ -19,8 +19,8 @@ class _GroupNorm(Function):
 
 
 class _LayerNorm(Function):
-    def forward(self, x: Array, gamma: Array, beta: Array) -> Array:
-        y, mean, rstd = layer_norm_kernel.forward(x, gamma, beta)
+    def forward(self, x: Array, gamma: Array, beta: Array, eps: float) -> Array:
+        y, mean, rstd = layer_norm_kernel.forward(x, gamma, beta, eps=eps)
         self.saved = (x, gamma, mean, rstd)
         return y
 
@@ -28,14 +28,15 @@ class _LayerNorm(Function):
         return layer_norm_kernel.backward(grad, *self.saved)
 
 
-def group_norm(x: Tensor, gamma: Tensor, beta: Tensor, *, groups: int, silu: bool = False) -> Tensor:
+def group_norm(x: Tensor, gamma: Tensor, beta: Tensor, *, groups: int, silu: bool = False, eps: float = 1e-5) -> Tensor:
     """Mean 0 and variance 1 over each sample's pixels and group of channels, then gamma x + beta (Wu & He 2018).
 
-    With `silu` the result is SiLU(gamma x + beta), in the same passes over memory.
+    The variance is taken `eps` larger, so that a flat x is not divided by 0. With `silu` the result is
+    SiLU(gamma x + beta), in the same passes over memory.
     """
-    return _GroupNorm.apply(x, gamma, beta, groups=groups, silu=silu)
+    return _GroupNorm.apply(x, gamma, beta, groups=groups, silu=silu, eps=eps)
 
 
-def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, *, eps: float = 1e-5) -> Tensor:
     """Mean 0 and variance 1 over each token's last axis, then gamma x + beta (Ba et al. 2016)."""
-    return _LayerNorm.apply(x, gamma, beta)
+    return _LayerNorm.apply(x, gamma, beta, eps=eps)

@@ -140,7 +140,8 @@ def safetensors_with(header: bytes, body: bytes = b"") -> bytes:
 
 def with_other_channels(data: bytes) -> bytes:
     about = json.loads(data)
-    about["unet"]["channels"] = [channels + 32 for channels in about["unet"]["channels"]]
+    for level in about["unet"]["levels"]:
+        level["channels"] += 96
     return json.dumps(about).encode()
 
 

@@ -13,14 +13,18 @@ from minisd import ops
 from minisd.autograd import Tensor
 from minisd.models.classifier import Classifier, ClassifierConfig
 from minisd.models.clip import CLIP, CLIPConfig, TextEncoder, contrastive_loss, unit_length
+from minisd.models.levels import Level
 from minisd.models.unet import UNet, UNetConfig, time_embedding
 from minisd.models.vae import VAE, VAEConfig, reparameterise, scale_factor
 from minisd.nn import Module
 
 Network = TypeVar("Network", bound=Module)
 
-SMALL_UNET = UNetConfig(channels=(16, 24), head_width=8, groups=4, context_width=12, pooled_width=10, time_width=20)
-SMALL_VAE = VAEConfig(channels=(8, 16), groups=4)
+SMALL_UNET = UNetConfig(
+    levels=(Level(16, heads=2), Level(24, heads=3)),
+    middle=Level(24), groups=4, context_width=12, pooled_width=10, time_width=20,
+)  # fmt: skip
+SMALL_VAE = VAEConfig(levels=(Level(8), Level(16)), groups=4)
 SMALL_CLIP = CLIPConfig(vocabulary=30, end_id=29, context_length=8, width=16, heads=2, image_channels=(8, 16))
 
 
@@ -167,8 +171,10 @@ def unet_inputs(B: int, H: int, W: int) -> tuple[Tensor, Array, Tensor, Tensor]:
 
 @pytest.mark.parametrize(("H", "W"), [(7, 7), (8, 8), (5, 9), (1, 2), (3, 16)])
 @pytest.mark.parametrize("channels", [(16,), (16, 24), (16, 24, 32)])
-def test_the_unet_keeps_every_size(H: int, W: int, channels: tuple[int, ...]) -> None:
-    unet = awake(UNet(replace(SMALL_UNET, channels=channels), rng=rng()))
+@pytest.mark.parametrize("copies", ["level", "block"])
+def test_the_unet_keeps_every_size(H: int, W: int, channels: tuple[int, ...], copies: str) -> None:
+    levels = tuple(Level(C, heads=2) for C in channels)
+    unet = awake(UNet(replace(SMALL_UNET, levels=levels, copies=copies), rng=rng()))
     y = unet(*unet_inputs(2, H, W))
     assert y.shape == (2, H, W, 4) and y.dtype == np.float32 and y.data.any()
 
@@ -230,13 +236,7 @@ def test_parameters_are_counted() -> None:
 def test_weights_of_other_sizes_are_refused() -> None:
     state = UNet(SMALL_UNET, rng=rng()).state_dict()
     with pytest.raises(ValueError, match=r"of another architecture than UNet: missing: .* misshapen: "):
-        UNet(replace(SMALL_UNET, channels=(16, 32, 32)), rng=rng()).load_state_dict(state)
-
-
-def test_channels_that_do_not_split_into_heads_are_explained() -> None:
-    for channels in (28, 4):
-        with pytest.raises(ValueError, match=f"{channels} channels do not split into heads of width 8"):
-            UNet(replace(SMALL_UNET, channels=(16, channels)), rng=rng())
+        UNet(replace(SMALL_UNET, levels=(Level(16), Level(32), Level(32))), rng=rng()).load_state_dict(state)
 
 
 def test_every_network_is_made_again_from_its_seed() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from minisd.models.classifier import ClassifierConfig
 from minisd.models.clip import CLIPConfig
+from minisd.models.levels import Layer
 from minisd.models.unet import UNetConfig
+from minisd.models.unet import table as unet_table
 from minisd.models.unet_classic import UNetClassicConfig
-from minisd.models.vae import VAEConfig
+from minisd.models.vae import VAEConfig, decoder_table, encoder_table
 
 
 def unet_classic(height: int, width: int, config: UNetClassicConfig | None = None) -> str:
@@ -58,38 +58,55 @@ def _two_convolutions(channels: int, config: UNetClassicConfig) -> str:
 def unet(config: UNetConfig | None = None) -> str:
     """The U-Net that predicts the noise in a latent; the embeddings of time and prompt are not on the picture's way."""
     config = config or UNetConfig()
-    levels, block = config.channels, _Residual(config.time_width)
-    transformer = f"transformer{config.context_width}:x2"
-    words = [f"7x7x{config.latent_channels} conv3:{levels[0]}:p1"]
-    for level, (above, channels) in enumerate(pairwise((levels[0], *levels))):
-        words += [block(above, channels), f"{transformer} @copy{level}"]
-        if level < len(levels) - 1:
-            words += [f"conv3:{channels}:s2:p1"]
-    words += [block(levels[-1], levels[-1])]
-    for level in reversed(range(len(levels))):
-        copy = f"@copy{level}"
-        words += [f"fit{copy} concat{copy}", block(2 * levels[level], levels[level]), transformer]
-        if level:
-            words += [f"up2 conv3:{levels[level - 1]}:p1"]
-    return " ".join([*words, f"norm silu conv3:{config.latent_channels}:p1"])
+    layers, residual = unet_table(config), _Residual(config.time_width)
+
+    def words(row: list[Layer]) -> list[str]:
+        return [_unet_layer(layer, config, residual) for layer in row]
+
+    text = [f"7x7x{config.latent_channels}"]
+    for number, row in enumerate(layers.down):
+        text += [*words(row), f"@copy{number}"]
+    text += words(layers.middle)
+    for number, row in zip(reversed(range(len(layers.down))), layers.up, strict=True):
+        text += [f"fit@copy{number} concat@copy{number}", *words(row)]
+    return " ".join([*text, f"norm silu conv3:{config.latent_channels}:p1"])
 
 
-def vae_encoder(config: VAEConfig | None = None) -> str:
+def _unet_layer(layer: Layer, config: UNetConfig, residual: _Residual) -> str:
+    match layer.kind:
+        case "conv":
+            return f"conv3:{layer.outputs}:p1"
+        case "halve":
+            return f"conv3:{layer.outputs}:s2:p1"
+        case "double":
+            return f"up2 conv3:{layer.outputs}:p1"
+        case "residual":
+            return residual(layer.inputs, layer.outputs)
+        case _:
+            return f"transformer{config.context_width}:x{config.expansion}"
+
+
+def vae_encoder() -> str:
     """Pictures to the latents' mean and log-variance."""
-    config = config or VAEConfig()
-    (half, quarter), block = config.channels, _Residual()
-    first, second = f"conv4:{half}:s2:p1", f"conv4:{quarter}:s2:p1"
-    words = [f"28x28x{config.image_channels}", first, block(half, half), second, block(quarter, quarter)]
+    config = VAEConfig()
+    words = [f"28x28x{config.image_channels}", *_vae_layers(encoder_table(config))]
     return " ".join([*words, f"norm silu conv3:{2 * config.latent_channels}:p1"])
 
 
-def vae_decoder(config: VAEConfig | None = None) -> str:
+def vae_decoder() -> str:
     """Latents to pictures."""
-    config = config or VAEConfig()
-    (half, quarter), block = config.channels, _Residual()
-    words = [f"7x7x{config.latent_channels} conv3:{quarter}:p1", block(quarter, quarter), block(quarter, quarter)]
-    words += [f"upconv4:{half}:s2:p1", block(half, half), block(half, half)]
+    config = VAEConfig()
+    words = [f"7x7x{config.latent_channels}", *_vae_layers(decoder_table(config))]
     return " ".join([*words, f"norm silu upconv4:{config.image_channels}:s2:p1"])
+
+
+def _vae_layers(layers: list[Layer]) -> list[str]:
+    residual = _Residual()
+    words = {"conv": "conv3:{}:p1", "halve": "conv4:{}:s2:p1", "double": "upconv4:{}:s2:p1"}
+    return [
+        residual(inputs, outputs) if kind == "residual" else words[kind].format(outputs)
+        for kind, inputs, outputs, _ in layers
+    ]
 
 
 def clip_image(config: CLIPConfig | None = None) -> str:
