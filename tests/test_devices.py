@@ -134,12 +134,13 @@ def judge_task(device: str) -> Task:
 
 
 def gradients(task: Task) -> dict[str, Array]:
-    task.loss(np.arange(2), np.random.default_rng(0)).backward()
+    batch = task.batch(np.arange(2), np.random.default_rng(0))
+    task.loss(*(Tensor(array).to(task.module.device) for array in batch)).backward()
     return {name: parameter.grad for name, parameter in task.module.named_parameters()}
 
 
 # What a batch is made of crosses: the VAE's pictures and noise; CLIP's pictures and ids; of the U-Net x_t, the target,
-# the rows of the captions and the embedding of t; the judge's pictures and labels.
+# the rows of the captions and t; the judge's pictures and labels.
 CROSSINGS: dict[str, tuple[Callable[[str], Task], int]] = {
     "vae": (vae_task, 2),
     "clip": (clip_task, 2),

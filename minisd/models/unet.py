@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from minisd_kernels.devices import device_of, namespace
 
 from minisd import ops
 from minisd.autograd import Array, Tensor
@@ -174,7 +175,7 @@ class UNet(Module):
     def forward(self, x_t: Tensor, t: Array, context: Tensor | None = None, pooled: Tensor | None = None) -> Tensor:
         """Shapes: x_t (B, H, W, latent channels), t (B,) in 0..T-1, context (B, M, D), pooled (B, E) -> as x_t.
 
-        t stays on the host; all others live where the weights live.
+        t may stay on the host; all others live where the weights live.
 
         Raises:
             ValueError: context or pooled is missing, or given to a network that wants none.
@@ -248,6 +249,6 @@ def time_embedding(t: Array, width: int) -> Array:
     >>> time_embedding(np.array([0]), 4).tolist()
     [[1.0, 1.0, 0.0, 0.0]]
     """
-    frequencies = np.exp(-np.log(10000) * np.arange(width // 2) / (width // 2))
+    frequencies = np.exp(-np.log(10000) * namespace(device_of(t)).arange(width // 2) / (width // 2))
     angles = t[:, None] * frequencies
     return np.concatenate([np.cos(angles), np.sin(angles)], axis=1)

@@ -32,12 +32,14 @@ class ClassifierTask:
     def sample_count(self) -> int:
         return len(self.digits)
 
-    def loss(self, indices: Array, rng: np.random.Generator) -> Tensor:
-        images = self.digits.images[indices]
+    def batch(self, samples: Array, rng: np.random.Generator) -> tuple[Array, ...]:
         dy, dx = rng.integers(-2, 3, 2)
-        x, device = to_unit_range(np.roll(images, (dy, dx), axis=(1, 2))), self.module.device
-        logits, _ = self.module(Tensor(x).to(device))
-        return ops.cross_entropy(logits, to_device(self.digits.labels[indices], device))
+        images = np.roll(self.digits.images[samples], (dy, dx), axis=(1, 2))
+        return to_unit_range(images), self.digits.labels[samples]
+
+    def loss(self, x: Tensor, labels: Tensor) -> Tensor:
+        logits, _ = self.module(x)
+        return ops.cross_entropy(logits, labels.data)
 
     def preview(self) -> None:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from minisd_kernels.devices import to_device
 
 from minisd.autograd import Array, Tensor
 from minisd.models.clip import CLIP, CLIPConfig
@@ -30,10 +29,12 @@ class CLIPTask:
     def sample_count(self) -> int:
         return len(self.data)
 
-    def loss(self, indices: Array, rng: np.random.Generator) -> Tensor:
-        rows = [self.rows[caption] for caption in self.data.captions(indices, rng)]
-        images, device = to_unit_range(self.data.images[indices]), self.module.device
-        return self.module(Tensor(images).to(device), to_device(self.ids[rows], device))
+    def batch(self, samples: Array, rng: np.random.Generator) -> tuple[Array, ...]:
+        rows = [self.rows[caption] for caption in self.data.captions(samples, rng)]
+        return to_unit_range(self.data.images[samples]), self.ids[rows]
+
+    def loss(self, images: Tensor, ids: Tensor) -> Tensor:
+        return self.module(images, ids.data)
 
     def preview(self) -> None:
         return None

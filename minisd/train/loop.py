@@ -1,6 +1,6 @@
-"""The training loop: the same for every network.
+"""The training step: the same for every network.
 
-    feed a batch -> loss -> gradients -> clip -> Adam -> moving average of the weights        (and again)
+    make a batch -> loss -> gradients -> clip -> Adam -> moving average of the weights        (and again)
 
 Step n draws everything random from a stream that depends on (seed, network, n) alone, and epoch e visits the samples
 in an order that depends on (seed, network, e) alone. So a run that goes on from step n continues to the bit as if it
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -41,7 +42,7 @@ class Recipe:
 
 
 class Task(Protocol):
-    """What a network learns: its name, the module, and the loss of a batch."""
+    """What a network learns: its name, the module, what a batch is made of, and its loss."""
 
     name: str
     recipe: Recipe
@@ -52,8 +53,13 @@ class Task(Protocol):
     @property
     def sample_count(self) -> int: ...
 
-    def loss(self, indices: Array, rng: np.random.Generator) -> Tensor:
-        """Loss of the samples `indices` (B,), everything random drawn from `rng`."""
+    def batch(self, samples: Array, rng: np.random.Generator) -> tuple[Array, ...]:
+        """What `loss` needs of the samples (B,): arrays on the host, everything random in them drawn from `rng`."""
+        ...
+
+    @property
+    def loss(self) -> Callable[..., Tensor]:
+        """The loss of a batch: a function of its arrays, as tensors where the module lives."""
         ...
 
     def preview(self) -> Array | None:
@@ -99,8 +105,9 @@ class Fit:
         Raises:
             TrainingDiverged: the loss or the gradient is not finite; the weights are those of the step before.
         """
-        n, recipe = self.steps_done, self.task.recipe
-        loss = self.task.loss(self._batch(n), self._rng("step", n))
+        n, recipe, device = self.steps_done, self.task.recipe, self.task.module.device
+        batch = self.task.batch(self._samples(n), self._rng("step", n))
+        loss = self.task.loss(*(Tensor(array).to(device) for array in batch))  # nothing else crosses to the device
         loss.backward()
         # A GPU is waited for twice a step, here and for the gradient's length: what diverges must not move a weight.
         value = loss.item()
@@ -110,21 +117,25 @@ class Fit:
         norm = self.optimizer.step(lr, recipe.clip_norm) if math.isfinite(value) else math.nan
         if not math.isfinite(norm):
             raise TrainingDiverged(
-                f"{self.task.name}, step {n}: the loss is {value:g} and the gradient's length {norm:g}"
+                f"{self.task.name}, step {n}: the loss is {value:g} and the gradient's length {norm:g}; "
+                "look at the data, or lower the learning rate"
             )
         self.ema.update()
         self.losses.append(value)
 
-    def _batch(self, n: int) -> Array:
+    def _samples(self, n: int) -> Array:
         """Samples of batch n: a fresh random order every epoch, an incomplete last batch left out."""
-        count, size = self.task.sample_count, self.batch_size
-        epoch, place = divmod(n, count // size)
+        epoch, place = divmod(n, self.task.sample_count // self.batch_size)
         if self._order[0] != epoch:
-            self._order = epoch, self._rng("epoch", epoch).permutation(count)
-        return self._order[1][place * size : (place + 1) * size]
+            self._order = epoch, self._rng("epoch", epoch).permutation(self.task.sample_count)
+        return self._order[1][place * self.batch_size : (place + 1) * self.batch_size]
 
     def _rng(self, purpose: str, n: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, zlib.crc32(f"{self.task.name} {purpose}".encode()), n])
+
+    def keep_average(self) -> None:
+        """Give the module the averaged weights: the end of the training."""
+        self.ema.weights[...] = self.ema.average  # the buffer that the module's parameters are views of
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Everything that going on needs: arrays, and plain values."""
@@ -138,6 +149,21 @@ class Fit:
         return arrays, {"network": self.task.name, "steps": self.steps, "steps_done": self.steps_done}
 
     def load_state(self, arrays: dict[str, Array]) -> None:
+        """Go on from a state; one that does not fit changes nothing.
+
+        Raises:
+            ValueError: an array is missing, of another shape or type, or not finite, or the numbers of steps differ.
+        """
+        for name, own in self.state()[0].items():
+            if (array := arrays.get(name)) is None:
+                raise ValueError(f"{name} is missing")
+            wanted = (len(array),) if name == "losses" and array.ndim == 1 else own.shape
+            if array.shape != wanted or array.dtype != own.dtype or not np.isfinite(array).all():
+                raise ValueError(f"{name} is {array.dtype} {array.shape}; wanted {own.dtype} {wanted}, all finite")
+        steps = {int(arrays["optimizer.steps"]), int(arrays["average.steps"]), len(arrays["losses"])}
+        if len(steps) > 1:
+            raise ValueError(f"optimizer, average and losses are of {' and '.join(map(str, sorted(steps)))} steps")
+
         def part(name: str) -> dict[str, Array]:
             return {key.removeprefix(f"{name}."): value for key, value in arrays.items() if key.startswith(f"{name}.")}
 

@@ -103,14 +103,15 @@ class SegmentationTask:
     def sample_count(self) -> int:
         return len(self.tiles)
 
-    def loss(self, indices: Array, rng: np.random.Generator) -> Tensor:
-        seen, classes, weights = self.tiles.draw(indices, rng)
+    def batch(self, samples: Array, rng: np.random.Generator) -> tuple[Array, ...]:
+        seen, classes, weights = self.tiles.draw(samples, rng)
+        return to_unit_range(seen), classes, weights
+
+    def loss(self, x: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
         _, H, W = classes.shape
-        device = self.module.device
         # Without convolutions on its way up, the network that adds scores predicts more pixels: they do not count.
-        logits = ops.crop(self.module(Tensor(to_unit_range(seen)).to(device)), H, W)
-        wanted = (to_device(array.reshape(-1), device) for array in (classes, weights))
-        return ops.cross_entropy(logits.reshape(-1, 2), *wanted)
+        logits = ops.crop(self.module(x), H, W)
+        return ops.cross_entropy(logits.reshape(-1, 2), classes.data.reshape(-1), weights.data.reshape(-1))
 
     def preview(self) -> None:
         return None

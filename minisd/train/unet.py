@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from minisd_kernels.devices import to_device, to_host
+from minisd_kernels.devices import to_host
 
 from minisd import ops
 from minisd.autograd import Array, Tensor, no_grad
@@ -35,22 +35,20 @@ class UNetTask:
     def sample_count(self) -> int:
         return len(self.data)
 
-    def loss(self, indices: Array, rng: np.random.Generator) -> Tensor:
-        B = len(indices)
-        rows = np.array([self.rows[caption] for caption in self.data.captions(indices, rng)])
+    def batch(self, samples: Array, rng: np.random.Generator) -> tuple[Array, ...]:
+        B = len(samples)
+        rows = np.array([self.rows[caption] for caption in self.data.captions(samples, rng)])
         rows[rng.random(B) < 1 / 8] = self.rows[""]
-        mean, deviation = self.mean[indices], np.exp(0.5 * self.log_variance[indices])
+        mean, deviation = self.mean[samples], np.exp(0.5 * self.log_variance[samples])
         x_0 = self.pipeline.info.scale_factor * (mean + deviation * rng.standard_normal(mean.shape, np.float32))
         noise = rng.standard_normal(mean.shape, np.float32)
         # One t in each B-th part of 0..T-1: every batch sees all noise levels (Kingma et al. 2021, appendix I.1).
         t = ((np.arange(B) + rng.random(B)) / B * self.schedule.steps).astype(np.int64)
-        x_t = self.schedule.add_noise(x_0, noise, t)
-        target = self.schedule.v_target(x_0, noise, t)
-        # All of the batch is made on the host; this much of it crosses. The prompts are there already.
-        device = self.module.device
-        x_t, target, rows = (to_device(array, device) for array in (x_t, target, rows))
-        prediction = self.module(Tensor(x_t), t, Tensor(self.context[rows]), Tensor(self.pooled[rows]))
-        return ops.mean_squared_error(prediction, Tensor(target))
+        return self.schedule.add_noise(x_0, noise, t), t, rows, self.schedule.v_target(x_0, noise, t)
+
+    def loss(self, x_t: Tensor, t: Tensor, rows: Tensor, target: Tensor) -> Tensor:
+        context, pooled = (Tensor(prompts[rows.data]) for prompts in (self.context, self.pooled))  # they are there
+        return ops.mean_squared_error(self.module(x_t, t.data, context, pooled), target)
 
     def preview(self) -> Array:
         """Two drawings each of some captions of the data."""

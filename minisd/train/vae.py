@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from minisd_kernels.devices import to_device, to_host
+from minisd_kernels.devices import to_host
 
 from minisd import ops
 from minisd.autograd import Array, Tensor, no_grad
@@ -29,12 +29,14 @@ class VAETask:
     def sample_count(self) -> int:
         return len(self.images)
 
-    def loss(self, indices: Array, rng: np.random.Generator) -> Tensor:
-        x = Tensor(to_unit_range(self.images[indices])).to(self.module.device)
+    def batch(self, samples: Array, rng: np.random.Generator) -> tuple[Array, ...]:
+        x = to_unit_range(self.images[samples])
         B, H, W, _ = x.shape
-        noise = rng.standard_normal((B, H // 4, W // 4, self.module.config.latent_channels), np.float32)
-        x_again, mean, log_variance = self.module(x, to_device(noise, self.module.device))
-        kl_per_latent = ops.kl_divergence(mean, log_variance) * (B / mean.data.size)
+        return x, rng.standard_normal((B, H // 4, W // 4, self.module.config.latent_channels), np.float32)
+
+    def loss(self, x: Tensor, noise: Tensor) -> Tensor:
+        x_again, mean, log_variance = self.module(x, noise.data)
+        kl_per_latent = ops.kl_divergence(mean, log_variance) * (x.shape[0] / mean.data.size)
         return ops.mean_squared_error(x_again, x) + kl_per_latent * self.kl_weight
 
     def preview(self) -> Array:

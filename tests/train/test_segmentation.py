@@ -136,9 +136,12 @@ def test_copy_and_crop_pays() -> None:
 
 def test_a_loss_is_weighted(cells: CellSet, tiles: Tiles, monkeypatch: pytest.MonkeyPatch) -> None:
     task = SegmentationTask(NETWORKS["U-Net"](SMALL, rng=np.random.default_rng(0)), tiles)
-    loss = task.loss(np.array([0]), np.random.default_rng(0)).item()
-    monkeypatch.setattr(tiles, "weights", 3 * tiles.weights)
-    assert task.loss(np.array([0]), np.random.default_rng(0)).item() == pytest.approx(3 * loss, rel=1e-5)
+    losses = []
+    for weights in (tiles.weights, 3 * tiles.weights):
+        monkeypatch.setattr(tiles, "weights", weights)
+        batch = task.batch(np.array([0]), np.random.default_rng(0))
+        losses.append(task.loss(*map(Tensor, batch)).item())
+    assert losses[1] == pytest.approx(3 * losses[0], rel=1e-5)
 
 
 class Oracle:
