@@ -23,7 +23,7 @@ class SGD:
     def step(self, lr: float) -> None:
         for parameter in self.parameters:
             if parameter.grad is not None:
-                parameter.data -= parameter.data.dtype.type(lr) * parameter.grad
+                parameter.data -= parameter.data.dtype.type(lr) * parameter.grad  # the tape sees that it is written to
                 parameter.grad = None
 
 
@@ -63,6 +63,7 @@ class AdamW:
         )  # fmt: skip
         for parameter in self.parameters:
             parameter.grad = None
+            parameter.changed()
         return norm
 
     def state_dict(self) -> dict[str, Array]:
@@ -83,7 +84,7 @@ class EMA:
     """
 
     def __init__(self, module: Module, decay: float) -> None:
-        self.weights = module.flat_parameters()
+        self.parameters, self.weights = module.parameters(), module.flat_parameters()
         self.average = self.weights.copy()
         self.decay, self.steps = decay, 0
 
@@ -96,11 +97,16 @@ class EMA:
     def in_use(self) -> Iterator[None]:
         """Inside the block the module has the averaged weights, afterwards its own again."""
         own = self.weights.copy()
-        self.weights[...] = self.average
+        self._write(self.average)
         try:
             yield
         finally:
-            self.weights[...] = own
+            self._write(own)
+
+    def _write(self, weights: Array) -> None:
+        self.weights[...] = weights
+        for parameter in self.parameters:
+            parameter.changed()
 
     def state_dict(self) -> dict[str, Array]:
         return {"average": to_host(self.average), "steps": np.asarray(self.steps)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minisd.autograd import Array
+from minisd.autograd.tape import Array
 
 
 def to_unit_range(images: Array) -> Array:

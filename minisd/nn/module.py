@@ -92,7 +92,8 @@ class Module:
         Raises:
             ValueError: names or shapes differ; the message lists what is missing, unknown or misshapen.
         """
-        own = {name: parameter.data for name, parameter in self.named_parameters()}
+        parameters = dict(self.named_parameters())
+        own = {name: parameter.data for name, parameter in parameters.items()}
         missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
         misshapen = [
             f"{name} {tuple(state[name].shape)} instead of {tuple(own[name].shape)}"
@@ -108,8 +109,9 @@ class Module:
             raise ValueError(
                 f"these weights are of another architecture than {type(self).__name__}: {'; '.join(problems)}"
             )
-        for name, array in own.items():
-            array[...] = to_device(state[name], self.device)
+        for name, parameter in parameters.items():
+            parameter.data[...] = to_device(state[name], self.device)
+            parameter.changed()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)
