@@ -10,6 +10,7 @@ No file is trusted when it is read: whatever is wrong with it becomes a Checkpoi
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import logging
 import os
@@ -142,13 +143,18 @@ def load_arrays(path: Path | str) -> dict[str, Array]:
 
 
 def load_weights(path: Path | str) -> dict[str, Array]:
-    """The arrays of a safetensors file, all of them finite.
+    """The arrays of a safetensors file, all of them floating-point numbers, and finite.
 
     Raises:
-        CheckpointError: as in load_arrays; or a number is NaN or infinite: the message names the array.
+        CheckpointError: as in load_arrays; or an array is of whole numbers, or holds NaN or infinity: it is named.
     """
     arrays = load_arrays(path)
     for name, array in arrays.items():
+        if not np.issubdtype(array.dtype, np.floating):
+            raise CheckpointError(
+                f"{path}: {name!r} is of type {array.dtype}, and weights are floating-point numbers; whole ones were "
+                "cut off or scaled by whoever wrote them: use the file that they came from"
+            )
         if not np.isfinite(array).all():
             raise CheckpointError(
                 f"{path}: {name!r} of shape {array.shape} holds NaN or infinite numbers, so the training that wrote it "
@@ -183,6 +189,29 @@ def load_about(path: Path | str) -> dict[str, str]:
                 return {key: str(value) for key, value in about.items()}
             case other:
                 raise ValueError(f"{other!r} says nothing about the arrays")
+
+
+def digest(path: Path | str) -> str:
+    """The SHA-256 of a file, as `sha256sum` prints it: a single bit that changes makes it another.
+
+    Raises:
+        CheckpointError: the file is missing or cannot be read.
+    """
+    with _reading(Path(path)), Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_digest(path: Path | str, wanted: str) -> None:
+    """Hold a file against the digest that was noted when it was written.
+
+    Raises:
+        CheckpointError: it is another file now, or cannot be read.
+    """
+    if (found := digest(path)) != wanted:
+        raise CheckpointError(
+            f"{path}: damaged: its SHA-256 begins with {found[:12]}, and {wanted[:12]} was noted when it was written; "
+            "fetch the file again, or use the one of the same run"
+        )
 
 
 def save_json(path: Path | str, value: Any) -> None:

@@ -55,18 +55,28 @@ class Judge:
         """What the judge sees in each picture, (N, 64)."""
         return self._look(images)[1]
 
-    def save(self, folder: Path) -> None:
-        checkpoint.save_arrays(folder / self.FILE, self.classifier.state_dict())
+    def save(self, folder: Path | str) -> None:
+        """Write the weights into `folder`, and beside them their SHA-256."""
+        path = Path(folder) / self.FILE
+        checkpoint.save_arrays(path, self.classifier.state_dict())
+        checkpoint.save_json(path.with_suffix(".json"), {"sha256": {path.name: checkpoint.digest(path)}})
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> Judge:
+    def load(cls, folder: Path | str | None = None) -> Judge:
         """The judge in `folder`; without one, the one that comes with minisd, the same for everybody.
 
         Raises:
             CheckpointError: no judge there, or a damaged one.
         """
+        path = Path(shipped_model() if folder is None else folder) / cls.FILE
+        if (about := path.with_suffix(".json")).exists():  # older judges have none
+            match checkpoint.load_json(about):
+                case {"sha256": {cls.FILE: str(wanted)}}:
+                    checkpoint.check_digest(path, wanted)
+                case other:
+                    raise checkpoint.CheckpointError(f"{about}: wanted the SHA-256 of {cls.FILE}, got {other!r}")
         classifier = Classifier(ClassifierConfig(), rng=np.random.default_rng(0))
-        checkpoint.load_module(classifier, (folder or shipped_model()) / cls.FILE)
+        checkpoint.load_module(classifier, path)
         return cls(classifier)
 
 

@@ -1,4 +1,4 @@
-"""The process's memory: freed blocks kept for the next step, page faults counted, the most that was held.
+"""The process's memory: freed blocks kept for the next step, page faults counted, the most held, what is left.
 
 Every training step makes the same activations and gradients and frees them in backward(). The C library hands large
 freed blocks back to the system, and the next step pays for them anew: a page fault for every 4 KiB, zeroed by the
@@ -8,7 +8,10 @@ kernel, which costs more than most element-wise operations. Told to keep them, i
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 from minisd_kernels.devices import namespace
 
@@ -39,6 +42,19 @@ def peak_memory(device: str = "cpu") -> int | None:
         return int(namespace(device).get_default_memory_pool().total_bytes())
     usage = _usage()
     return None if usage is None else usage[0]
+
+
+def available_memory() -> int | None:
+    """Bytes that a process can still ask for before others are pushed to the disk; None where the system does not say.
+
+    Linux counts them; elsewhere all of the machine's memory is taken for available.
+    """
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+    with suppress(AttributeError, ValueError, OSError):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
 
 
 def page_faults() -> int | None:

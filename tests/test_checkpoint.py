@@ -173,8 +173,27 @@ def test_weights_must_be_finite(tmp_path: Path, bad: float) -> None:
     save_arrays(path, {"fine": np.ones(3), "conv.weight": np.array([1, bad], np.float32)})
     with pytest.raises(CheckpointError, match=r"unet\.safetensors: 'conv\.weight' of shape \(2,\)"):
         load_weights(path)
-    save_arrays(path, {"fine": np.ones(3), "ids": np.arange(3)})
-    assert load_weights(path).keys() == {"fine", "ids"}
+    save_arrays(path, {"fine": np.ones(3), "half": np.ones(3, np.float16)})
+    assert load_weights(path).keys() == {"fine", "half"}
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8, np.bool_])
+def test_weights_are_no_whole_numbers(tmp_path: Path, dtype: Any) -> None:
+    path = tmp_path / "unet.safetensors"
+    save_arrays(path, {"fine": np.ones(3), "conv.weight": np.ones(2, dtype)})
+    with pytest.raises(CheckpointError, match=rf"unet\.safetensors: 'conv\.weight' is of type {np.dtype(dtype)}"):
+        load_weights(path)
+
+
+def test_a_changed_file_has_another_digest(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(b"abc")
+    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
+    assert checkpoint.digest(path) == known
+    checkpoint.check_digest(path, known)
+    path.write_bytes(b"abd")
+    with pytest.raises(CheckpointError, match=r"a\.safetensors: damaged: its SHA-256 begins with .*ba7816bf8f01 was"):
+        checkpoint.check_digest(path, known)
 
 
 def test_json_comes_back(tmp_path: Path) -> None:

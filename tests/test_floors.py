@@ -36,6 +36,7 @@ FLOORS = {
     "minisd.checkpoint": 6,
     "minisd.evaluation": 6,
     "minisd.metrics": 6,
+    "minisd.model_info": 6,
     "minisd.overlap": 6,
     "minisd.pipeline": 6,
     "minisd.plots": 6,
@@ -74,7 +75,7 @@ PLACES = {
     "safetensors": {"checkpoint.py"},
     "filelock": {"checkpoint.py"},
     "click": {"cli"},
-    "tqdm": {"classifier.py", "kernels.py", "run.py", "segmentation.py"},
+    "tqdm": {"classifier.py", "draw.py", "kernels.py", "run.py", "segmentation.py"},
     "torch": {"in_torch.py"},
 }
 

@@ -145,7 +145,8 @@ def from_json(kind: type[Config], values: object) -> Config:
     for name in known.keys() - values.keys():
         if known[name].default is MISSING and known[name].default_factory is MISSING:
             raise ValueError(f"{kind.__name__}: {name}: is missing")
-    return kind(**{name: _revived(value) for name, value in values.items()})
+    plain = {name for name, field in known.items() if str(field.type).startswith("dict")}
+    return kind(**{name: value if name in plain else _revived(value) for name, value in values.items()})
 
 
 def _revived(value: Any) -> Any:

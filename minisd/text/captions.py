@@ -5,6 +5,7 @@
 with the digit as a word or a numeral. Whatever a caption leaves out may be anything.
 """
 
+import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -112,6 +113,20 @@ def unknown_words(text: str) -> list[str]:
     ['fluffy']
     """
     return [word for word in _words(text) if word not in _DIGIT | _THICKNESS | _SLANT and word not in _SILENT]
+
+
+def in_english(text: str) -> str:
+    """The text with the digits of all other scripts in English words: 七, ７ and ٧ are all a seven.
+
+    >>> in_english("a thick 七"), in_english("7 or 十")
+    ('a thick seven', '7 or 十')
+    """
+
+    def word(character: str) -> str:
+        value = -1 if character.isascii() else unicodedata.numeric(character, -1)
+        return f" {DIGITS[int(value)]} " if value in range(10) else character
+
+    return " ".join("".join(map(word, text)).split())
 
 
 def random_caption(

@@ -201,6 +201,8 @@ class Tokenizer:
     def frame(self, text: str, context_length: int) -> tuple[list[int], str]:
         """The text between start and end, padded with end to `context_length` as in SD 1.x, and what did not fit.
 
+        What did not fit begins with the first word of which a token is missing.
+
         Raises:
             TokenizerError: there is no room for the start and the end token.
 
@@ -211,9 +213,15 @@ class Tokenizer:
             raise TokenizerError(
                 f"context_length is {context_length}; wanted at least 2, for the start and the end token"
             )
-        ids, room = self.encode(text), context_length - 2
+        room = context_length - 2
+        ids: list[int] = []
+        dropped = []
+        for word in split_words(clean(text)):
+            ids += self._encode_word(word)
+            if len(ids) > room:
+                dropped.append(word)
         padding = [self.end] * (1 + max(room - len(ids), 0))
-        return [self.start, *ids[:room], *padding], self.decode(ids[room:])
+        return [self.start, *ids[:room], *padding], " ".join(dropped)
 
     def __call__(self, texts: Sequence[str], context_length: int) -> TokenBatch:
         """Every text framed: ids int64 (B, M) with M = context_length."""
@@ -234,7 +242,7 @@ class Tokenizer:
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TokenizerError(f"tokenizer: not JSON ({error}); save it again with Tokenizer.to_json") from None
         if not isinstance(data, dict) or data.get("format") != _FORMAT or not isinstance(data.get("merges"), list):
             raise TokenizerError(

@@ -23,11 +23,12 @@ from tqdm import tqdm
 
 from minisd import checkpoint, plots
 from minisd.memory import peak_memory
+from minisd.model_info import ModelInfo
 from minisd.models.clip import CLIP, CLIPConfig
 from minisd.models.unet import UNet, UNetConfig
 from minisd.models.vae import VAE, VAEConfig, scale_factor
 from minisd.nn import Module
-from minisd.pipeline import ModelInfo, Pipeline
+from minisd.pipeline import Pipeline
 from minisd.text.tokenizer import Tokenizer, clean, split_words
 from minisd.train.clip import CLIPTask
 from minisd.train.dataset import CaptionedImages, load_training_set

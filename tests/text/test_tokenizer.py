@@ -147,6 +147,7 @@ def test_json_round_trip(tokenizer):
     [
         ("", "not JSON"),
         ("__import__('os')", "not JSON"),
+        ("[" * 100_000, "not JSON"),
         ("[]", "wanted"),
         (json.dumps({"format": "other", "merges": []}), "wanted"),
         (json.dumps({"format": "minisd byte-pair encoding 1", "merges": "a b"}), "wanted"),

@@ -1,0 +1,69 @@
+"""What belongs to a model besides its networks: the half of model.json that says how to draw with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from minisd.diffusion.samplers import SAMPLERS
+from minisd.diffusion.schedule import SCHEDULES
+from minisd.models.levels import check_choice, check_whole
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What belongs to a model besides its networks.
+
+    Attributes:
+        scale_factor: the U-Net works on scale_factor times the VAE's latents.
+        clip_skip: the text encoder's layer whose tokens the U-Net reads, counted from the end.
+        latent_size: height and width of the latents.
+        words: the words of the captions it was trained on.
+        guidance, steps, sampler: how it draws unless told otherwise.
+        guidance_interval: guidance acts where low <= t < high. At the noisiest t it would make all pictures of a
+            prompt alike, at the cleanest it does little (Kynkäänniemi et al. 2024).
+        trained: how it was made: command, seed, steps, data, minutes.
+
+    Raises:
+        ValueError: a field of the wrong kind or out of range; it comes from a file, and no file is trusted.
+    """
+
+    scale_factor: float
+    latent_size: tuple[int, int] = (7, 7)
+    schedule: str = "cosine"
+    timesteps: int = 1000
+    prediction: str = "v"
+    clip_skip: int = 2
+    words: tuple[str, ...] = ()
+    guidance: float = 1.5
+    guidance_interval: tuple[int, int] = (300, 800)
+    steps: int = 50
+    sampler: str = "ddim"
+    trained: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        def check(name: str, wanted: str, good: Callable[[Any], bool]) -> None:
+            if not good(value := getattr(self, name)):
+                raise ValueError(f"ModelInfo: {name}: wanted {wanted}, got {value!r}")
+
+        check("scale_factor", "a number from 1e-6 to 1e6", lambda x: _is_number(x) and 1e-6 <= x <= 1e6)
+        check("latent_size", "two whole numbers from 1 to 4096", lambda x: _is_pair(x) and 0 < min(x) <= max(x) <= 4096)
+        check_choice(self, "schedule", SCHEDULES)
+        check_whole(self, "timesteps", most=100_000)
+        check_choice(self, "prediction", ("noise", "v"))
+        check_whole(self, "clip_skip")
+        check("words", "a list of words", lambda x: isinstance(x, tuple) and all(isinstance(word, str) for word in x))
+        check("guidance", "a number from 0 to 1000", lambda x: _is_number(x) and 0 <= x <= 1000)
+        check("guidance_interval", "two whole numbers, low <= high", lambda x: _is_pair(x) and 0 <= x[0] <= x[1])
+        check_whole(self, "steps", most=self.timesteps)
+        check_choice(self, "sampler", SAMPLERS)
+        check("trained", "names and values", lambda x: isinstance(x, dict))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(type(item) is int for item in value)
