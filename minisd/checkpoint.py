@@ -256,7 +256,7 @@ class State(NamedTuple):
 class Checkpoints:
     """A folder of training states, each a folder <name> of state.safetensors and state.json; the newest `keep` stay.
 
-    A state is written as <name>.partial and renamed when it is whole, so every other folder is a whole state. A state
+    state.json carries the SHA-256 of both, so that damage is found. A state is written as <name>.partial and renamed when it is whole, so every other folder is a whole state. A state
     that is removed goes the same way back: renamed to <name>.partial first, then deleted.
 
     >>> from tempfile import TemporaryDirectory
@@ -288,13 +288,15 @@ class Checkpoints:
             raise CheckpointError(f"{self.folder}: {name!r} is no name for a state; use letters, digits, _ and -")
         target, partial = self.folder / name, self.folder / f"{name}.partial"
         sequence = 1 + max((sequence for sequence, _, _ in self._states()), default=0)
-        state = {"sequence": sequence, "name": name, "about": about}
+        data = _safetensors_bytes(target, arrays)
+        state = json.loads(_json_bytes(target, {"sequence": sequence, "name": name, "about": about}))
+        state["sha256"] = _state_digest(state, data)
         for stray in self.folder.glob("*.partial"):  # of runs that were killed
             self._remove(stray)
         with _writing(target):
             try:
                 partial.mkdir(parents=True, exist_ok=True)
-                _write_to_disk(partial / self.ARRAYS, _safetensors_bytes(target, arrays))
+                _write_to_disk(partial / self.ARRAYS, data)
                 _write_to_disk(partial / self.JSON, _json_bytes(target, state))
                 _sync_folder(partial)
                 if target.exists():
@@ -313,26 +315,32 @@ class Checkpoints:
             self._remove(old)
 
     def latest(self) -> State | None:
-        """The newest state that can be read; None if none was ever saved.
+        """The newest sound state; None if none was ever saved. As for ``states``."""
+        return next(self.states(), None)
 
-        A damaged state is passed over with a warning in the log.
+    def states(self) -> Iterator[State]:
+        """Every sound state, the newest first; a damaged one is passed over with a warning in the log.
 
         Raises:
             CheckpointError: there are states, and every one of them is damaged.
         """
-        states = self._states()
-        for _, state, path in states:
+        found, sound = self._states(), 0
+        for _, state, path in sorted(found, key=lambda state: bool(state[1])):  # what is damaged is said first
             try:
                 if not state:
                     raise CheckpointError(f"{path / self.JSON}: damaged; removing {path} does no harm")
-                return State(state["name"], load_arrays(path / self.ARRAYS), state["about"])
+                with _reading(path / self.ARRAYS):
+                    wanted, got = state.get("sha256"), _state_digest(state, (path / self.ARRAYS).read_bytes())
+                if wanted not in (got, None):  # None: of a version that wrote no digests
+                    raise CheckpointError(f"{path}: damaged: the SHA-256 of its files is {got}, it was {wanted}")
+                yield State(state["name"], load_arrays(path / self.ARRAYS), state["about"])
+                sound += 1
             except CheckpointError as error:
                 _log.warning("a training state is damaged, going back to the one before it: %s", error)
-        if states:
+        if found and not sound:
             raise CheckpointError(
-                f"{self.folder}: all {len(states)} training states are damaged; remove the folder to start again"
+                f"{self.folder}: all {len(found)} training states are damaged; remove the folder to start again"
             )
-        return None
 
     def _states(self) -> list[tuple[int, dict[str, Any], Path]]:
         """(sequence, content of state.json, folder) of every state, newest first; (0, {}, folder) for a damaged one."""
@@ -343,7 +351,12 @@ class Checkpoints:
                     continue
                 try:
                     match load_json(path / self.JSON):
-                        case {"sequence": int(sequence), "name": str(), "about": dict()} as state:
+                        case {"sequence": int(sequence), "name": str(), "about": dict()} as state if state.keys() <= {
+                            "sequence",
+                            "name",
+                            "about",
+                            "sha256",
+                        }:
                             states.append((sequence, state, path))
                         case _:
                             states.append((0, {}, path))
@@ -445,6 +458,12 @@ def _safetensors_bytes(path: Path, arrays: Mapping[str, Array], about: Mapping[s
     metadata = {_ABOUT: json.dumps(about, sort_keys=True)} if about else None
     data: bytes = safetensors.numpy.save(own, metadata)
     return data
+
+
+def _state_digest(state: Mapping[str, Any], arrays: bytes) -> str:
+    """Of a state's two files, but for the digest itself."""
+    about = {key: value for key, value in state.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode() + arrays).hexdigest()
 
 
 def _json_bytes(path: Path, value: Any) -> bytes:

@@ -302,14 +302,40 @@ def test_a_damaged_newest_state_is_passed_over(
     (tmp_path / "unet-00000002" / file).write_bytes(damage)
     with caplog.at_level(logging.WARNING):
         assert whole_step(tmp_path) == 1
-    if file == Checkpoints.ARRAYS:  # a state without its sequence number is never the newest
-        assert "damaged" in caplog.text and "unet-00000002" in caplog.text
+    assert "damaged" in caplog.text and "unet-00000002" in caplog.text
     save_state(checkpoints, 2)
     assert whole_step(tmp_path) == 2
     for path in tmp_path.glob(f"*/{file}"):
         path.write_bytes(damage)
     with pytest.raises(CheckpointError, match="all 2 training states are damaged"):
         checkpoints.latest()
+
+
+@pytest.mark.parametrize("file", [Checkpoints.ARRAYS, Checkpoints.JSON])
+def test_a_flipped_byte_anywhere_in_a_state_is_found(tmp_path: Path, file: str) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    save_state(checkpoints, 1)
+    whole = (tmp_path / "unet-00000001" / file).read_bytes()
+    for at in range(0, len(whole), 3):
+        (tmp_path / "unet-00000001" / file).write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        try:
+            state = checkpoints.latest()
+        except CheckpointError as error:
+            assert "damaged" in str(error)
+        else:  # white space
+            assert state is not None and state.about == {"step": 1}
+    (tmp_path / "unet-00000001" / file).write_bytes(whole)
+    assert whole_step(tmp_path) == 1
+
+
+def test_a_state_without_digest_is_of_an_earlier_version(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    save_state(checkpoints, 1)
+    path = tmp_path / "unet-00000001" / Checkpoints.JSON
+    state = json.loads(path.read_text())
+    del state["sha256"]
+    path.write_text(json.dumps(state))
+    assert whole_step(tmp_path) == 1
 
 
 def test_what_is_not_ours_stays(tmp_path: Path) -> None:
