@@ -1,13 +1,14 @@
 """What every test run says first: the backends and devices that it covers, and why the others are missing."""
 
 import pytest
-from minisd_kernels import backends, devices, warm_up
+from minisd_kernels import backends, devices, notes, warm_up
 
 MANY = 1000  # tests: for so many it pays to compile all of Numba's kernels ahead, on every core
 DEVICES = {"gpu": "cuda", "emu": "emu"}  # what a marked test needs
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    notes.quiet = True  # what a test compiles is not told to whoever reads standard error
     config.addinivalue_line("markers", "gpu: runs on an NVIDIA GPU, and only where there is one")
     config.addinivalue_line("markers", "emu: runs the GPU's kernels on the CPU, where there is a C++ compiler")
 

@@ -57,6 +57,7 @@ PLACES = {
         "compiling.py",
         "direct.py",
         "fast_exp.py",
+        "kernel_cache.py",
         "numba_cpu.py",
         "prefetch.py",
         "register_tile.py",

@@ -20,8 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from minisd_kernels import conv2d
 from minisd_kernels.devices import require_device, to_device, to_host
-from minisd_kernels.emulator.examples import EXAMPLES
-from minisd_kernels.emulator.inspect.trace import table, trace
+from minisd_kernels.emulator.inspect.trace import table, to_trace, trace
 from minisd_kernels.emulator.inspect.watching import watching
 from minisd_kernels.emulator.module import EmulatedModule
 from minisd_kernels.emulator.program import EmulationError
@@ -173,7 +172,8 @@ for bug, (text, watched) in BUGS.items():
 # part of the requests, but every one that is not made is faster still.
 
 # %%
-steps = list(trace(EXAMPLES["conv2d"]()))
+[ladder] = to_trace("conv2d")
+steps = list(trace(ladder))
 print("\n".join(table(steps)))
 bytes_moved = {each.name: each.moved(writes=False) + each.moved(writes=True) for each in steps}
 assert bytes_moved["plain"] > 8 * bytes_moved["tiled"] > 12 * bytes_moved["registers"]
@@ -182,9 +182,9 @@ assert bytes_moved["plain"] > 8 * bytes_moved["tiled"] > 12 * bytes_moved["regis
 figure = Figure(figsize=(7, 2.6), dpi=100, layout="constrained")
 panel = figure.subplots()
 bars = panel.barh(list(bytes_moved), [moved / 1e6 for moved in bytes_moved.values()], color="0.4")
-labels = [f"{each.step.products / bytes_moved[each.name]:.1f} products a byte" for each in steps]
+labels = [f"{each.products / bytes_moved[each.name]:.1f} products a byte" for each in steps]
 panel.bar_label(bars, labels, padding=4)
-panel.axvline(steps[0].step.needed / 1e6, color="tab:red", linewidth=1)
+panel.axvline(steps[0].needed / 1e6, color="tab:red", linewidth=1)
 panel.set(xlabel="MB read and written; the red line is what is needed", xlim=(0, 29))
 panel.invert_yaxis()
 panel.spines[["top", "right"]].set_visible(False)

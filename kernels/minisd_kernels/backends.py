@@ -53,7 +53,12 @@ def available_backends() -> list[str]:
     return [name for name in FILES if missing_reason(name) is None]
 
 
-def _require(backend: str) -> str:
+def require(backend: str) -> str:
+    """The backend's name, if it can run here.
+
+    Raises:
+        BackendUnavailable: it cannot.
+    """
     reason = missing_reason(backend)
     if reason is not None:
         raise BackendUnavailable(f"backend {backend!r}: {reason}")
@@ -62,7 +67,7 @@ def _require(backend: str) -> str:
 
 def current_backend() -> str:
     """The backend for NumPy arrays: use_backend(), else the variable MINISD_BACKEND, else numba."""
-    return _chosen or _require(os.environ.get("MINISD_BACKEND") or "numba")
+    return _chosen or require(os.environ.get("MINISD_BACKEND") or "numba")
 
 
 @contextmanager
@@ -73,7 +78,7 @@ def use_backend(backend: str) -> Iterator[None]:
         BackendUnavailable: it cannot run here.
     """
     global _chosen
-    before, _chosen = _chosen, _require(backend)
+    before, _chosen = _chosen, require(backend)
     try:
         yield
     finally:

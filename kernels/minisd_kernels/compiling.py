@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 # Between two kernels the threads wait for the next one spinning, but for some 50 microseconds only, then they sleep.
@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import config, njit
 
+from minisd_kernels import kernel_cache
+
 
 def contiguous(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The array in the one form that kernels are compiled for, C-contiguous and writeable; a copy only if it is not."""
@@ -27,27 +29,37 @@ def contiguous(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array if flags.c_contiguous and flags.writeable else array.copy(order="C")
 
 
-def _cache_folder() -> Path | None:
-    """Where Numba keeps what it has compiled from this folder; None where no place can be written."""
-    if config.DISABLE_JIT:  # type: ignore[attr-defined, unused-ignore]
-        return None
-    try:
-        return Path(str(njit(cache=True)(contiguous).stats.cache_path))
-    except RuntimeError:  # no locator available
-        return None
-
-
-CACHE = _cache_folder()
-
 # NaN and infinity must survive (training looks for them), so only the flags that reorder and contract are set.
 _OPTIONS: dict[str, Any] = {
-    "cache": CACHE is not None,
     "no_cfunc_wrapper": True,
     "error_model": "numpy",
     "fastmath": {"contract", "reassoc", "nsz", "arcp"},
 }
-jit: Callable[..., Any] = partial(njit, **_OPTIONS)
-parallel_jit: Callable[..., Any] = partial(njit, parallel=True, **_OPTIONS)
+
+
+def jit(of: Any, **options: Any) -> Any:
+    """Compile a function for whatever types it is called with, or, as ``@jit(signature)``, for these at once."""
+    if not isinstance(of, FunctionType):
+        return partial(_compiled, signature=of, options=options)
+    return _compiled(of, None, options)
+
+
+def _compiled(function: Callable[..., Any], signature: Any, options: dict[str, Any]) -> Any:
+    dispatcher = njit(**_OPTIONS, **options)(function)
+    if config.DISABLE_JIT:  # type: ignore[attr-defined, unused-ignore]
+        return dispatcher  # the function
+    if kernel_cache.folder() is not None:
+        dispatcher._cache = kernel_cache.KernelCache(function)
+    if signature is not None:
+        dispatcher.compile(signature)
+        dispatcher.disable_compile()
+    return dispatcher
+
+
+def parallel_jit(function: Callable[..., Any]) -> Any:
+    """Compile a function whose prange loops run on all threads."""
+    return jit(function, parallel=True)
+
 
 # Sums over many samples are split into this many parts and the parts added in order, whatever the number of
 # threads: the same seed gives the same weights on one core and on eight.

@@ -29,9 +29,10 @@ def compile_command() -> None:
 
     Training does so by itself. Drawing does without: until they are compiled, plain NumPy draws.
     """
-    from minisd_kernels.compiling import CACHE
+    backends.require("numba")
+    from minisd_kernels import kernel_cache
 
-    if CACHE is None:
+    if kernel_cache.folder() is None:
         raise Failure("there is no folder to keep them in; name one in the variable NUMBA_CACHE_DIR")
     click.echo("compiled" if compile_first() else "they are compiled already")
 
@@ -99,20 +100,20 @@ def trace(operation: str, lines: int) -> None:
     """
     devices.require_device("emu")
 
-    from minisd_kernels.emulator.examples import EXAMPLES
     from minisd_kernels.emulator.inspect import trace as tracing
+    from minisd_kernels.examples import operations
 
-    if operation not in EXAMPLES:
-        raise click.BadParameter(f"choose one of {', '.join(EXAMPLES)}.", param_hint="OPERATION")
-    example = EXAMPLES[operation]()
-    traced = list(tracing.trace(example))
-    click.echo(f"{operation}, {example.shapes}\n")
-    for text in tracing.table(traced):
-        click.echo(text)
-    for each in traced if lines else []:
-        click.echo(f"\n{each.name}")
-        for text in tracing.worst_lines(each, lines):
+    if operation not in (names := operations()):
+        raise click.BadParameter(f"choose one of {', '.join(names)}.", param_hint="OPERATION")
+    for example in tracing.to_trace(operation):
+        traced = list(tracing.trace(example))
+        click.echo(f"{operation}, {example.shapes}\n")
+        for text in tracing.table(traced):
             click.echo(text)
+        for each in traced if lines else []:
+            click.echo(f"\n{each.name}")
+            for text in tracing.worst_lines(each, lines):
+                click.echo(text)
 
 
 def is_chosen(ctx: click.Context) -> bool:
@@ -130,6 +131,6 @@ def compile_first(device: str = "cpu") -> bool:
 
     from tqdm import tqdm
 
-    for _ in tqdm(warm_up.compile_kernels(), "compiling kernels, once", len(warm_up.CALLS), unit="kernel"):
+    for _ in tqdm(warm_up.compile_kernels(), "compiling kernels, once", len(warm_up.jobs()), unit="kernel"):
         pass
     return True

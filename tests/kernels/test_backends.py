@@ -4,49 +4,26 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import pkgutil
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import minisd_kernels
 import numpy as np
 import pytest
-from minisd_kernels import (
-    adam,
-    add,
-    attention,
-    backends,
-    conv2d,
-    conv_transpose2d,
-    cross_entropy,
-    embedding,
-    gelu,
-    group_norm,
-    layer_norm,
-    linear,
-    max_pool2d,
-    mean_squared_error,
-    relu,
-    scratch,
-    silu,
-    softmax,
-    switches,
-    upsample2d,
-)
+from minisd_kernels import backends, scratch, silu, switches
 from minisd_kernels.backends import (
     BackendUnavailable,
     available_backends,
     current_backend,
     use_backend,
 )
-from minisd_kernels.devices import device_of, to_device, to_host
+from minisd_kernels.devices import device_of, to_host
 from minisd_kernels.emulator.array import EmulatedArray
-from strategies import Array, Arrays, on_cuda, on_emu
+from minisd_kernels.examples import Make, examples, operations, outcome
+from strategies import Arrays, on_cuda, on_emu
 
 # ---- The choice
 
@@ -148,171 +125,38 @@ def test_importing_starts_no_compiler_and_prints_nothing(module: str) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
-# ---- Every kernel, forward and backward
-
-
-@dataclass(frozen=True)
-class OnDevice(Arrays):
-    """Arrays that live on a device."""
-
-    device: str = "cpu"
-
-    def __call__(self, *shape: int) -> Any:
-        return self.move(super().__call__(*shape))
-
-    def move(self, array: Array) -> Any:
-        return to_device(array, self.device)
-
-
-def agree_adam(make: OnDevice) -> list[Array]:
-    param, grad, m, v = make(9), make(9), make(9), make(9) ** 2
-    adam.step(param, grad, m, v, step=3, lr=0.1, weight_decay=0.1, grad_scale=0.5)
-    average = make(9)
-    adam.average(average, param, 0.3)
-    return [param, m, v, average]
-
-
-def agree_add(make: OnDevice) -> list[Array]:
-    total, part = make(100, 90), make(100, 90)
-    y = add.forward(total, part)
-    add.into(total, part)
-    return [y, total, add.forward(make(3), make(3))]
-
-
-def agree_attention(make: OnDevice) -> list[Array]:
-    query, key, value, grad = make(2, 60, 2, 5), make(2, 70, 2, 5), make(2, 70, 2, 5), make(2, 60, 2, 5)
-    out, logsumexp = attention.forward(query, key, value)
-    return [out, logsumexp, *attention.backward(grad, query, key, value, out, logsumexp)]
-
-
-def agree_conv2d(make: OnDevice) -> list[Array]:
-    results = []
-    # To few channels; to many, with stride and dilation; 3 x 3 of stride 1, which Winograd computes.
-    for window, C, O, options in (
-        ((3, 2), 5, 7, {"stride": (2, 1), "padding": (1, 0)}),
-        ((3, 2), 5, 37, {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 2)}),
-        ((3, 3), 33, 37, {"padding": 1}),
-    ):
-        x, weight, bias = make(3, 9, 8, C), make(*window, C, O) / make.dtype(8), make(O)
-        y = conv2d.forward(x, weight, bias, **options)
-        grad_x, *others = conv2d.backward(make(*y.shape) / make.dtype(8), x, weight, **options)
-        results += [y, grad_x, *others]
-    return results
-
-
-def agree_conv_transpose2d(make: OnDevice) -> list[Array]:
-    x, weight, bias = make(3, 5, 4, 5), make(3, 2, 5, 7), make(7)
-    y = conv_transpose2d.forward(x, weight, bias, stride=(2, 1), padding=(1, 0))
-    return [y, *conv_transpose2d.backward(make(*y.shape), x, weight, stride=(2, 1), padding=(1, 0))]
-
-
-def agree_cross_entropy(make: OnDevice) -> list[Array]:
-    logits, weight, grad = make(9, 5), make(9), make(1)[0]
-    results = []
-    for target in (make.move(np.arange(9) % 5), abs(make(9, 5))):
-        results += [cross_entropy.forward(logits, target, weight)]
-        results += [cross_entropy.backward(grad, logits, target, weight)]
-    return results
-
-
-def agree_embedding(make: OnDevice) -> list[Array]:
-    ids = make.move(np.array([[0, 4, 4], [2, 1, 4]]))
-    return [embedding.forward(make(5, 3), ids), embedding.backward(make(2, 3, 3), ids, 5)]
-
-
-def agree_gelu(make: OnDevice) -> list[Array]:
-    x = make(4, 9)
-    return [gelu.forward(x), gelu.backward(make(4, 9), x)]
-
-
-def agree_group_norm(make: OnDevice) -> list[Array]:
-    x, gamma, beta = make(2, 5, 4, 6), make(6), make(6)
-    y, mean, rstd = group_norm.forward(x, gamma, beta, groups=3, silu=True)
-    return [y, mean, rstd, *group_norm.backward(make(*x.shape), x, gamma, beta, mean, rstd, groups=3, silu=True)]
-
-
-def agree_layer_norm(make: OnDevice) -> list[Array]:
-    x, gamma, beta = make(2, 5, 17), make(17), make(17)
-    y, mean, rstd = layer_norm.forward(x, gamma, beta)
-    return [y, mean, rstd, *layer_norm.backward(make(*x.shape), x, gamma, mean, rstd)]
-
-
-def agree_linear(make: OnDevice) -> list[Array]:
-    x, weight = make(60, 5), make(5, 17)
-    return [linear.forward(x, weight, make(17)), *linear.backward(make(60, 17), x, weight)]
-
-
-def agree_max_pool2d(make: OnDevice) -> list[Array]:
-    y, argmax = max_pool2d.forward(make(2, 9, 8, 3), window=(3, 2), stride=2, padding=(1, 0))
-    grad_x = max_pool2d.backward(make(*y.shape), argmax, (2, 9, 8, 3), window=(3, 2), stride=2, padding=(1, 0))
-    return [y, argmax, grad_x]
-
-
-def agree_mean_squared_error(make: OnDevice) -> list[Array]:
-    a, b = make(30, 7), make(30, 7)
-    return [mean_squared_error.forward(a, b), mean_squared_error.backward(make(1)[0], a, b)]
-
-
-def agree_relu(make: OnDevice) -> list[Array]:
-    y = relu.forward(make(4, 9))
-    return [y, relu.backward(make(4, 9), y)]
-
-
-def agree_silu(make: OnDevice) -> list[Array]:
-    x = make(4, 9)
-    return [silu.forward(x), silu.backward(make(4, 9), x)]
-
-
-def agree_softmax(make: OnDevice) -> list[Array]:
-    y = softmax.forward(make(4, 9))
-    return [y, softmax.backward(make(4, 9), y)]
-
-
-def agree_upsample2d(make: OnDevice) -> list[Array]:
-    return [upsample2d.forward(make(2, 3, 4, 3), (2, 3)), upsample2d.backward(make(2, 6, 12, 3), (2, 3))]
-
-
-AGREE: dict[str, Callable[[OnDevice], list[Array]]] = {
-    name.removeprefix("agree_"): function for name, function in list(globals().items()) if name.startswith("agree_")
-}
-
-
-NO_OPERATIONS = ("cuda", "emulator", "shapes")
+# ---- Every operation's examples
 
 
 @pytest.mark.parametrize("backend", ["numba", on_emu, on_cuda])
-@pytest.mark.parametrize(
-    "operation",
-    [
-        module.name
-        for module in pkgutil.iter_modules(minisd_kernels.__path__)
-        if module.ispkg and module.name not in NO_OPERATIONS
-    ],
-)
+@pytest.mark.parametrize("operation", operations())
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_all_agree_on_every_kernel(operation: str, dtype: type[Any], backend: str) -> None:
-    assert operation in AGREE, f"{operation}: no test holds its backends against each other; write agree_{operation}"
-    with use_backend("numpy"):
-        wanted = AGREE[operation](OnDevice(0, dtype))
-    if backend == "numba":
-        with use_backend(backend):
-            found = AGREE[operation](OnDevice(0, dtype))
-    else:
-        with switches.tensor_cores.off():
-            found = AGREE[operation](OnDevice(0, dtype, device=backend))
-        assert {device_of(array) for array in found} == {backend}
-    for reference, fast in zip(wanted, map(to_host, found), strict=True):
-        assert fast.dtype == reference.dtype
-        np.testing.assert_allclose(fast, reference, **Arrays(0, dtype).tolerance)
+    for example in examples(operation):
+        with use_backend("numpy"):
+            wanted = example.calls(Make("cpu", dtype))
+            reference = [array for call in wanted.values() for array in outcome(call)]
+        with switches.tensor_cores.off(), use_backend("numba"):
+            calls = example.calls(Make("cpu" if backend == "numba" else backend, dtype))
+            found = [array for call in calls.values() for array in outcome(call)]
+        if backend != "numba":
+            assert {device_of(array) for array in found if not isinstance(array, float)} == {backend}
+        for fast, right in zip(map(to_host, found), reference, strict=True):
+            assert np.shape(fast) == np.shape(right) and np.asarray(fast).dtype == np.asarray(right).dtype
+            np.testing.assert_allclose(fast, right, **Arrays(0, dtype).tolerance)
 
 
-@pytest.mark.parametrize("operation", list(AGREE))
+@pytest.mark.parametrize("operation", operations())
 def test_what_lies_in_scratch_memory_does_not_matter(operation: str) -> None:
+    def results() -> list[Any]:
+        calls = [call for example in examples(operation) for call in example.calls(Make()).values()]
+        return [array for call in calls for array in outcome(call)]
+
     with use_backend("numba"):
-        first = AGREE[operation](OnDevice(0, np.float32))
+        first = results()
         for left_there in scratch._kept.arrays.values():
             left_there.fill(np.nan)
-        for got, want in zip(AGREE[operation](OnDevice(0, np.float32)), first, strict=True):
+        for got, want in zip(results(), first, strict=True):
             assert np.isfinite(got).all()
             np.testing.assert_array_equal(got, want)
 

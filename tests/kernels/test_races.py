@@ -8,25 +8,23 @@ import numpy as np
 import pytest
 from minisd_kernels.conv2d.cupy_gpu import bias_gradient
 from minisd_kernels.devices import to_device, to_host
-from minisd_kernels.emulator.examples import EXAMPLES
 from minisd_kernels.emulator.inspect.watching import watching
+from minisd_kernels.examples import Make, examples, operations, outcome
 
 pytestmark = pytest.mark.emu
 
 
-def arrays(result: Any) -> list[Any]:
-    parts = result if isinstance(result, tuple) else (result,)
-    return [to_host(part) for part in parts if part is not None]
-
-
-@pytest.mark.parametrize("operation", EXAMPLES)
+@pytest.mark.parametrize("operation", operations())
 def test_every_operation(operation: str) -> None:
-    results = []
-    for reverse in (False, True):
-        steps = EXAMPLES[operation]().steps
-        with watching(reversed=reverse):
-            results.append([array for step in steps.values() for array in arrays(step.run())])
-    for forwards, backwards in zip(*results, strict=True):
+    def results(*, in_reverse: bool) -> list[Any]:
+        found = []
+        for example in (*examples(operation), *examples(operation, ladder=True)):
+            calls = example.calls(Make("emu"))
+            with watching(reversed=in_reverse):
+                found += [to_host(array) for call in calls.values() for array in outcome(call)]
+        return found
+
+    for forwards, backwards in zip(results(in_reverse=False), results(in_reverse=True), strict=True):
         np.testing.assert_array_equal(forwards, backwards)
 
 

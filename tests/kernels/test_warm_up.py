@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from minisd_kernels import compiling, warm_up
+from minisd_kernels import kernel_cache, warm_up
+from minisd_kernels.examples import operations
 
 from minisd.cli import main
 
@@ -36,12 +37,12 @@ main(sys.argv[1:], standalone_mode=False)
 print("compiled:", *compiled)
 """
 
-# Numba finds no folder that it may write to.
+# Nothing can be written anywhere.
 _NOWHERE = """
 import sys
-from numba.core import caching
+from minisd_kernels import folders, kernel_cache
 
-caching.CacheImpl._locator_classes = []
+kernel_cache.made_writable = lambda folder: False
 """
 
 
@@ -67,8 +68,8 @@ def test_training_finds_every_kernel_compiled(tmp_path: Path) -> None:
     assert trained.stdout.splitlines()[-1] == "compiled:"
 
 
-def test_kernels_of_another_release_are_compiled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiling, "CACHE", tmp_path)
+def test_another_processor_wants_other_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_cache, "folder", lambda: tmp_path)
     assert not warm_up.is_done()
     (tmp_path / warm_up._MARK).write_text(warm_up._stamp())
     assert warm_up.is_done()
@@ -81,16 +82,24 @@ def test_a_machine_where_nothing_can_be_kept(tmp_path: Path) -> None:
 import numpy as np
 from minisd_kernels import relu, warm_up
 print(relu.forward(np.array([-1.0, 2.0])).tolist(), warm_up.is_done(), list(warm_up.compile_kernels()))
+from minisd.cli import main
+main(["kernels", "compile"])
 """
     done = _python(code, cache=tmp_path)
     assert done.stdout == "[0.0, 2.0] False []\n", done.stderr
-    asked = _python(
-        f"{_NOWHERE}\nfrom minisd.cli import main\nmain(sys.argv[1:])", "kernels", "compile", cache=tmp_path
-    )
-    assert (asked.returncode, asked.stderr) == (
+    assert (done.returncode, done.stderr.splitlines()) == (
         2,
-        "Error: there is no folder to keep them in; name one in the variable NUMBA_CACHE_DIR\n",
+        [
+            "minisd: compiled kernels cannot be kept: name a folder in the variable NUMBA_CACHE_DIR",
+            "Error: there is no folder to keep them in; name one in the variable NUMBA_CACHE_DIR",
+        ],
     )
+
+
+def test_every_example_is_a_job_and_the_largest_operation_comes_first() -> None:
+    jobs = warm_up.jobs()
+    assert jobs[0] == ("conv2d", 0) and len(set(jobs)) == len(jobs)
+    assert {operation for operation, _ in jobs} == set(operations())
 
 
 @pytest.mark.parametrize("compiled", [False, True])

@@ -19,6 +19,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from minisd_kernels.backends import BackendUnavailable
+from minisd_kernels.folders import made_writable, user_cache
+from minisd_kernels.notes import say
 
 _MACHINE = Path(__file__).with_name("machine")
 _HEADERS = Path(__file__).parents[1] / "cuda"
@@ -48,14 +50,8 @@ def compiler() -> str:
 
 @cache
 def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "minisd" / "emulator"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    except OSError:
-        pass
+    if made_writable(folder := user_cache() / "emulator"):
+        return folder
     own = tempfile.TemporaryDirectory(prefix="minisd-emulator-")  # for this process alone
     atexit.register(own.cleanup)
     return Path(own.name)
@@ -92,6 +88,7 @@ def _build(name: str, program: str, flags: Sequence[str], link: Sequence[str] = 
     target = _cache_folder() / f"{sha256(chr(0).join(about).encode()).hexdigest()[:32]}-{name}{'.so' if link else '.o'}"
     if target.exists():
         return target
+    say("compiling CUDA kernels for the emulator, once: some seconds for each operation")
     with tempfile.TemporaryDirectory(dir=_cache_folder()) as folder:
         source, made = Path(folder) / name, Path(folder) / "program.o"
         source.write_text(program, encoding="utf-8")

@@ -13,18 +13,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from minisd_kernels.emulator.examples import Example, Step
 from minisd_kernels.emulator.inspect.watching import Line, watching
+from minisd_kernels.examples import Example, Make, examples, least_bytes
 
 _SECTOR = 32  # bytes
+_ROOM = (9, 10, 10, 9, 10, 11, 8)  # for the table's columns
 
 
 @dataclass(frozen=True)
 class Traced:
-    """What the kernels of one step asked for."""
+    """What the kernels of one call asked for.
+
+    Attributes:
+        needed: bytes that must be read or written at least once.
+        products: multiply-adds that the equation has; 0 where they are not what matters.
+    """
 
     name: str
-    step: Step
+    needed: int
+    products: int
     lines: list[Line]
 
     def moved(self, *, writes: bool) -> int:
@@ -42,24 +49,32 @@ class Traced:
         return sum(line.moved for line in self.lines if line.shared)
 
 
+def to_trace(operation: str) -> list[Example]:
+    """The operation's ladder, or its examples where it has none."""
+    return examples(operation, ladder=True) or examples(operation)
+
+
 def trace(example: Example) -> Iterator[Traced]:
-    """Run each step of the example and count."""
-    for name, step in example.steps.items():
+    """Run each call of the example on the emulated device, and count."""
+    for name, call in example.calls(Make("emu")).items():
         with watching(races=False, counting=True) as watch:
-            step.run()
-        yield Traced(name, step, watch.lines)
+            needed = least_bytes(call)
+        yield Traced(name, needed, example.products, watch.lines)
 
 
 def table(traced: Sequence[Traced]) -> Iterator[str]:
-    """A line a step, under two of headings."""
-    yield f"{'':<12}{'read':>9}{'written':>10}{'needed':>10}{'sectors':>9}{'products':>10}{'rounds of':>11}{'banks':>8}"
-    yield f"{'step':<12}{'kB':>9}{'kB':>10}{'kB':>10}{'of use':>9}{'a byte':>10}{'shared':>11}{'of use':>8}"
+    """A line a call, under two of headings."""
+    width = max(12, *(len(each.name) + 2 for each in traced))
+    titles = ("read", "written", "needed", "sectors", "products", "rounds of", "banks")
+    units = ("kB", "kB", "kB", "of use", "a byte", "shared", "of use")
+    for first, others in (("", titles), ("step", units)):
+        yield f"{first:<{width}}" + "".join(f"{text:>{room}}" for text, room in zip(others, _ROOM, strict=True))
     for each in traced:
-        read, written, step = each.moved(writes=False), each.moved(writes=True), each.step
+        read, written = each.moved(writes=False), each.moved(writes=True)
         yield (
-            f"{each.name:<12}{read / 1e3:>9.0f}{written / 1e3:>10.0f}{step.needed / 1e3:>10.0f}"
+            f"{each.name:<{width}}{read / 1e3:>9.0f}{written / 1e3:>10.0f}{each.needed / 1e3:>10.0f}"
             f"{_percent(each.of_use(shared=False)):>9}"
-            f"{f'{step.products / (read + written):.1f}' if step.products else '':>10}"
+            f"{f'{each.products / (read + written):.1f}' if each.products else '':>10}"
             f"{each.rounds or '':>11}{_percent(each.of_use(shared=True)):>8}"
         ).rstrip()
 

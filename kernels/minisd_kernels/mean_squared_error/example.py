@@ -1,0 +1,17 @@
+"""Mean squared error: its representative calls."""
+
+from __future__ import annotations
+
+from minisd_kernels import mean_squared_error
+from minisd_kernels.examples import Call, Calls, Example, Make
+
+
+def both_ways(make: Make) -> Calls:
+    a, b, grad = make(64, 68), make(64, 68), make()
+    return {
+        "forward": Call(mean_squared_error.forward, a, b),
+        "backward": Call(mean_squared_error.backward, grad, a, b),
+    }
+
+
+EXAMPLES = (Example("(64, 68)", both_ways),)

@@ -1,0 +1,14 @@
+"""SiLU: its representative calls."""
+
+from __future__ import annotations
+
+from minisd_kernels import silu
+from minisd_kernels.examples import Call, Calls, Example, Make
+
+
+def both_ways(make: Make) -> Calls:
+    x, grad_y = make(64, 68), make(64, 68)
+    return {"forward": Call(silu.forward, x), "backward": Call(silu.backward, grad_y, x)}
+
+
+EXAMPLES = (Example("(64, 68)", both_ways),)
