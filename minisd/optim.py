@@ -55,12 +55,9 @@ class AdamW:
         if not math.isfinite(norm):
             return norm
         self.steps += 1
-        beta1, beta2 = self.betas
-        adam.step(
-            self.weights, grad, self.m, self.v,
-            step=self.steps, lr=lr, beta1=beta1, beta2=beta2, eps=self.eps, weight_decay=self.weight_decay,
-            grad_scale=min(1.0, largest_norm / norm) if norm else 1.0,
-        )  # fmt: skip
+        grad_scale = min(1.0, largest_norm / norm) if norm else 1.0
+        update = adam.Update(self.steps, lr, *self.betas, self.eps, self.weight_decay, grad_scale)
+        adam.step(self.weights, grad, self.m, self.v, update)
         for parameter in self.parameters:
             parameter.grad = None
             parameter.changed()

@@ -9,6 +9,7 @@ from typing import Any
 from minisd_kernels.devices import device_of
 from minisd_kernels.shapes import ShapeError
 
+Array = Any  # NumPy's, CuPy's or the emulator's
 Pair = tuple[int, int]
 Sides = tuple[Pair, Pair]  # (top, bottom), (left, right)
 Padding = int | Sequence[int | Sequence[int]]

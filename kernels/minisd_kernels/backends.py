@@ -18,12 +18,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from minisd_kernels.switches import threads_asked_for
 
 FILES = {"numpy": "numpy_ref", "numba": "numba_cpu"}
 CUDA_FILE = "cupy_gpu"  # launches the .cu beside it, on either device
+Backend = TypeVar("Backend")
 DEVICE_OF_MODULE = {"cupy": "cuda", "minisd_kernels": "emu"}  # where an array's class comes from; else the CPU
 _chosen: str | None = None
 
@@ -85,10 +86,10 @@ def use_backend(backend: str) -> Iterator[None]:
         _chosen = before
 
 
-def kernel(operation: str, array: Any) -> ModuleType:
-    """The module that computes `operation` (an operation's package name) for `array`."""
+def kernel(backend: type[Backend], array: Any) -> Backend:
+    """The module that computes for `array` what the Protocol `backend` of an operation's contract says."""
     on_device = type(array).__module__.partition(".")[0] in DEVICE_OF_MODULE
-    return _load(operation, CUDA_FILE if on_device else FILES[current_backend()])
+    return cast(Backend, _load(backend.__module__, CUDA_FILE if on_device else FILES[current_backend()]))
 
 
 @cache

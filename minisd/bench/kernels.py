@@ -85,7 +85,7 @@ class Convolution(NamedTuple):
 
         def run(grad: Array, weight: Array) -> Array:
             # conv2d.backward always makes the weight's gradient as well, so the kernel is called past it.
-            return backends.kernel(conv2d.__name__, grad).input_gradient(grad, weight, x.shape[1:3], s, p, (1, 1))
+            return backends.kernel(conv2d.Backend, grad).input_gradient(grad, weight, None, x.shape[1:3], s, p, (1, 1))
 
         return Work(
             _ours(device, "grad_x", run, grad, weight),
@@ -246,7 +246,7 @@ def _adam(size: int, device: str) -> Work:
     steps = count(1)
 
     def run(moved: Array, grad: Array, m: Array, v: Array) -> tuple[Array, Array, Array]:
-        adam.step(moved, grad, m, v, step=next(steps), lr=1e-3, weight_decay=1e-2)
+        adam.step(moved, grad, m, v, adam.Update(next(steps), lr=1e-3, weight_decay=1e-2))
         return moved, m, v
 
     # m 3, v 4, the step 6, the decay 2.

@@ -22,7 +22,9 @@ def test_three_steps_are_the_algorithm(backend: str, make: Arrays, N: int, decay
 
     def train(param: Array, m: Array, v: Array, *grads: Array) -> Array:
         for t, grad in enumerate(grads, start=1):
-            adam.step(param, grad, m, v, step=t, lr=lr, beta1=0.8, beta2=0.99, eps=1e-6, weight_decay=decay)
+            adam.step(
+                param, grad, m, v, adam.Update(step=t, lr=lr, beta1=0.8, beta2=0.99, eps=1e-6, weight_decay=decay)
+            )
         return param
 
     got = run(backend, train, start.copy(), np.zeros_like(start), np.zeros_like(start), *grads)
@@ -33,7 +35,7 @@ def test_three_steps_are_the_algorithm(backend: str, make: Arrays, N: int, decay
 @each_backend
 def test_the_buffers_themselves_change(backend: str) -> None:
     def step(param: Array, grad: Array, m: Array, v: Array) -> tuple[Array, Array]:
-        adam.step(param, grad, m, v, step=1, lr=0.1)
+        adam.step(param, grad, m, v, adam.Update(step=1, lr=0.1))
         return param, grad
 
     param, grad = run(backend, step, *(np.ones(3, np.float32) for _ in range(4)))
@@ -46,7 +48,7 @@ def test_the_plain_loop_is_the_fast_one() -> None:
     results = []
     for step in (numba_cpu.plain_step, numba_cpu.step, numpy_ref.step):
         buffers = param.copy(), grad, m.copy(), v.copy()
-        step(*buffers, 1e-2, 1.5, 0.9, 0.99, 1e-6, 1e-3, 0.5)
+        step(*buffers, adam.Update(3, 1e-2, 0.9, 0.99, 1e-6, 1e-1, 0.5))
         results.append(np.stack(buffers))
     np.testing.assert_allclose(results[1], results[0], **make.tolerance)
     np.testing.assert_allclose(results[1], results[2], **make.tolerance)
@@ -59,7 +61,7 @@ def test_a_scaled_gradient_counts_so_many_times(backend: str, make: Arrays, N: i
     start, grad = make(N), make(N)
 
     def train(param: Array, m: Array, v: Array, grad: Array, **options: float) -> Array:
-        adam.step(param, grad, m, v, step=1, lr=0.1, eps=1e-2, **options)
+        adam.step(param, grad, m, v, adam.Update(step=1, lr=0.1, eps=1e-2, **options))
         return param
 
     zeros = np.zeros_like(start)
@@ -93,11 +95,11 @@ def test_the_length_is_the_same_on_any_number_of_threads() -> None:
 
 def test_wrong_arguments_are_explained() -> None:
     a = np.ones(4, np.float32)
-    with pytest.raises(ShapeError, match=r"adam.step v: wanted shape \(N,\) = \(4\), got \(3,\)"):
-        adam.step(a, a, a, a[1:], step=1, lr=0.1)
+    with pytest.raises(ShapeError, match=r"adam v: wanted shape \(N,\) = \(4\), got \(3,\)"):
+        adam.step(a, a, a, a[1:], adam.Update(step=1, lr=0.1))
     with pytest.raises(ValueError, match="strided view"):
-        adam.step(a[::2], a[:2], a[:2], a[:2], step=1, lr=0.1)
-    with pytest.raises(ValueError, match="wanted step >= 1, got 0"):
-        adam.step(a, a, a, a, step=0, lr=0.1)
+        adam.step(a[::2], a[:2], a[:2], a[:2], adam.Update(step=1, lr=0.1))
+    with pytest.raises(ValueError, match="adam step: wanted an int >= 1, got 0"):
+        adam.step(a, a, a, a, adam.Update(step=0, lr=0.1))
     with pytest.raises(TypeError, match="float32, float64"):
-        adam.step(a, a.astype(np.float64), a, a, step=1, lr=0.1)
+        adam.step(a, a.astype(np.float64), a, a, adam.Update(step=1, lr=0.1))

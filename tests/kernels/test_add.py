@@ -27,9 +27,8 @@ def test_it_is_the_sum(backend: str, make: Arrays, shape: tuple[int, ...]) -> No
 
 
 def test_the_plain_loop_is_the_fast_one() -> None:
-    a, b, y = np.arange(5.0), np.ones(5), np.empty(5)
-    numba_cpu.plain_add(a, b, y)
-    np.testing.assert_array_equal(y, numba_cpu.forward(a, b))
+    a, b = np.arange(5.0), np.ones(5)
+    np.testing.assert_array_equal(numba_cpu.plain_forward(a, b), numba_cpu.forward(a, b))
 
 
 def test_wrong_arguments_are_explained() -> None:

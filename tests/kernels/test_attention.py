@@ -212,7 +212,7 @@ def test_wrong_arguments_are_explained() -> None:
     with pytest.raises(TypeError, match="wanted all float32 or all float64"):
         attention.forward(query, key, key.astype(np.float64))
     out, logsumexp = attention.forward(query, key, key)
-    with pytest.raises(ShapeError, match="attention grad: wanted"):
+    with pytest.raises(ShapeError, match="attention grad_y: wanted"):
         attention.backward(out[:, 1:], query, key, key, out, logsumexp)
     with pytest.raises(ShapeError, match="attention logsumexp: wanted"):
         attention.backward(out, query, key, key, out, logsumexp[..., 1:])

@@ -73,7 +73,7 @@ class Case:
         grad, query, key, value = (to_device(a, device) for a in (self.grad, self.query, self.key, self.value))
         results = forward_by(step, query, key, value, self.scale, self.causal)
         if step in backward_steps(grad, query, key, value):
-            results += backward_by(step, grad, query, key, value, *results, self.scale, self.causal)
+            results += backward_by(step, grad, query, key, value, tuple(results), self.scale, self.causal)
         return [np.asarray(to_host(result)) for result in results]
 
     def check(self, device: str, step: str) -> list[Array]:
@@ -170,7 +170,7 @@ def test_huge_scores_do_not_overflow(device: str, step: str, causal: bool) -> No
     grad, query, key, value = (to_device(a, device) for a in (case.grad, case.query, case.key, case.value))
     results = forward_by(step, query, key, value, case.scale, causal)
     for backward_step in backward_steps(grad, query, key, value):  # rounding differs from forward's
-        for gradient in backward_by(backward_step, grad, query, key, value, *results, case.scale, causal):
+        for gradient in backward_by(backward_step, grad, query, key, value, tuple(results), case.scale, causal):
             assert np.isfinite(to_host(gradient)).all()
     out, logsumexp = map(to_host, results)
     wanted, largest = oracles.attention(case.query, case.key, case.value, case.scale, causal)
@@ -307,7 +307,7 @@ def test_what_a_step_cannot_do_is_said() -> None:
     ):
         forward_by("tensor", x, x, x, 1.0, False)
     with pytest.raises(ValueError, match=r"no step 'tiled' .* choose one of plain"):
-        backward_by("tiled", x, x, x, x, x, to_device(np.zeros((1, 1, 2)), "emu"), 1.0, False)
+        backward_by("tiled", x, x, x, x, (x, to_device(np.zeros((1, 1, 2)), "emu")), 1.0, False)
 
 
 def test_the_tables_fit_what_a_gpu_gives() -> None:

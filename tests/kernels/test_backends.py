@@ -45,7 +45,7 @@ def hide(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
 
 
 def module_for(array: Any) -> str:
-    return backends.kernel("minisd_kernels.silu", array).__name__
+    return backends.kernel(silu.Backend, array).__name__
 
 
 def test_numba_is_the_default() -> None:
@@ -112,7 +112,7 @@ def test_an_array_of_a_device_never_runs_on_the_cpu(backend: str) -> None:
 def test_an_operation_without_a_kernel_for_a_device_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     hide(monkeypatch, "minisd_kernels.silu.cupy_gpu")
     with pytest.raises(BackendUnavailable, match=r"silu has no kernel in cupy_gpu\.py yet"):
-        backends.kernel("minisd_kernels.silu", FakeOnDevice())
+        backends.kernel(silu.Backend, FakeOnDevice())
 
 
 # ---- Importing

@@ -283,7 +283,7 @@ def test_wrong_arguments_are_explained() -> None:
         with pytest.raises(TypeError, match=f"{name}: wanted all float32 or all float64, got float32, float64"):
             operation.forward(x, weight.astype(np.float64))
         y = operation.forward(x, weight)
-        with pytest.raises(ShapeError, match=f"{name} grad: wanted"):
+        with pytest.raises(ShapeError, match=f"{name} grad_y: wanted"):
             operation.backward(y[:, 1:], x, weight)
         with pytest.raises(ShapeError, match=f"{name} weight: wanted"):
             operation.backward(y, x, weight[:, :, 1:])
@@ -296,7 +296,7 @@ def test_wrong_arguments_are_explained() -> None:
     rows, matrix = SMALL(5, 3), SMALL(3, 4)
     with pytest.raises(ShapeError, match=r"linear weight: wanted shape \(K, N\) = \(3, any\), got \(2, 4\)"):
         linear.forward(rows, matrix[1:])
-    with pytest.raises(ShapeError, match=r"linear grad: wanted shape \(M, N\)"):
+    with pytest.raises(ShapeError, match=r"linear grad_y: wanted shape \(M, N\)"):
         linear.backward(SMALL(4, 4), rows, matrix)
     with pytest.raises(TypeError, match="wanted all float32"):
         linear.backward(SMALL(5, 4).astype(np.float64), rows, matrix)

@@ -54,7 +54,7 @@ class Case:
         if of == "forward":
             result = cupy_gpu.forward_by(step, x, weight, bias, g.out, *rest)
         elif of == "input_gradient":
-            result = cupy_gpu.input_gradient_by(step, grad, weight, g.size, *rest)
+            result = cupy_gpu.input_gradient_by(step, grad, weight, None, g.size, *rest)
         else:
             result = cupy_gpu.weight_gradient_by(step, grad, x, g.window, *rest)
         return np.asarray(to_host(result))

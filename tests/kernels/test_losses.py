@@ -191,7 +191,7 @@ def test_wrong_arguments_are_explained() -> None:
         mean_squared_error.forward(a[:0], a[:0])
     with pytest.raises(TypeError, match="float32, float64"):
         mean_squared_error.backward(one, a, a.astype(np.float64))
-    with pytest.raises(ShapeError, match=r"mean_squared_error grad: wanted shape \(\)"):
+    with pytest.raises(ShapeError, match=r"mean_squared_error grad_y: wanted shape \(\)"):
         mean_squared_error.backward(a, a, a)
 
     classes = np.array([0, 2])
@@ -212,5 +212,5 @@ def test_wrong_arguments_are_explained() -> None:
         cross_entropy.forward(a, classes, np.ones(3, np.float32))
     with pytest.raises(TypeError, match="float32, float64"):
         cross_entropy.forward(a, classes, np.ones(2))
-    with pytest.raises(ShapeError, match=r"cross_entropy grad: wanted shape \(\)"):
+    with pytest.raises(ShapeError, match=r"cross_entropy grad_y: wanted shape \(\)"):
         cross_entropy.backward(a, a, classes)

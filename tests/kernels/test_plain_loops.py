@@ -14,7 +14,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from minisd_kernels import attention, conv2d, conv_transpose2d, linear
+from minisd_kernels import adam, attention, conv2d, conv_transpose2d, linear
 from minisd_kernels.backends import use_backend
 from strategies import Array, Arrays
 
@@ -93,13 +93,19 @@ def test_adam_and_add() -> None:
     reference, loops = files("adam")
     param, grad, m, v = arrays((5,), (5,), (5,), (5,))
     mine, theirs = ([param.copy(), grad, m.copy(), v**2] for _ in range(2))
-    numbers = (1e-2, 1.5, 0.9, 0.99, 1e-6, 1e-3, 0.5)
-    loops.plain_step(*mine, *numbers)
-    reference.step(*theirs, *numbers)
+    before = m.copy()
+    update = adam.Update(3, 1e-2, 0.9, 0.99, 1e-6, 1e-1, 0.5)
+    loops.plain_step(*mine, update)
+    reference.step(*theirs, update)
     same(tuple(mine), tuple(theirs))
-    y = np.empty(5)
-    files("add")[1].plain_add(param, grad, y)
-    same(y, param + grad)
+    same(loops.plain_squared_length(grad), reference.squared_length(grad))
+    loops.plain_average(m, param, 0.25)
+    same(m, 0.75 * before + 0.25 * param)
+    add = files("add")[1]
+    same(add.plain_forward(param, grad), param + grad)
+    total = param.copy()
+    add.plain_into(total, grad)
+    same(total, param + grad)
 
 
 def test_losses() -> None:

@@ -60,7 +60,7 @@ def test_it_is_the_convolution(seed: int, B: int, size: Pair, padding: Sides, C:
     assert error(winograd.forward_plain(x, weight, padding), exact) < 4e-5
     assert error(forward(x, weight, padding, bias), exact + bias) < 4e-5
     grad = make(B, *out, O)
-    exact = numpy_ref.input_gradient(grad.astype(float), exact_weight, size, ONE, padding, ONE)
+    exact = numpy_ref.input_gradient(grad.astype(float), exact_weight, None, size, ONE, padding, ONE)
     assert error(input_gradient(grad, weight, size, padding), exact) < 4e-5
     exact_weight, exact_bias = numpy_ref.weight_gradient(grad.astype(float), x.astype(float), (3, 3), ONE, padding, ONE)
     grad_weight, grad_bias = winograd_weight.weight_gradient(grad, x, padding)

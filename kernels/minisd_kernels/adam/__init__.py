@@ -10,58 +10,70 @@ Shapes: param, grad, m, v (N,).
 
 >>> import numpy as np
 >>> param, grad, m, v = np.array([1.0]), np.array([0.5]), np.zeros(1), np.zeros(1)
->>> step(param, grad, m, v, step=1, lr=0.1)
+>>> step(param, grad, m, v, Update(step=1, lr=0.1))
 >>> param.round(6).tolist()
 [0.9]
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.arguments import Array, require_float, require_shape
 from minisd_kernels.backends import kernel
 from minisd_kernels.devices import to_host
 
 
-def step(
-    param: Any,
-    grad: Any,
-    m: Any,
-    v: Any,
-    *,
-    step: int,
-    lr: float,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    eps: float = 1e-8,
-    weight_decay: float = 0.0,
-    grad_scale: float = 1.0,
-) -> None:
-    """Update param, m and v in place; `step` counts from 1, m and v start as zeros.
+class Update(NamedTuple):
+    """The numbers of one update. `step` counts from 1, where m and v are zeros; the gradient counts `grad_scale` times,
+    which is how a clipped one comes in without a pass of its own."""
 
-    The gradient counts `grad_scale` times, which is how a clipped one comes in without a pass of its own.
+    step: int
+    lr: float
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    grad_scale: float = 1.0
+
+    def factors(self) -> tuple[float, ...]:
+        """What a fast kernel multiplies by: both bias corrections and lr fold into one size of step and one factor of
+        sqrt(v). In this order: size, scale, beta1, 1 - beta1, beta2, 1 - beta2, eps, decay, grad_scale.
+        """
+        size, scale = self.lr / (1 - self.beta1**self.step), (1 - self.beta2**self.step) ** -0.5
+        betas = self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2
+        return (size, scale, *betas, self.eps, self.lr * self.weight_decay, self.grad_scale)
+
+
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def step(self, param: Array, grad: Array, m: Array, v: Array, update: Update) -> None: ...
+
+    def squared_length(self, grad: Array) -> Array: ...
+
+    def average(self, mean: Array, param: Array, rate: float) -> None: ...
+
+
+def step(param: Array, grad: Array, m: Array, v: Array, update: Update) -> None:
+    """Update param, m and v in place.
 
     Shapes: param, grad, m, v (N,), C-contiguous.
 
     Raises:
         ShapeError: the buffers are not of one length.
         TypeError: they are not all float32 or all float64.
-        ValueError: a buffer is not contiguous, or step is below 1.
+        ValueError: a buffer is not contiguous, or update.step is below 1.
     """
-    require_float("adam.step", param, grad, m, v)
+    require_float("adam", param, grad, m, v)
     for name, buffer in (("param", param), ("grad", grad), ("m", m), ("v", v)):
-        _require_buffer(f"adam.step {name}", buffer, param.size)
-    if step < 1:
-        raise ValueError(f"adam.step: wanted step >= 1, got {step}; the first update is step 1")
-    # Both bias corrections and lr fold into one size of step and one factor of sqrt(v).
-    first, second = 1 - beta1**step, 1 - beta2**step
-    kernel(__name__, param).step(
-        param, grad, m, v, lr / first, second**-0.5, beta1, beta2, eps, lr * weight_decay, grad_scale
-    )
+        _require_buffer(f"adam {name}", buffer, param.size)
+    if update.step < 1:
+        raise ValueError(f"adam step: wanted an int >= 1, got {update.step}; the first update is step 1")
+    kernel(Backend, param).step(param, grad, m, v, update)
 
 
-def squared_length(grad: Any) -> float:
+def squared_length(grad: Array) -> float:
     """The sum of grad^2, added in float64: what clipping by the gradient's length asks for.
 
     From a device this one number crosses to the host, which waits for it.
@@ -70,12 +82,12 @@ def squared_length(grad: Any) -> float:
     >>> squared_length(np.array([3.0, 4.0], np.float32))
     25.0
     """
-    require_float("adam.squared_length", grad)
-    _require_buffer("adam.squared_length grad", grad, grad.size)
-    return float(to_host(kernel(__name__, grad).squared_length(grad)))
+    require_float("adam", grad)
+    _require_buffer("adam grad", grad, grad.size)
+    return float(to_host(kernel(Backend, grad).squared_length(grad)))
 
 
-def average(mean: Any, param: Any, rate: float) -> None:
+def average(mean: Array, param: Array, rate: float) -> None:
     """mean += rate (param - mean), in place: an exponential moving average of the weights.
 
     >>> import numpy as np
@@ -84,13 +96,19 @@ def average(mean: Any, param: Any, rate: float) -> None:
     >>> mean.tolist()
     [0.5, 1.0]
     """
-    require_float("adam.average", mean, param)
+    require_float("adam", mean, param)
     for name, buffer in (("mean", mean), ("param", param)):
-        _require_buffer(f"adam.average {name}", buffer, mean.size)
-    kernel(__name__, mean).average(mean, param, rate)
+        _require_buffer(f"adam {name}", buffer, mean.size)
+    kernel(Backend, mean).average(mean, param, rate)
 
 
-def _require_buffer(where: str, buffer: Any, size: int) -> None:
+def _require_buffer(where: str, buffer: Array, size: int) -> None:
     require_shape(where, buffer, "(N,)", (size,))
     if not buffer.flags.c_contiguous:
         raise ValueError(f"{where}: a strided view cannot be updated in place; pass the contiguous buffer")
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.adam import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

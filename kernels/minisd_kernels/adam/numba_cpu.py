@@ -1,38 +1,40 @@
-"""AdamW in Numba.
-
-`size` is lr / (1 - beta1^step), `scale` 1 / sqrt(1 - beta2^step), `decay` lr weight_decay.
-"""
+"""AdamW in Numba."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import prange
 
+from minisd_kernels.adam import Update
+from minisd_kernels.arguments import Array
 from minisd_kernels.compiling import CHUNKS, contiguous, jit, parallel_jit
 
 
 @jit
-def plain_step(
-    param: Any,
-    grad: Any,
-    m: Any,
-    v: Any,
-    size: float,
-    scale: float,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    decay: float,
-    grad_scale: float,
-) -> None:
+def plain_step(param: Array, grad: Array, m: Array, v: Array, update: Update) -> None:
+    t, lr, beta1, beta2, eps, weight_decay, grad_scale = update
     for i in range(param.size):
         g = grad_scale * grad[i]
         m[i] = beta1 * m[i] + (1 - beta1) * g
         v[i] = beta2 * v[i] + (1 - beta2) * g**2
-        param[i] -= size * m[i] / (math.sqrt(v[i]) * scale + eps) + decay * param[i]
+        m_hat, v_hat = m[i] / (1 - beta1**t), v[i] / (1 - beta2**t)
+        param[i] -= lr * (m_hat / (math.sqrt(v_hat) + eps) + weight_decay * param[i])
+
+
+@jit
+def plain_squared_length(grad: Array) -> Array:
+    total = 0.0
+    for i in range(grad.size):
+        total += grad[i] ** 2
+    return total
+
+
+@jit
+def plain_average(mean: Array, param: Array, rate: float) -> None:
+    for i in range(mean.size):
+        mean[i] += rate * (param[i] - mean[i])
 
 
 # Fast: all cores, and every factor in the buffers' own type, since a float64 factor would halve the vector width.
@@ -40,7 +42,7 @@ def plain_step(
 
 
 @parallel_jit
-def _step(param: Any, grad: Any, m: Any, v: Any, factors: Any) -> None:
+def _step(param, grad, m, v, factors):
     size, scale, beta1, rest1, beta2, rest2, eps, decay, grad_scale = factors
     for i in prange(param.size):
         g = grad_scale * grad[i]
@@ -50,7 +52,7 @@ def _step(param: Any, grad: Any, m: Any, v: Any, factors: Any) -> None:
 
 
 @parallel_jit
-def _squared_lengths(grad: Any, parts: Any) -> None:
+def _squared_lengths(grad, parts):
     for chunk in prange(CHUNKS):
         for start in range(grad.size * chunk // CHUNKS, grad.size * (chunk + 1) // CHUNKS, _RUN):
             run = grad[start : min(start + _RUN, grad.size * (chunk + 1) // CHUNKS)]
@@ -61,7 +63,7 @@ def _squared_lengths(grad: Any, parts: Any) -> None:
 
 
 @parallel_jit
-def _average(mean: Any, param: Any, rate: Any) -> None:
+def _average(mean, param, rate):
     for i in prange(mean.size):
         mean[i] += rate * (param[i] - mean[i])
 
@@ -69,28 +71,15 @@ def _average(mean: Any, param: Any, rate: Any) -> None:
 _RUN = 256  # numbers whose squares are summed in their own type; the sums of runs are float64
 
 
-def step(
-    param: Any,
-    grad: Any,
-    m: Any,
-    v: Any,
-    size: float,
-    scale: float,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    decay: float,
-    grad_scale: float,
-) -> None:
-    numbers = (size, scale, beta1, 1 - beta1, beta2, 1 - beta2, eps, decay, grad_scale)
-    _step(param, grad, m, v, tuple(param.dtype.type(number) for number in numbers))
+def step(param: Array, grad: Array, m: Array, v: Array, update: Update) -> None:
+    _step(param, grad, m, v, tuple(param.dtype.type(factor) for factor in update.factors()))
 
 
-def squared_length(grad: Any) -> Any:
+def squared_length(grad: Array) -> Array:
     parts = np.zeros(CHUNKS)
     _squared_lengths(contiguous(grad), parts)
     return parts.sum()
 
 
-def average(mean: Any, param: Any, rate: float) -> None:
+def average(mean: Array, param: Array, rate: float) -> None:
     _average(mean, contiguous(param), mean.dtype.type(rate))

@@ -11,13 +11,21 @@ Shapes: a, b and y the same.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.arguments import Array, require_float, require_shape
 from minisd_kernels.backends import kernel
 
 
-def forward(a: Any, b: Any) -> Any:
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def forward(self, a: Array, b: Array) -> Array: ...
+
+    def into(self, total: Array, part: Array) -> None: ...
+
+
+def forward(a: Array, b: Array) -> Array:
     """a + b.
 
     Raises:
@@ -26,10 +34,10 @@ def forward(a: Any, b: Any) -> Any:
     """
     require_float("add", a, b)
     require_shape("add b", b, "the shape of a", a.shape)
-    return kernel(__name__, a).forward(a, b)
+    return kernel(Backend, a).forward(a, b)
 
 
-def into(total: Any, part: Any) -> None:
+def into(total: Array, part: Array) -> None:
     """total += part, in place.
 
     Raises:
@@ -43,8 +51,14 @@ def into(total: Any, part: Any) -> None:
     >>> total.tolist()
     [2.0, 3.0]
     """
-    require_float("add.into", total, part)
-    require_shape("add.into part", part, "the shape of total", total.shape)
+    require_float("add", total, part)
+    require_shape("add part", part, "the shape of total", total.shape)
     if not total.flags.c_contiguous:
-        raise ValueError("add.into total: a strided view cannot be updated in place; pass the contiguous buffer")
-    kernel(__name__, total).into(total, part)
+        raise ValueError("add total: a strided view cannot be updated in place; pass the contiguous buffer")
+    kernel(Backend, total).into(total, part)
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.add import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

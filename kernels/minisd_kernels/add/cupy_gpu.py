@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from minisd_kernels.arguments import Array
 from minisd_kernels.cuda.elementwise import four_a_thread
 from minisd_kernels.cuda.source import Source, c_type, contiguous, empty, of_each_type
 
 ADD = Source(__file__, "add.cu", of_each_type("add_forward", "add_into"))
 
 
-def forward(a: Any, b: Any) -> Any:
+def forward(a: Array, b: Array) -> Array:
     a, b, y = contiguous(a), contiguous(b), empty(a.shape, a)
     ADD.launch(f"add_forward<{c_type(a)}>", *four_a_thread(a.size), a, b, y, a.size)
     return y
 
 
-def into(total: Any, part: Any) -> None:
+def into(total: Array, part: Array) -> None:
     ADD.launch(f"add_into<{c_type(total)}>", *four_a_thread(total.size), total, contiguous(part), total.size)

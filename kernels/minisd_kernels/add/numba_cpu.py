@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import prange
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.compiling import contiguous, jit, parallel_jit
 
 
 @jit
-def plain_add(a: Any, b: Any, y: Any) -> None:
+def plain_forward(a: Array, b: Array) -> Array:
+    y = np.empty_like(a)
+    for i in range(a.size):
+        y[i] = a[i] + b[i]
+    return y
+
+
+@jit
+def plain_into(total: Array, part: Array) -> None:
+    for i in range(total.size):
+        total[i] += part[i]
+
+
+# Fast: the same on all cores, if there is enough to share out.
+
+
+@jit
+def _add_alone(a, b, y):
     for i in range(a.size):
         y[i] = a[i] + b[i]
 
 
 @parallel_jit
-def _add(a: Any, b: Any, y: Any) -> None:
+def _add(a, b, y):
     for i in prange(a.size):
         y[i] = a[i] + b[i]
 
@@ -25,16 +41,16 @@ def _add(a: Any, b: Any, y: Any) -> None:
 _ALONE = 1 << 13  # numbers: fewer are added sooner than other threads wake up
 
 
-def forward(a: Any, b: Any) -> Any:
+def forward(a: Array, b: Array) -> Array:
     y = np.empty(a.shape, a.dtype)
     _sum(contiguous(a), contiguous(b), y)
     return y
 
 
-def into(total: Any, part: Any) -> None:
+def into(total: Array, part: Array) -> None:
     _sum(total, contiguous(part), total)
 
 
-def _sum(a: Any, b: Any, y: Any) -> None:
-    add = plain_add if a.size < _ALONE else _add
+def _sum(a: Array, b: Array, y: Array) -> None:
+    add = _add_alone if a.size < _ALONE else _add
     add(a.reshape(-1), b.reshape(-1), y.reshape(-1))

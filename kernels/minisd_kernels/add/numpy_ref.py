@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from minisd_kernels.arguments import Array
 
 
-def forward(a: Any, b: Any) -> Any:
+def forward(a: Array, b: Array) -> Array:
     return a + b
 
 
-def into(total: Any, part: Any) -> None:
+def into(total: Array, part: Array) -> None:
     total += part

@@ -12,14 +12,34 @@ denominator, logsumexp (B, h, N), is all that backward needs besides: the N x M 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.arguments import Array, require_float, require_shape
 from minisd_kernels.backends import kernel
 from minisd_kernels.shapes import ShapeError
 
 
-def forward(query: Any, key: Any, value: Any, *, scale: float | None = None, causal: bool = False) -> tuple[Any, Any]:
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def forward(self, query: Array, key: Array, value: Array, scale: float, causal: bool) -> tuple[Array, Array]: ...
+
+    def backward(
+        self,
+        grad_y: Array,
+        query: Array,
+        key: Array,
+        value: Array,
+        out: Array,
+        logsumexp: Array,
+        scale: float,
+        causal: bool,
+    ) -> tuple[Array, Array, Array]: ...
+
+
+def forward(
+    query: Array, key: Array, value: Array, *, scale: float | None = None, causal: bool = False
+) -> tuple[Array, Array]:
     """Mix the values by how well their keys fit each query; returns (out, logsumexp).
 
     Raises:
@@ -41,37 +61,43 @@ def forward(query: Any, key: Any, value: Any, *, scale: float | None = None, cau
         raise ShapeError("attention: wanted at least one key to look at, got a context of 0 tokens")
     if causal and N != M:
         raise ShapeError(f"causal attention: wanted as many keys as queries, got {M} keys for {N} queries")
-    return kernel(__name__, query).forward(query, key, value, _scale(scale, d), causal)
+    return kernel(Backend, query).forward(query, key, value, _scale(scale, d), causal)
 
 
 def backward(
-    grad: Any,
-    query: Any,
-    key: Any,
-    value: Any,
-    out: Any,
-    logsumexp: Any,
+    grad_y: Array,
+    query: Array,
+    key: Array,
+    value: Array,
+    out: Array,
+    logsumexp: Array,
     *,
     scale: float | None = None,
     causal: bool = False,
-) -> tuple[Any, Any, Any]:
-    """Gradients of sum(out * grad) for query, key and value (Dao et al. 2022, appendix B.2).
+) -> tuple[Array, Array, Array]:
+    """Gradients of sum(out * grad_y) for query, key and value (Dao et al. 2022, appendix B.2).
 
-    With P the softmax:  grad_value = P^T grad,  dP = grad value^T,  dS = P (dP - <grad, out>),
+    With P the softmax:  grad_value = P^T grad_y,  dP = grad_y value^T,  dS = P (dP - <grad_y, out>),
     grad_query = scale dS key,  grad_key = scale dS^T query.
     """
     B, N, h, d = query.shape
     M = key.shape[1]
-    for name, array in (("grad", grad), ("out", out)):
+    for name, array in (("grad_y", grad_y), ("out", out)):
         require_shape(f"attention {name}", array, "(B, N, h, d)", (B, N, h, d))
     for name, array in (("key", key), ("value", value)):
         require_shape(f"attention {name}", array, "(B, M, h, d)", (B, M, h, d))
     require_shape("attention logsumexp", logsumexp, "(B, h, N)", (B, h, N))
-    require_float("attention", grad, query, key, value, out, logsumexp)
-    run = kernel(__name__, query)
-    grads = run.backward(grad, query, key, value, out, logsumexp, _scale(scale, d), causal)
+    require_float("attention", grad_y, query, key, value, out, logsumexp)
+    run = kernel(Backend, query)
+    grads = run.backward(grad_y, query, key, value, out, logsumexp, _scale(scale, d), causal)
     return grads
 
 
 def _scale(scale: float | None, d: int) -> float:
     return float(d) ** -0.5 if scale is None else float(scale)
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.attention import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

@@ -1,17 +1,17 @@
 // The gradients of attention with tiles in registers: read attention_registers.cu first.
 //
-//     P = exp(scores - logsumexp),   dP = grad value^T,   dS = P (dP - row_sums)
-//     grad_query = scale dS key,     grad_key = scale dS^T query,     grad_value = P^T grad
+//     P = exp(scores - logsumexp),   dP = grad_y value^T,   dS = P (dP - row_sums)
+//     grad_query = scale dS key,     grad_key = scale dS^T query,     grad_value = P^T grad_y
 //
 // The scores are made again, block by block, and never stored (Dao et al. 2022, appendix B.2). One kernel is launched
 // twice. A block owns 32 rows of the gradient and meets all rows of the other side, 32 at a time:
 //
 //                       own x, own y       other x, other y     writes
-//     of the queries    query, grad        key, value           grad_x = grad_query
-//     of the keys       key, value         query, grad          grad_x = grad_key, grad_y = grad_value
+//     of the queries    query, grad_y        key, value           grad_own_x = grad_query
+//     of the keys       key, value         query, grad_y          grad_own_x = grad_key, grad_own_y = grad_value
 //
-// Then both sides are the same four products: x x'^T are the scores, y y'^T is dP; grad_x += dS x', and for the keys
-// grad_y += P y'. The transposes of the equation come by themselves, because the keys are now the rows. Every number is
+// Then both sides are the same four products: x x'^T are the scores, y y'^T is dP; grad_own_x += dS x', and for the keys
+// grad_own_y += P y'. The transposes of the equation come by themselves, because the keys are now the rows. Every number is
 // written by one thread, in one order: the same bits on every run.
 //
 // A block is 64 threads, 8 groups of eight lanes. A group has 4 own rows; its lanes take every eighth of the other rows
@@ -30,7 +30,7 @@ __global__ void __launch_bounds__(THREADS, D < 64 ? 6 : 4)
     attention_backward_registers(const float* __restrict__ own_x, const float* __restrict__ own_y,
                                  const float* __restrict__ other_x, const float* __restrict__ other_y,
                                  const float* __restrict__ logsumexp, const float* __restrict__ row_sums,
-                                 float* __restrict__ grad_x, float* __restrict__ grad_y, int own_count,
+                                 float* __restrict__ grad_own_x, float* __restrict__ grad_own_y, int own_count,
                                  int other_count, int heads, int d, float scale, bool causal) {
     constexpr int STRIDE = D + 4, OTHER_ROWS = OTHERS / LANES, COLUMNS = D / LANES;
     extern __shared__ __align__(128) float memory[];
@@ -130,8 +130,8 @@ __global__ void __launch_bounds__(THREADS, D < 64 ? 6 : 4)
         for (int c = 0; c < COLUMNS; ++c) {
             if (lane + LANES * c >= d) continue;
             const long long place = own_start + row * step + lane + LANES * c;
-            grad_x[place] = scale * sums_x[i][c];
-            if (OF_KEYS) grad_y[place] = sums_y[i][c];
+            grad_own_x[place] = scale * sums_x[i][c];
+            if (OF_KEYS) grad_own_y[place] = sums_y[i][c];
         }
     }
 }

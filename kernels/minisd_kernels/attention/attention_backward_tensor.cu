@@ -1,17 +1,17 @@
 // The gradients of attention on tensor cores (compute capability 8.0 and later): read attention_tensor.cu first.
 //
-//     P = exp(scores - logsumexp),   dP = grad value^T,   dS = P (dP - row_sums)
-//     grad_query = scale dS key,     grad_key = scale dS^T query,     grad_value = P^T grad
+//     P = exp(scores - logsumexp),   dP = grad_y value^T,   dS = P (dP - row_sums)
+//     grad_query = scale dS key,     grad_key = scale dS^T query,     grad_value = P^T grad_y
 //
 // The scores are made again, tile by tile, and never stored (Dao et al. 2022, appendix B.2). One kernel is launched
 // twice. A block owns 32 rows of the gradient, 16 in each warp, and meets all rows of the other side, 16 at a time:
 //
 //                       own x, own y       other x, other y     writes
-//     of the queries    query, grad        key, value           grad_x = grad_query
-//     of the keys       key, value         query, grad          grad_x = grad_key, grad_y = grad_value
+//     of the queries    query, grad_y        key, value           grad_own_x = grad_query
+//     of the keys       key, value         query, grad_y          grad_own_x = grad_key, grad_own_y = grad_value
 //
-// Then both sides are the same four products: x x'^T are the scores, y y'^T is dP; grad_x += dS x', and for the keys
-// grad_y += P y'. The transposes of the equation come by themselves, because the keys are now the rows. Every number is
+// Then both sides are the same four products: x x'^T are the scores, y y'^T is dP; grad_own_x += dS x', and for the keys
+// grad_own_y += P y'. The transposes of the equation come by themselves, because the keys are now the rows. Every number is
 // written by one warp, in one order: the same bits on every run.
 //
 // Scores and dP are fragments of one kind, so an element of P, dP and dS is in the same place of the same lane, and the
@@ -28,7 +28,7 @@ __global__ void __launch_bounds__(THREADS, 4)
     attention_backward_tensor(const float* __restrict__ own_x, const float* __restrict__ own_y,
                               const float* __restrict__ other_x, const float* __restrict__ other_y,
                               const float* __restrict__ logsumexp, const float* __restrict__ row_sums,
-                              float* __restrict__ grad_x, float* __restrict__ grad_y, int own_count, int other_count,
+                              float* __restrict__ grad_own_x, float* __restrict__ grad_own_y, int own_count, int other_count,
                               int heads, int d, float scale, bool causal) {
     constexpr int STRIDE = WIDTH + 4, WEIGHT_STRIDE = TILE + 4, BUFFER = 2 * OTHERS * STRIDE;
 
@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(THREADS, 4)
     const Places<Right, TILE> of_others(weights, STRIDE);
     const Places<Sums, TILE> of_sums(weights, TILE);
 
-    // What each element's query has left: its logsumexp, in powers of 2, and its <grad, out>.
+    // What each element's query has left: its logsumexp, in powers of 2, and its <grad_y, out>.
     float denominator[Sums::num_elements], row_sum[Sums::num_elements];
     const auto load_of_queries = [&](int first) {
 #pragma unroll
@@ -150,7 +150,7 @@ __global__ void __launch_bounds__(THREADS, 4)
         if (OF_KEYS) store_whole(own_ys + c, sums_y[c / TILE], STRIDE);
     }
     __syncwarp();
-    write_rows<TILE, WIDTH, STRIDE>(grad_x + own_start, own_xs, step, own_count - own, d);
-    if (OF_KEYS) write_rows<TILE, WIDTH, STRIDE>(grad_y + own_start, own_ys, step, own_count - own, d);
+    write_rows<TILE, WIDTH, STRIDE>(grad_own_x + own_start, own_xs, step, own_count - own, d);
+    if (OF_KEYS) write_rows<TILE, WIDTH, STRIDE>(grad_own_y + own_start, own_ys, step, own_count - own, d);
     __pipeline_wait_prior(0);
 }

@@ -68,16 +68,16 @@ __global__ void attention_forward_plain(const T* __restrict__ query, const T* __
     logsumexp[row] = largest + log(total);
 }
 
-// row_sums[b, h, n] = <grad[b, n, h], out[b, n, h]>: a warp a row, in the order in which the rows lie in memory.
+// row_sums[b, h, n] = <grad_y[b, n, h], out[b, n, h]>: a warp a row, in the order in which the rows lie in memory.
 template <typename T>
-__global__ void attention_row_sums(const T* __restrict__ grad, const T* __restrict__ out, T* __restrict__ row_sums,
+__global__ void attention_row_sums(const T* __restrict__ grad_y, const T* __restrict__ out, T* __restrict__ row_sums,
                                    int rows, int N, int heads, int d) {
     const int row = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP, lane = threadIdx.x % WARP;
     if (row >= rows) return;  // all lanes of the warp
     T sum = 0;
     for (int c = lane; c < d; c += WARP) {
         const long long place = static_cast<long long>(row) * d + c;
-        sum += grad[place] * out[place];
+        sum += grad_y[place] * out[place];
     }
     sum = warp_sum(sum);
     const int h = row % heads, n = row / heads % N, b = row / heads / N;
@@ -85,7 +85,7 @@ __global__ void attention_row_sums(const T* __restrict__ grad, const T* __restri
 }
 
 template <typename T>
-__global__ void attention_grad_query_plain(const T* __restrict__ grad, const T* __restrict__ query,
+__global__ void attention_grad_query_plain(const T* __restrict__ grad_y, const T* __restrict__ query,
                                            const T* __restrict__ key, const T* __restrict__ value,
                                            const T* __restrict__ logsumexp, const T* __restrict__ row_sums,
                                            T* __restrict__ grad_query, int rows, int N, int M, int heads, int d,
@@ -99,14 +99,14 @@ __global__ void attention_grad_query_plain(const T* __restrict__ grad, const T* 
     for (int m = 0; m < seen; ++m) {
         const long long start = start_of(b, M, m, heads, h, d);
         const T weight = weight_of(scale * product(query + own, key + start, d), logsumexp[row]);
-        const T grad_score = weight * (product(grad + own, value + start, d) - row_sums[row]);
+        const T grad_score = weight * (product(grad_y + own, value + start, d) - row_sums[row]);
         for (int c = 0; c < d; ++c) grad_query[own + c] += scale * grad_score * key[start + c];
     }
 }
 
 // Here rows are (b heads + h) M + m.
 template <typename T>
-__global__ void attention_grad_key_value_plain(const T* __restrict__ grad, const T* __restrict__ query,
+__global__ void attention_grad_key_value_plain(const T* __restrict__ grad_y, const T* __restrict__ query,
                                                const T* __restrict__ key, const T* __restrict__ value,
                                                const T* __restrict__ logsumexp, const T* __restrict__ row_sums,
                                                T* __restrict__ grad_key, T* __restrict__ grad_value, int rows, int N,
@@ -120,9 +120,9 @@ __global__ void attention_grad_key_value_plain(const T* __restrict__ grad, const
         const long long start = start_of(b, N, n, heads, h, d);
         const long long place = (static_cast<long long>(b) * heads + h) * N + n;
         const T weight = weight_of(scale * product(query + start, key + own, d), logsumexp[place]);
-        const T grad_score = weight * (product(grad + start, value + own, d) - row_sums[place]);
+        const T grad_score = weight * (product(grad_y + start, value + own, d) - row_sums[place]);
         for (int c = 0; c < d; ++c) {
-            grad_value[own + c] += weight * grad[start + c];
+            grad_value[own + c] += weight * grad_y[start + c];
             grad_key[own + c] += scale * grad_score * query[start + c];
         }
     }

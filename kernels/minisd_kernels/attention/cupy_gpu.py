@@ -9,8 +9,8 @@ tensor       both products on tensor cores; factors rounded to TF32
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.cuda.float4 import fits_float4
 from minisd_kernels.cuda.source import (
     OLDEST,
@@ -117,18 +117,18 @@ def _at_least(wanted: int, widths: Iterable[int]) -> int:
 # ---- The rule: of the steps that can take the arrays, the last
 
 
-def forward_steps(query: Any, key: Any, value: Any) -> list[str]:
+def forward_steps(query: Array, key: Array, value: Array) -> list[str]:
     """The steps that can take these arrays, from the plainest to the fastest."""
     tiled = ["tiled"] if query.shape[-1] <= max(TILED[c_type(query)]) else []
     return ["plain", *tiled, *_fast_steps(max(TENSOR), query, key, value)]
 
 
-def backward_steps(grad: Any, query: Any, key: Any, value: Any) -> list[str]:
+def backward_steps(grad_y: Array, query: Array, key: Array, value: Array) -> list[str]:
     """The same for the gradients."""
-    return ["plain", *_fast_steps(max(BACKWARD_TENSOR), grad, query, key, value)]
+    return ["plain", *_fast_steps(max(BACKWARD_TENSOR), grad_y, query, key, value)]
 
 
-def _fast_steps(widest: int, *arrays: Any) -> list[str]:
+def _fast_steps(widest: int, *arrays: Array) -> list[str]:
     if arrays[0].shape[-1] > widest or not fits_float4(*arrays):
         return []
     return ["registers", "tensor"] if capability(device_of(arrays[0])) >= TENSOR_CORES else ["registers"]
@@ -138,23 +138,23 @@ def _last_allowed(steps: list[str]) -> str:
     return steps[-2] if steps[-1] == "tensor" and not tensor_cores else steps[-1]
 
 
-def forward(query: Any, key: Any, value: Any, scale: float, causal: bool) -> tuple[Any, Any]:
+def forward(query: Array, key: Array, value: Array, scale: float, causal: bool) -> tuple[Array, Array]:
     query, key, value = (contiguous(array) for array in (query, key, value))
     return forward_by(_last_allowed(forward_steps(query, key, value)), query, key, value, scale, causal)
 
 
 def backward(
-    grad: Any, query: Any, key: Any, value: Any, out: Any, logsumexp: Any, scale: float, causal: bool
-) -> tuple[Any, Any, Any]:
-    grad, query, key, value = (contiguous(array) for array in (grad, query, key, value))
-    step = _last_allowed(backward_steps(grad, query, key, value))
-    return backward_by(step, grad, query, key, value, out, logsumexp, scale, causal)
+    grad_y: Array, query: Array, key: Array, value: Array, out: Array, logsumexp: Array, scale: float, causal: bool
+) -> tuple[Array, Array, Array]:
+    grad_y, query, key, value = (contiguous(array) for array in (grad_y, query, key, value))
+    step = _last_allowed(backward_steps(grad_y, query, key, value))
+    return backward_by(step, grad_y, query, key, value, (out, logsumexp), scale, causal)
 
 
 # ---- The launches
 
 
-def forward_by(step: str, query: Any, key: Any, value: Any, scale: float, causal: bool) -> tuple[Any, Any]:
+def forward_by(step: str, query: Array, key: Array, value: Array, scale: float, causal: bool) -> tuple[Array, Array]:
     """Attention by one step of the ladder, whatever the rule says.
 
     Raises:
@@ -180,23 +180,30 @@ def forward_by(step: str, query: Any, key: Any, value: Any, scale: float, causal
 
 
 def backward_by(
-    step: str, grad: Any, query: Any, key: Any, value: Any, out: Any, logsumexp: Any, scale: float, causal: bool
-) -> tuple[Any, Any, Any]:
-    """The gradients by one step of the ladder, whatever the rule says.
+    step: str,
+    grad_y: Array,
+    query: Array,
+    key: Array,
+    value: Array,
+    saved: tuple[Array, Array],
+    scale: float,
+    causal: bool,
+) -> tuple[Array, Array, Array]:
+    """The gradients by one step of the ladder, whatever the rule says; `saved` is what forward returned.
 
     Raises:
         ValueError: the step cannot take these arrays.
     """
-    grad, query, key, value, out, logsumexp = (contiguous(a) for a in (grad, query, key, value, out, logsumexp))
-    _require(step, backward_steps(grad, query, key, value), query)
+    grad_y, query, key, value, out, logsumexp = (contiguous(a) for a in (grad_y, query, key, value, *saved))
+    _require(step, backward_steps(grad_y, query, key, value), query)
     (B, N, heads, d), M = query.shape, key.shape[1]
     of, rows, columns = c_type(query), B * heads * N, B * heads * M
     row_sums = empty(logsumexp.shape, query)
-    _PLAIN.launch(f"attention_row_sums<{of}>", blocks(rows, 8), 256, grad, out, row_sums, rows, N, heads, d)
+    _PLAIN.launch(f"attention_row_sums<{of}>", blocks(rows, 8), 256, grad_y, out, row_sums, rows, N, heads, d)
     grad_query, grad_key, grad_value = (empty(array.shape, query) for array in (query, key, value))
     shape = heads, d, query.dtype.type(scale), causal
     if step == "plain":
-        arrays = grad, query, key, value, logsumexp, row_sums
+        arrays = grad_y, query, key, value, logsumexp, row_sums
         kernel = f"attention_grad_query_plain<{of}>"
         _PLAIN.launch(kernel, blocks(rows, 128), 128, *arrays, grad_query, rows, N, M, *shape)
         kernel = f"attention_grad_key_value_plain<{of}>"
@@ -205,7 +212,7 @@ def backward_by(
 
     tensor = step == "tensor"
     source, widths = (_BACKWARD_TENSOR, BACKWARD_TENSOR) if tensor else (_BACKWARD_REGISTERS, BACKWARD_REGISTERS)
-    D, of_queries, of_keys, left = _at_least(d, widths), (query, grad), (key, value), (logsumexp, row_sums)
+    D, of_queries, of_keys, left = _at_least(d, widths), (query, grad_y), (key, value), (logsumexp, row_sums)
     kernel, grid = _backward(step, D, of_keys=False), B * heads * blocks(N, 32)
     source.launch(kernel, grid, 64, *of_queries, *of_keys, *left, grad_query, None, N, M, *shape)
     kernel, grid = _backward(step, D, of_keys=True), B * heads * blocks(M, 32)
@@ -213,7 +220,7 @@ def backward_by(
     return grad_query, grad_key, grad_value
 
 
-def _require(step: str, steps: list[str], query: Any) -> None:
+def _require(step: str, steps: list[str], query: Array) -> None:
     if step not in steps:
         raise ValueError(
             f"attention has no step {step!r} for {query.dtype.name} and heads of width {query.shape[-1]} on "

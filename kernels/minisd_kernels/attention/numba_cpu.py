@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numba import get_num_threads, prange, types
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.compiling import contiguous, jit, parallel_jit
 from minisd_kernels.fast_exp import exp
 from minisd_kernels.prefetch import prefetch_rows
@@ -16,59 +15,54 @@ from minisd_kernels.register_tile import ONE_TAP, copy, multiply_add, pack, pack
 from minisd_kernels.scratch import scratch
 from minisd_kernels.vectors import LANES, broadcast, load, load_some, maximum, store, store_some, total
 
-Array = npt.NDArray[Any]
-
-
 # The plain version: float64 runs it.
 
 
 @jit
-def _forward_plain(query, key, value, scale, causal, out, logsumexp):
-    B, N, heads, d = query.shape
-    M = key.shape[1]
-    scores = np.empty(M)
-    for b in range(B):
-        for h in range(heads):
-            for n in range(N):
-                seen = n + 1 if causal else M
-                largest = -np.inf
-                for m in range(seen):
-                    scores[m] = 0.0
-                    for c in range(d):
-                        scores[m] += query[b, n, h, c] * key[b, m, h, c]
-                    scores[m] *= scale
-                    largest = max(largest, scores[m])
-                total = 0.0
-                for m in range(seen):
-                    total += math.exp(scores[m] - largest)
-                logsumexp[b, h, n] = largest + math.log(total)
-                for m in range(seen):
-                    weight = math.exp(scores[m] - logsumexp[b, h, n])
-                    for c in range(d):
-                        out[b, n, h, c] += weight * value[b, m, h, c]
+def plain_forward(query: Array, key: Array, value: Array, scale: float, causal: bool) -> tuple[Array, Array]:
+    (B, N, heads, d), M = query.shape, key.shape[1]
+    out, logsumexp, scores = np.zeros_like(query), np.empty((B, heads, N), query.dtype), np.empty(M)
+    for b, h, n in np.ndindex((B, heads, N)):
+        seen, largest = n + 1 if causal else M, -np.inf
+        for m in range(seen):
+            scores[m] = 0.0
+            for c in range(d):
+                scores[m] += query[b, n, h, c] * key[b, m, h, c]
+            scores[m] *= scale
+            largest = max(largest, scores[m])
+        total = 0.0
+        for m in range(seen):
+            total += math.exp(scores[m] - largest)
+        logsumexp[b, h, n] = largest + math.log(total)
+        for m in range(seen):
+            weight = math.exp(scores[m] - logsumexp[b, h, n])
+            for c in range(d):
+                out[b, n, h, c] += weight * value[b, m, h, c]
+    return out, logsumexp
 
 
 @jit
-def _backward_plain(grad, query, key, value, out, logsumexp, scale, causal, grad_query, grad_key, grad_value):
-    B, N, heads, d = query.shape
-    M = key.shape[1]
-    for b in range(B):
-        for h in range(heads):
-            for n in range(N):
-                row_sum = 0.0
-                for c in range(d):
-                    row_sum += grad[b, n, h, c] * out[b, n, h, c]
-                for m in range(n + 1 if causal else M):
-                    score, grad_weight = 0.0, 0.0
-                    for c in range(d):
-                        score += query[b, n, h, c] * key[b, m, h, c]
-                        grad_weight += grad[b, n, h, c] * value[b, m, h, c]
-                    weight = math.exp(score * scale - logsumexp[b, h, n])
-                    grad_score = weight * (grad_weight - row_sum) * scale
-                    for c in range(d):
-                        grad_value[b, m, h, c] += weight * grad[b, n, h, c]
-                        grad_query[b, n, h, c] += grad_score * key[b, m, h, c]
-                        grad_key[b, m, h, c] += grad_score * query[b, n, h, c]
+def plain_backward(
+    grad_y: Array, query: Array, key: Array, value: Array, out: Array, logsumexp: Array, scale: float, causal: bool
+) -> tuple[Array, Array, Array]:
+    (B, N, heads, d), M = query.shape, key.shape[1]
+    grad_query, grad_key, grad_value = np.zeros_like(query), np.zeros_like(key), np.zeros_like(value)
+    for b, h, n in np.ndindex((B, heads, N)):
+        row_sum = 0.0
+        for c in range(d):
+            row_sum += grad_y[b, n, h, c] * out[b, n, h, c]
+        for m in range(n + 1 if causal else M):
+            score, grad_weight = 0.0, 0.0
+            for c in range(d):
+                score += query[b, n, h, c] * key[b, m, h, c]
+                grad_weight += grad_y[b, n, h, c] * value[b, m, h, c]
+            weight = math.exp(score * scale - logsumexp[b, h, n])
+            grad_score = weight * (grad_weight - row_sum) * scale
+            for c in range(d):
+                grad_value[b, m, h, c] += weight * grad_y[b, n, h, c]
+                grad_query[b, n, h, c] += grad_score * key[b, m, h, c]
+                grad_key[b, m, h, c] += grad_score * query[b, n, h, c]
+    return grad_query, grad_key, grad_value
 
 
 # The fast version, float32 (Dao et al. 2022). A block of queries meets the keys block by block, in products that go
@@ -212,7 +206,7 @@ def _forward_fast(query, key, value, B, N, M, heads, d, scale, causal, taps, zer
 
 @parallel_jit
 def _backward_fast(
-    grad, query, key, value, out, logsumexp, B, N, M, heads, d, scale, causal, taps, zeros,
+    grad_y, query, key, value, out, logsumexp, B, N, M, heads, d, scale, causal, taps, zeros,
     grad_query, grad_key, grad_value, memory, packs, rows,
 ):  # fmt: skip
     row = heads * d
@@ -231,7 +225,7 @@ def _backward_fast(
             blocks = (count + _QUERIES - 1) // _QUERIES
             q_start, kv_start = (b * N + first) * row + h * d, b * M * row + h * d
             kv_part = part * B * M * row
-            for array in (query, grad, out, grad_query):
+            for array in (query, grad_y, out, grad_query):
                 prefetch_rows(array, q_start, row, min(_QUERIES, count), d)
             for array in (key, value):
                 prefetch_rows(array, kv_start, row, min(_KEYS, M), d)
@@ -240,11 +234,11 @@ def _backward_fast(
             for block in range(blocks):
                 n_count, q = min(_QUERIES, count - block * _QUERIES), q_start + block * _QUERIES * row
                 pack(query, q, 1, row, d, n_count, queries_t[block], 0, d)
-                pack(grad, q, 1, row, d, n_count, grads_t[block], 0, d)
+                pack(grad_y, q, 1, row, d, n_count, grads_t[block], 0, d)
                 pack(query, q, row, 1, n_count, d, queries[block], 0, n_count)
-                pack(grad, q, row, 1, n_count, d, grads[block], 0, n_count)
+                pack(grad_y, q, row, 1, n_count, d, grads[block], 0, n_count)
                 copy(logsumexp, head * N + first + block * _QUERIES, denominators[block], 0, n_count)
-                _row_products(grad, out, q, row, n_count, d, row_sums[block])
+                _row_products(grad_y, out, q, row, n_count, d, row_sums[block])
             _clear_rows(grad_query, q_start, row, count, d)
             for first_m in range(0, M, _KEYS):
                 m_count, kv = min(_KEYS, M - first_m), kv_start + first_m * row
@@ -293,12 +287,9 @@ def _room(d: int) -> int:
 def forward(query: Array, key: Array, value: Array, scale: float, causal: bool) -> tuple[Array, Array]:
     query, key, value = (contiguous(array) for array in (query, key, value))
     (B, N, heads, d), M = query.shape, key.shape[1]
-    logsumexp = np.empty((B, heads, N), query.dtype)
     if query.dtype == np.float64:
-        out = np.zeros(query.shape)
-        _forward_plain(query, key, value, scale, causal, out, logsumexp)
-        return out, logsumexp
-    out = np.empty(query.shape, np.float32)
+        return plain_forward(query, key, value, scale, causal)
+    out, logsumexp = np.empty(query.shape, np.float32), np.empty((B, heads, N), np.float32)
     flat, flat_outputs = ((a.reshape(-1) for a in arrays) for arrays in ((query, key, value), (out, logsumexp)))
     memory = scratch("attention", get_num_threads(), 7, _room(d))
     _forward_fast(*flat, B, N, M, heads, d, np.float32(scale), causal, ONE_TAP, _ZEROS, *flat_outputs, memory)
@@ -306,13 +297,11 @@ def forward(query: Array, key: Array, value: Array, scale: float, causal: bool) 
 
 
 def backward(
-    grad: Array, query: Array, key: Array, value: Array, out: Array, logsumexp: Array, scale: float, causal: bool
+    grad_y: Array, query: Array, key: Array, value: Array, out: Array, logsumexp: Array, scale: float, causal: bool
 ) -> tuple[Array, Array, Array]:
-    arrays = [contiguous(array) for array in (grad, query, key, value, out, logsumexp)]
+    arrays = [contiguous(array) for array in (grad_y, query, key, value, out, logsumexp)]
     if query.dtype == np.float64:
-        grads = np.zeros(query.shape), np.zeros(key.shape), np.zeros(value.shape)
-        _backward_plain(*arrays, scale, causal, *grads)
-        return grads
+        return plain_backward(*arrays, scale, causal)
     (B, N, heads, d), M = query.shape, key.shape[1]
     parts = (N + _PART - 1) // _PART
     grad_query = np.empty(query.shape, np.float32)

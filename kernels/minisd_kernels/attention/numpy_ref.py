@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from minisd_kernels.arguments import Array
 
 
 def _scores(query: Array, key: Array, scale: float, causal: bool) -> Array:
@@ -27,12 +24,12 @@ def forward(query: Array, key: Array, value: Array, scale: float, causal: bool) 
 
 
 def backward(
-    grad: Array, query: Array, key: Array, value: Array, out: Array, logsumexp: Array, scale: float, causal: bool
+    grad_y: Array, query: Array, key: Array, value: Array, out: Array, logsumexp: Array, scale: float, causal: bool
 ) -> tuple[Array, Array, Array]:
     weights = np.exp(_scores(query, key, scale, causal) - logsumexp[..., None])
-    grad_value = np.einsum("bhnm,bnhd->bmhd", weights, grad, optimize=True)
-    grad_weights = np.einsum("bnhd,bmhd->bhnm", grad, value, optimize=True)
-    row_sums = np.einsum("bnhd,bnhd->bhn", grad, out)[..., None]
+    grad_value = np.einsum("bhnm,bnhd->bmhd", weights, grad_y, optimize=True)
+    grad_weights = np.einsum("bnhd,bmhd->bhnm", grad_y, value, optimize=True)
+    row_sums = np.einsum("bnhd,bnhd->bhn", grad_y, out)[..., None]
     grad_scores = weights * (grad_weights - row_sums) * query.dtype.type(scale)
     grad_query = np.einsum("bhnm,bmhd->bnhd", grad_scores, key, optimize=True)
     grad_key = np.einsum("bhnm,bnhd->bmhd", grad_scores, query, optimize=True)

@@ -13,11 +13,27 @@ padding may be ((top, bottom), (left, right)), too: then P_h is its top, P_w its
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import Padding, Pair, Sides, pair, require_float, require_shape, sides
+from minisd_kernels.arguments import Array, Padding, Pair, Sides, pair, require_float, require_shape, sides
 from minisd_kernels.backends import kernel
 from minisd_kernels.shapes import window_output_size
+
+
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def forward(
+        self, x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair
+    ) -> Array: ...
+
+    def input_gradient(
+        self, grad_y: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair
+    ) -> Array: ...
+
+    def weight_gradient(
+        self, grad_y: Array, x: Array, window: Pair, stride: Pair, padding: Sides, dilation: Pair
+    ) -> tuple[Array, Array]: ...
 
 
 def output_size(
@@ -40,14 +56,14 @@ def output_size(
 
 
 def forward(
-    x: Any,
-    weight: Any,
-    bias: Any | None = None,
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
     *,
     stride: int | Sequence[int] = 1,
     padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
-) -> Any:
+) -> Array:
     """Slide the window over x.
 
     Raises:
@@ -65,20 +81,20 @@ def forward(
     require_float("conv2d", x, weight, *([] if bias is None else [bias]))
     s, p, d = _geometry(stride, padding, dilation)
     size = output_size(x.shape[1:3], weight.shape[:2], s, p, d)
-    return kernel(__name__, x).forward(x, weight, bias, size, s, p, d)
+    return kernel(Backend, x).forward(x, weight, bias, size, s, p, d)
 
 
 def backward(
-    grad: Any,
-    x: Any,
-    weight: Any,
+    grad_y: Array,
+    x: Array,
+    weight: Array,
     *,
     stride: int | Sequence[int] = 1,
     padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
     need_input: bool = True,
-) -> tuple[Any | None, Any, Any]:
-    """Gradients of sum(y * grad) for x, weight and bias; the first only with `need_input`.
+) -> tuple[Array | None, Array, Array]:
+    """Gradients of sum(y * grad_y) for x, weight and bias; the first only with `need_input`.
 
     For x, every output pixel hands its gradient back to the pixels of its window; for weight, every window is
     multiplied with its output pixel's gradient.
@@ -86,13 +102,19 @@ def backward(
     s, p, d = _geometry(stride, padding, dilation)
     size = output_size(x.shape[1:3], weight.shape[:2], s, p, d)
     require_shape("conv2d weight", weight, "(kh, kw, C, O)", (None, None, x.shape[3], None))
-    require_shape("conv2d grad", grad, "(B, H', W', O)", (x.shape[0], *size, weight.shape[3]))
-    require_float("conv2d", grad, x, weight)
-    run = kernel(__name__, x)
-    grad_x = run.input_gradient(grad, weight, x.shape[1:3], s, p, d) if need_input else None
-    grad_weight, grad_bias = run.weight_gradient(grad, x, weight.shape[:2], s, p, d)
+    require_shape("conv2d grad_y", grad_y, "(B, H', W', O)", (x.shape[0], *size, weight.shape[3]))
+    require_float("conv2d", grad_y, x, weight)
+    run = kernel(Backend, x)
+    grad_x = run.input_gradient(grad_y, weight, None, x.shape[1:3], s, p, d) if need_input else None
+    grad_weight, grad_bias = run.weight_gradient(grad_y, x, weight.shape[:2], s, p, d)
     return grad_x, grad_weight, grad_bias
 
 
 def _geometry(stride: int | Sequence[int], padding: Padding, dilation: int | Sequence[int]) -> tuple[Pair, Sides, Pair]:
     return pair(stride, "conv2d stride"), sides(padding, "conv2d padding"), pair(dilation, "conv2d dilation")
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.conv2d import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

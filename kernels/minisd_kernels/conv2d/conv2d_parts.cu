@@ -14,16 +14,16 @@ __global__ void conv2d_add_parts(const float* __restrict__ parts, const float* _
     y[i] = sum + (bias ? bias[i % N] : 0);
 }
 
-// The first step of the bias' gradient: parts[block][o] = the sum of grad[m, o] over the block's pixels m. The lanes of
+// The first step of the bias' gradient: parts[block][o] = the sum of grad_y[m, o] over the block's pixels m. The lanes of
 // a warp take neighbouring channels, the warps of a block take pixels in turn.
 template <typename T>
-__global__ void conv2d_bias_parts(const T* __restrict__ grad, T* __restrict__ parts, int M, int O) {
+__global__ void conv2d_bias_parts(const T* __restrict__ grad_y, T* __restrict__ parts, int M, int O) {
     __shared__ T sums[8][WARP];
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, o = blockIdx.x * WARP + lane;
     T sum = 0;
     if (o < O) {
 #pragma unroll 4
-        for (int m = blockIdx.y * 8 + warp; m < M; m += gridDim.y * 8) sum += grad[static_cast<long long>(m) * O + o];
+        for (int m = blockIdx.y * 8 + warp; m < M; m += gridDim.y * 8) sum += grad_y[static_cast<long long>(m) * O + o];
     }
     sums[warp][lane] = sum;
     __syncthreads();

@@ -30,7 +30,7 @@ __global__ void conv2d_plain_forward(const T* __restrict__ x, const T* __restric
 
 // A thread takes one number of x and asks, for each tap, which output pixel had this tap on it.
 template <typename T>
-__global__ void conv2d_plain_input_gradient(const T* __restrict__ grad, const T* __restrict__ weight,
+__global__ void conv2d_plain_input_gradient(const T* __restrict__ grad_y, const T* __restrict__ weight,
                                             const T* __restrict__ bias, T* __restrict__ grad_x, Window window, int O) {
     const int index = blockIdx.x * blockDim.x + threadIdx.x;
     const auto [B, H, W, C, P, Q, kh, kw, stride_h, stride_w, first_h, first_w, step_h, step_w] = window;
@@ -43,7 +43,7 @@ __global__ void conv2d_plain_input_gradient(const T* __restrict__ grad, const T*
             if (down % stride_h != 0 || right % stride_w != 0) continue;
             const int p = down / stride_h, q = right / stride_w;
             if (!inside(p, P) || !inside(q, Q)) continue;
-            const T* pixel = grad + ((b * P + p) * Q + q) * O;
+            const T* pixel = grad_y + ((b * P + p) * Q + q) * O;
             const T* tap = weight + ((i * kw + j) * C + c) * O;
             for (int o = 0; o < O; ++o) sum += pixel[o] * tap[o];
         }
@@ -53,7 +53,7 @@ __global__ void conv2d_plain_input_gradient(const T* __restrict__ grad, const T*
 
 // A warp takes one weight and its lanes share out the pixels: they add up in an order that never changes.
 template <typename T>
-__global__ void conv2d_plain_weight_gradient(const T* __restrict__ grad, const T* __restrict__ x,
+__global__ void conv2d_plain_weight_gradient(const T* __restrict__ grad_y, const T* __restrict__ x,
                                              T* __restrict__ grad_weight, Window window, int O) {
     const int index = (blockIdx.x * blockDim.x + threadIdx.x) / WARP, lane = threadIdx.x % WARP;
     const auto [B, H, W, C, P, Q, kh, kw, stride_h, stride_w, first_h, first_w, step_h, step_w] = window;
@@ -62,7 +62,7 @@ __global__ void conv2d_plain_weight_gradient(const T* __restrict__ grad, const T
     for (int m = lane; m < B * P * Q; m += WARP) {
         const auto [b, p, q] = digits(m, P, Q);
         const int h = p * stride_h + first_h + i * step_h, w = q * stride_w + first_w + j * step_w;
-        if (i < kh && inside(h, H) && inside(w, W)) sum += grad[m * O + o] * x[((b * H + h) * W + w) * C + c];
+        if (i < kh && inside(h, H) && inside(w, W)) sum += grad_y[m * O + o] * x[((b * H + h) * W + w) * C + c];
     }
     sum = warp_sum(sum);
     if (i < kh && lane == 0) grad_weight[index] = sum;

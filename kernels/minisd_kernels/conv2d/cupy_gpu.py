@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from minisd_kernels.arguments import Pair, Sides
+from minisd_kernels.arguments import Array, Pair, Sides
 from minisd_kernels.cuda.column_sums import column_sums
 from minisd_kernels.cuda.float4 import fits_float4
 from minisd_kernels.cuda.source import (
@@ -102,7 +101,7 @@ _WINDOW = np.dtype([(name, np.int32) for name in (
 )])  # fmt: skip
 
 
-def _window(x: Any, size: Pair, taps: Pair, stride: Pair, first: Pair, step: Pair) -> Any:
+def _window(x: Array, size: Pair, taps: Pair, stride: Pair, first: Pair, step: Pair) -> Array:
     """The struct of window.cuh."""
     return np.array((*x.shape, *size, *taps, *stride, *first, *step), _WINDOW)
 
@@ -117,7 +116,7 @@ LEAST = 512  # products of an output that make it worth while to split off a par
 MOST_NUMBERS = 2**31 - 1024  # of an array: the kernels count them with 32 bits
 
 
-def step_for(x: Any, products: int) -> str:
+def step_for(x: Array, products: int) -> str:
     """The step that computes outputs of `products` products each, of the type and on the device of x."""
     if x.dtype == np.float64 or products < FEW_PRODUCTS:
         return "plain"
@@ -142,14 +141,16 @@ def parts_for(tile: Tile, M: int, N: int, K: int) -> int:
 # ---- The three sums
 
 
-def forward(x: Any, weight: Any, bias: Any | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair) -> Any:
+def forward(
+    x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair
+) -> Array:
     kh, kw, C, _ = weight.shape
     return forward_by(step_for(x, kh * kw * C), x, weight, bias, size, stride, padding, dilation)
 
 
 def forward_by(
-    step: str, x: Any, weight: Any, bias: Any | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair
-) -> Any:
+    step: str, x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair
+) -> Array:
     """The forward sum by one step of the ladder.
 
     Raises:
@@ -172,28 +173,34 @@ def forward_by(
 
 
 def input_gradient(
-    grad: Any, weight: Any, size: Pair, stride: Pair, padding: Sides, dilation: Pair, bias: Any | None = None
-) -> Any:
-    """The gradient of x; with a bias, which is added to it, a transposed convolution."""
+    grad_y: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair
+) -> Array:
     kh, kw, _, O = weight.shape
-    step = step_for(grad, kh * kw * O)
-    return input_gradient_by(step, grad, weight, size, stride, padding, dilation, bias)
+    step = step_for(grad_y, kh * kw * O)
+    return input_gradient_by(step, grad_y, weight, bias, size, stride, padding, dilation)
 
 
 def input_gradient_by(
-    step: str, grad: Any, weight: Any, size: Pair, stride: Pair, padding: Sides, dilation: Pair, bias: Any | None = None
-) -> Any:
+    step: str,
+    grad_y: Array,
+    weight: Array,
+    bias: Array | None,
+    size: Pair,
+    stride: Pair,
+    padding: Sides,
+    dilation: Pair,
+) -> Array:
     """The same by one step of the ladder: plain, registers or tensor."""
-    grad, weight, bias = contiguous(grad), contiguous(weight), None if bias is None else contiguous(bias)
-    _require(step, ("plain", "registers", "tensor"), grad)
+    grad_y, weight, bias = contiguous(grad_y), contiguous(weight), None if bias is None else contiguous(bias)
+    _require(step, ("plain", "registers", "tensor"), grad_y)
     kh, kw, C, O = weight.shape
-    grad_x = empty((grad.shape[0], *size, C), grad)
-    _require_countable(grad, weight, grad_x)
+    grad_x = empty((grad_y.shape[0], *size, C), grad_y)
+    _require_countable(grad_y, weight, grad_x)
     if step == "plain":
-        out = (grad.shape[1], grad.shape[2])
+        out = (grad_y.shape[1], grad_y.shape[2])
         window = _window(grad_x, out, (kh, kw), stride, (-padding[0][0], -padding[1][0]), dilation)
-        grid, name = blocks(grad_x.size, 256), f"conv2d_plain_input_gradient<{c_type(grad)}>"
-        _PLAIN.launch(name, grid, 256, grad, weight, bias, grad_x, window, O)
+        grid, name = blocks(grad_x.size, 256), f"conv2d_plain_input_gradient<{c_type(grad_y)}>"
+        _PLAIN.launch(name, grid, 256, grad_y, weight, bias, grad_x, window, O)
         return grad_x
     for down in _phases(size[0], kh, stride[0], padding[0][0], dilation[0]):
         for right in _phases(size[1], kw, stride[1], padding[1][0], dilation[1]):
@@ -201,10 +208,10 @@ def input_gradient_by(
             if taps.size == 0:
                 grad_x[:, down.pixels, right.pixels] = 0 if bias is None else bias
                 continue
-            part = grad_x if stride == (1, 1) else empty((grad.shape[0], down.count, right.count, C), grad)
+            part = grad_x if stride == (1, 1) else empty((grad_y.shape[0], down.count, right.count, C), grad_y)
             first, tap_step = (down.first, right.first), (down.step, right.step)
-            window = _window(grad, (down.count, right.count), taps.shape[:2], (1, 1), first, tap_step)
-            _product(step, "input_gradient", grad, taps, bias, part, window)
+            window = _window(grad_y, (down.count, right.count), taps.shape[:2], (1, 1), first, tap_step)
+            _product(step, "input_gradient", grad_y, taps, bias, part, window)
             if part is not grad_x:
                 grad_x[:, down.pixels, right.pixels] = part
     return grad_x
@@ -235,40 +242,44 @@ def _phases(size: int, window: int, stride: int, padding: int, dilation: int) ->
         yield _Phase(slice(h, None, stride), blocks(size - h, stride), slice(start, None, apart), first, step)
 
 
-def weight_gradient(grad: Any, x: Any, window: Pair, stride: Pair, padding: Sides, dilation: Pair) -> tuple[Any, Any]:
-    B, P, Q, _ = grad.shape
+def weight_gradient(
+    grad_y: Array, x: Array, window: Pair, stride: Pair, padding: Sides, dilation: Pair
+) -> tuple[Array, Array]:
+    B, P, Q, _ = grad_y.shape
     step = step_for(x, B * P * Q)
-    return weight_gradient_by(step, grad, x, window, stride, padding, dilation), bias_gradient(grad)
+    return weight_gradient_by(step, grad_y, x, window, stride, padding, dilation), bias_gradient(grad_y)
 
 
-def weight_gradient_by(step: str, grad: Any, x: Any, window: Pair, stride: Pair, padding: Sides, dilation: Pair) -> Any:
+def weight_gradient_by(
+    step: str, grad_y: Array, x: Array, window: Pair, stride: Pair, padding: Sides, dilation: Pair
+) -> Array:
     """The gradient of the weight alone, by one step of the ladder: plain, registers or tensor."""
-    grad, x = contiguous(grad), contiguous(x)
+    grad_y, x = contiguous(grad_y), contiguous(x)
     _require(step, ("plain", "registers", "tensor"), x)
-    C, O = x.shape[3], grad.shape[3]
+    C, O = x.shape[3], grad_y.shape[3]
     grad_weight = empty((*window, C, O), x)
-    _require_countable(grad, x, grad_weight)
-    where = _window(x, grad.shape[1:3], window, stride, (-padding[0][0], -padding[1][0]), dilation)
+    _require_countable(grad_y, x, grad_weight)
+    where = _window(x, grad_y.shape[1:3], window, stride, (-padding[0][0], -padding[1][0]), dilation)
     if step == "plain":
         grid, name = blocks(grad_weight.size, 256 // 32), f"conv2d_plain_weight_gradient<{c_type(x)}>"
-        _PLAIN.launch(name, grid, 256, grad, x, grad_weight, where, O)
+        _PLAIN.launch(name, grid, 256, grad_y, x, grad_weight, where, O)
     else:
-        _product(step, "weight_gradient", x, grad, None, grad_weight, where)
+        _product(step, "weight_gradient", x, grad_y, None, grad_weight, where)
     return grad_weight
 
 
-def bias_gradient(grad: Any) -> Any:
+def bias_gradient(grad_y: Array) -> Array:
     """The sum over all pixels."""
-    grad = contiguous(grad)
-    B, P, Q, O = grad.shape
+    grad_y = contiguous(grad_y)
+    B, P, Q, O = grad_y.shape
     M = B * P * Q
-    parts = empty((1, max(1, min(BUSY, M // 64)), O), grad)
+    parts = empty((1, max(1, min(BUSY, M // 64)), O), grad_y)
     grid = blocks(O, 32), parts.shape[1]
-    _PARTS.launch(f"conv2d_bias_parts<{c_type(grad)}>", grid, 256, grad, parts, M, O)
+    _PARTS.launch(f"conv2d_bias_parts<{c_type(grad_y)}>", grid, 256, grad_y, parts, M, O)
     return column_sums(parts)[0]
 
 
-def _product(step: str, of: str, a: Any, b: Any, bias: Any | None, y: Any, window: Any) -> None:
+def _product(step: str, of: str, a: Array, b: Array, bias: Array | None, y: Array, window: Array) -> None:
     """y = bias + A b, where A is gathered from a (gather.cuh)."""
     pixels, taps = int(window["B"] * window["P"] * window["Q"]), int(window["kh"] * window["kw"] * window["C"])
     M, K = (taps, pixels) if of == "weight_gradient" else (pixels, taps)
@@ -291,14 +302,14 @@ def _product(step: str, of: str, a: Any, b: Any, bias: Any | None, y: Any, windo
         _PARTS.launch("conv2d_add_parts", blocks(y.size, 256), 256, of_parts, bias, y, parts, y.size, N)
 
 
-def _require(step: str, steps: tuple[str, ...], x: Any) -> None:
+def _require(step: str, steps: tuple[str, ...], x: Array) -> None:
     if step not in steps:
         raise ValueError(f"conv2d: there is no step {step!r} here; choose one of {', '.join(steps)}")
     if x.dtype == np.float64 and step in ("registers", "tensor"):
         raise ValueError(f"conv2d: the step {step!r} takes float32, got float64; take plain or tiled, or .astype(...)")
 
 
-def _require_countable(*arrays: Any) -> None:
+def _require_countable(*arrays: Array) -> None:
     for array in arrays:
         if array.size > MOST_NUMBERS:
             raise ValueError(

@@ -5,8 +5,8 @@ not exist. Row i of a window is kw C numbers in one piece of a padded picture, a
 begin stride C numbers apart: the register tile can read the matrix where the picture lies, a piece for each row i.
 
     forward          y (pixels x O)  = bias + windows (pixels x kh kw C) times weight (kh kw C x O)
-    weight gradient  (kh kw C x O)   = windows^T times grad (pixels x O)
-    input gradient   a convolution too, of grad; with stride s, one for each of the s_h s_w places h mod s_h, w mod s_w
+    weight gradient  (kh kw C x O)   = windows^T times grad_y (pixels x O)
+    input gradient   a convolution of grad_y; with stride s, one for each of the s_h s_w places h mod s_h, w mod s_w
 
 The picture is padded band by band: so many rows that they and a panel of the weights stay in the L2 cache.
 """
@@ -14,18 +14,14 @@ The picture is padded band by band: so many rows that they and a panel of the we
 from __future__ import annotations
 
 from math import gcd
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numba import get_num_threads, prange, types
 
-from minisd_kernels.arguments import Pair, Sides
+from minisd_kernels.arguments import Array, Pair, Sides
 from minisd_kernels.compiling import CHUNKS, bias_or_zeros, flat, jit, parallel_jit
 from minisd_kernels.register_tile import COLUMNS, add_rows, copy, multiply_add, pack, packed_size
 from minisd_kernels.scratch import scratch
-
-Array = npt.NDArray[Any]
 
 _BAND = 1 << 16  # numbers in a band
 _PIXELS = 256  # of small pictures whose products are added at once: the sums are read and written so much less often
@@ -77,10 +73,10 @@ def _forward(x, picture, B, corner, stride, reach, size, taps, depth, packed, O,
 
 @parallel_jit
 def _weight_gradient(
-    grad, x, picture, B, corner, stride, dilation, reach, size, window, runs, O, pictures, rows, taps,
+    grad_y, x, picture, B, corner, stride, dilation, reach, size, window, runs, O, pictures, rows, taps,
     sums, bias_sums, bands, packs,
 ):  # fmt: skip
-    """sums += windows^T grad, a few rows of one picture at a time, or a few whole pictures."""
+    """sums += windows^T grad_y, a few rows of one picture at a time, or a few whole pictures."""
     OH, OW = size
     C, width = picture[2], (OW - 1) * stride[1] + reach[1]
     run_width = window[1] // runs * C  # a row of the window is one run of numbers, or with dilation kw of them
@@ -104,8 +100,8 @@ def _weight_gradient(
                 for n in range(more):
                     _read_band(x, picture, b + n, top, corner[1], high, width, band[n * high * width * C :])
                 start, pixels = (b * OH + first) * OW * O + column, more * count * OW
-                add_rows(grad, start, pixels, columns, O, bias_total[column:])
-                pack(grad, start, O, 1, pixels, columns, packed, 0, pixels)
+                add_rows(grad_y, start, pixels, columns, O, bias_total[column:])
+                pack(grad_y, start, O, 1, pixels, columns, packed, 0, pixels)
                 for i in range(window[0]):
                     for run in range(runs):
                         a = (i * dilation[0] * width + run * dilation[1]) * C
@@ -179,11 +175,11 @@ def forward(
 
 
 def input_gradient(
-    grad: Array, weight: Array, bias: Array | None, grad_x: Array, stride: Pair, padding: Sides, dilation: Pair
+    grad_y: Array, weight: Array, bias: Array | None, grad_x: Array, stride: Pair, padding: Sides, dilation: Pair
 ) -> None:
     """grad_x = bias + what the windows hand back: a convolution for each remainder of (h, w) by the stride.
 
-    Pixel h = r + s m takes grad's row (h + padding - i dilation) / s for the taps i where that is a whole number: the
+    Pixel h = r + s m takes grad_y's row (h + padding - i dilation) / s for the taps i where that is a whole number: the
     same taps for all m, and a row farther for the next m.
     """
     (_, H, W, C), (kh, kw, _, _) = grad_x.shape, weight.shape
@@ -203,12 +199,12 @@ def input_gradient(
             geometry = ((top, left), (1, 1), (d, e), size)
             at = ((r * W + q) * C, *places)
             _convolve(
-                grad.reshape(-1), grad.shape, numbers, apart, first, (n, m), geometry, row, grad_x.reshape(-1), at
+                grad_y.reshape(-1), grad_y.shape, numbers, apart, first, (n, m), geometry, row, grad_x.reshape(-1), at
             )
 
 
 def _taps(taps: int, r: int, stride: int, padding: int, dilation: int) -> tuple[int, int, int, int, int] | None:
-    """First tap, step to the next, their number, the row of grad that the first reads for m = 0, and their dilation.
+    """First tap, step to the next, their number, the row of grad_y that the first reads for m = 0, and their dilation.
 
     >>> _taps(3, 0, 1, 1, 1)  # stride 1: all taps, turned round
     (2, -1, 3, -1, 1)
@@ -223,10 +219,10 @@ def _taps(taps: int, r: int, stride: int, padding: int, dilation: int) -> tuple[
 
 
 def weight_gradient(
-    grad: Array, x: Array, window: Pair, stride: Pair, padding: Sides, dilation: Pair
+    grad_y: Array, x: Array, window: Pair, stride: Pair, padding: Sides, dilation: Pair
 ) -> tuple[Array, Array]:
     """The gradients of weight (kh, kw, C, O) and of the bias."""
-    (B, H, W, C), (_, OH, OW, O) = x.shape, grad.shape
+    (B, H, W, C), (_, OH, OW, O) = x.shape, grad_y.shape
     corner, runs = (-padding[0][0], -padding[1][0]), _runs(window, dilation)
     reach = ((window[0] - 1) * dilation[0] + 1, (window[1] - 1) * dilation[1] + 1)
     width = (OW - 1) * stride[1] + reach[1]
@@ -241,7 +237,7 @@ def weight_gradient(
     bands = scratch("bands", get_num_threads(), pictures * size)
     packs = scratch("packed gradients", get_num_threads(), packed_size(pictures * rows * OW, O))
     _weight_gradient(
-        *(grad.reshape(-1), x.reshape(-1), (H, W, C), B, corner, stride, dilation, reach, (OH, OW), window, runs, O),
+        *(grad_y.reshape(-1), x.reshape(-1), (H, W, C), B, corner, stride, dilation, reach, (OH, OW), window, runs, O),
         *(pictures, rows, taps.reshape(-1), sums, bias_sums, bands, packs),
     )
     return sums.sum(axis=0).reshape(*window, C, O), bias_sums.sum(axis=0)

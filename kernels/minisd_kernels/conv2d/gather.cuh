@@ -2,8 +2,8 @@
 //
 //                     rows of y           columns    summed over          A                  B
 //   forward           m = (b, p, q)       n = o      k = (i, j, c)        Windows of x       Rows of the weight
-//   input_gradient    m = (b, h, w)       n = c      k = (i, j, o)        Windows of grad    Columns of the weight
-//   weight_gradient   m = (i, j, c)       n = o      k = (b, p, q)        Taps of x          Rows of grad
+//   input_gradient    m = (b, h, w)       n = c      k = (i, j, o)        Windows of grad_y    Columns of the weight
+//   weight_gradient   m = (i, j, c)       n = o      k = (b, p, q)        Taps of x          Rows of grad_y
 //
 // A tile has 16 steps of k, and lies in shared memory as it does in global memory: where neighbours differ in k
 // (KFast), the 16 numbers of a row of A or column of B are neighbours in the tile, else (KSlow) the numbers of a step

@@ -8,57 +8,73 @@ direct.py     all others
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from minisd_kernels import switches
-from minisd_kernels.arguments import Pair, Sides
+from minisd_kernels.arguments import Array, Pair, Sides
 from minisd_kernels.compiling import contiguous, jit
 from minisd_kernels.conv2d import direct, thin, winograd
 from minisd_kernels.linear import numba_cpu as linear
 
-Array = npt.NDArray[Any]
-
-
-# The plain version: float64 runs it. One loop body serves all three sums, because all three visit the same pairs of
-# an output pixel and an input pixel; only where the product goes differs.
+# The plain version, which float64 runs: seven loops. All three sums visit the same pairs of an output pixel (p, q) and
+# an input pixel (h, w); only where the product goes differs.
 
 
 @jit
-def _forward_plain(x, weight, y, stride, padding, dilation):
-    B, H, W, C = x.shape
-    kh, kw, _, O = weight.shape
-    (top, _), (left, _) = padding
-    for b in range(B):
-        for p in range(y.shape[1]):
-            for q in range(y.shape[2]):
-                for i in range(kh):
-                    for j in range(kw):
-                        h, w = p * stride[0] - top + i * dilation[0], q * stride[1] - left + j * dilation[1]
-                        if 0 <= h < H and 0 <= w < W:
-                            for c in range(C):
-                                for o in range(O):
-                                    y[b, p, q, o] += x[b, h, w, c] * weight[i, j, c, o]
+def plain_forward(
+    x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair
+) -> Array:
+    (B, H, W, C), (kh, kw, _, O), (P, Q), ((top, _), (left, _)) = x.shape, weight.shape, size, padding
+    y = np.zeros((B, P, Q, O), x.dtype)
+    if bias is not None:
+        y[:] = bias
+    for b, p, q in np.ndindex((B, P, Q)):
+        for i in range(kh):
+            for j in range(kw):
+                h, w = p * stride[0] - top + i * dilation[0], q * stride[1] - left + j * dilation[1]
+                if 0 <= h < H and 0 <= w < W:
+                    for c in range(C):
+                        for o in range(O):
+                            y[b, p, q, o] += x[b, h, w, c] * weight[i, j, c, o]
+    return y
 
 
 @jit
-def _backward_plain(grad, x, weight, grad_x, grad_weight, stride, padding, dilation):
-    B, H, W, C = x.shape
-    kh, kw, _, O = weight.shape
-    (top, _), (left, _) = padding
-    for b in range(B):
-        for p in range(grad.shape[1]):
-            for q in range(grad.shape[2]):
-                for i in range(kh):
-                    for j in range(kw):
-                        h, w = p * stride[0] - top + i * dilation[0], q * stride[1] - left + j * dilation[1]
-                        if 0 <= h < H and 0 <= w < W:
-                            for c in range(C):
-                                for o in range(O):
-                                    grad_x[b, h, w, c] += grad[b, p, q, o] * weight[i, j, c, o]
-                                    grad_weight[i, j, c, o] += grad[b, p, q, o] * x[b, h, w, c]
+def plain_input_gradient(
+    grad_y: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair
+) -> Array:
+    (B, P, Q, O), (kh, kw, C, _), (H, W), ((top, _), (left, _)) = grad_y.shape, weight.shape, size, padding
+    grad_x = np.zeros((B, H, W, C), grad_y.dtype)
+    if bias is not None:
+        grad_x[:] = bias
+    for b, p, q in np.ndindex((B, P, Q)):
+        for i in range(kh):
+            for j in range(kw):
+                h, w = p * stride[0] - top + i * dilation[0], q * stride[1] - left + j * dilation[1]
+                if 0 <= h < H and 0 <= w < W:
+                    for c in range(C):
+                        for o in range(O):
+                            grad_x[b, h, w, c] += grad_y[b, p, q, o] * weight[i, j, c, o]
+    return grad_x
+
+
+@jit
+def plain_weight_gradient(
+    grad_y: Array, x: Array, window: Pair, stride: Pair, padding: Sides, dilation: Pair
+) -> tuple[Array, Array]:
+    (B, P, Q, O), (_, H, W, C), (kh, kw), ((top, _), (left, _)) = grad_y.shape, x.shape, window, padding
+    grad_weight, grad_bias = np.zeros((kh, kw, C, O), x.dtype), np.zeros(O, x.dtype)
+    for b, p, q in np.ndindex((B, P, Q)):
+        for o in range(O):
+            grad_bias[o] += grad_y[b, p, q, o]
+        for i in range(kh):
+            for j in range(kw):
+                h, w = p * stride[0] - top + i * dilation[0], q * stride[1] - left + j * dilation[1]
+                if 0 <= h < H and 0 <= w < W:
+                    for c in range(C):
+                        for o in range(O):
+                            grad_weight[i, j, c, o] += grad_y[b, p, q, o] * x[b, h, w, c]
+    return grad_weight, grad_bias
 
 
 _THIN = 8  # output channels: fewer leave most of the register tile's columns idle
@@ -95,11 +111,10 @@ def forward(
 ) -> Array:
     x = contiguous(x)
     (B, _, _, C), (kh, kw, _, O) = x.shape, weight.shape
-    y = np.empty((B, *size, O), x.dtype)
     if x.dtype == np.float64:
-        y[:] = 0 if bias is None else bias
-        _forward_plain(x, contiguous(weight), y, stride, padding, dilation)
-    elif _is_linear((kh, kw), stride, padding):
+        return plain_forward(x, contiguous(weight), _contiguous_bias(bias), size, stride, padding, dilation)
+    y = np.empty((B, *size, O), x.dtype)
+    if _is_linear((kh, kw), stride, padding):
         linear.rows_times(x.reshape(-1, C), weight[0, 0], bias, y.reshape(-1, O))
     elif _takes_winograd((kh, kw), stride, dilation, C, O, size):
         winograd.forward(x, weight, bias, y, padding)
@@ -111,48 +126,42 @@ def forward(
 
 
 def input_gradient(
-    grad: Array,
-    weight: Array,
-    size: Pair,
-    stride: Pair,
-    padding: Sides,
-    dilation: Pair,
-    bias: Array | None = None,
+    grad_y: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair
 ) -> Array:
-    """The gradient of x; with a bias, which is added to it, a transposed convolution."""
-    grad = contiguous(grad)
-    (B, _, _, O), (kh, kw, C, _) = grad.shape, weight.shape
-    grad_x = np.empty((B, *size, C), grad.dtype)
-    if grad.dtype == np.float64:
-        grad_x[:], weight = 0 if bias is None else bias, contiguous(weight)
-        _backward_plain(grad, np.zeros_like(grad_x), weight, grad_x, np.zeros_like(weight), stride, padding, dilation)
-    elif _is_linear((kh, kw), stride, padding):
-        linear.rows_times(grad.reshape(-1, O), weight[0, 0].T, bias, grad_x.reshape(-1, C))
+    grad_y = contiguous(grad_y)
+    (B, _, _, O), (kh, kw, C, _) = grad_y.shape, weight.shape
+    if grad_y.dtype == np.float64:
+        return plain_input_gradient(grad_y, contiguous(weight), _contiguous_bias(bias), size, stride, padding, dilation)
+    grad_x = np.empty((B, *size, C), grad_y.dtype)
+    if _is_linear((kh, kw), stride, padding):
+        linear.rows_times(grad_y.reshape(-1, O), weight[0, 0].T, bias, grad_x.reshape(-1, C))
     elif _takes_winograd((kh, kw), stride, dilation, C, O, size):
-        winograd.input_gradient(grad, weight, bias, grad_x, padding)
+        winograd.input_gradient(grad_y, weight, bias, grad_x, padding)
     elif 0 < C <= _THIN:
-        thin.input_gradient(grad, weight, bias, grad_x, stride, padding, dilation)
+        thin.input_gradient(grad_y, weight, bias, grad_x, stride, padding, dilation)
     else:
-        direct.input_gradient(grad, weight, bias, grad_x, stride, padding, dilation)
+        direct.input_gradient(grad_y, weight, bias, grad_x, stride, padding, dilation)
     return grad_x
 
 
 def weight_gradient(
-    grad: Array, x: Array, window: Pair, stride: Pair, padding: Sides, dilation: Pair
+    grad_y: Array, x: Array, window: Pair, stride: Pair, padding: Sides, dilation: Pair
 ) -> tuple[Array, Array]:
-    grad, x = contiguous(grad), contiguous(x)
-    C, O = x.shape[3], grad.shape[3]
+    grad_y, x = contiguous(grad_y), contiguous(x)
+    C, O = x.shape[3], grad_y.shape[3]
     if x.dtype == np.float64:
-        grad_weight = np.zeros((*window, C, O))
-        _backward_plain(grad, x, np.zeros_like(grad_weight), np.zeros_like(x), grad_weight, stride, padding, dilation)
-        return grad_weight, grad.sum(axis=(0, 1, 2))
+        return plain_weight_gradient(grad_y, x, window, stride, padding, dilation)
     if _is_linear(window, stride, padding):
-        grad_weight, grad_bias = linear.weight_and_bias_gradient(x.reshape(-1, C), grad.reshape(-1, O))
+        grad_weight, grad_bias = linear.weight_and_bias_gradient(x.reshape(-1, C), grad_y.reshape(-1, O))
         return grad_weight.reshape(1, 1, C, O), grad_bias
-    if _takes_winograd(window, stride, dilation, C, O, (grad.shape[1], grad.shape[2])):
+    if _takes_winograd(window, stride, dilation, C, O, (grad_y.shape[1], grad_y.shape[2])):
         from minisd_kernels.conv2d import winograd_weight  # who only draws need not compile it
 
-        return winograd_weight.weight_gradient(grad, x, padding)
+        return winograd_weight.weight_gradient(grad_y, x, padding)
     if 0 < O <= _THIN:
-        return thin.weight_gradient(grad, x, window, stride, padding, dilation)
-    return direct.weight_gradient(grad, x, window, stride, padding, dilation)
+        return thin.weight_gradient(grad_y, x, window, stride, padding, dilation)
+    return direct.weight_gradient(grad_y, x, window, stride, padding, dilation)
+
+
+def _contiguous_bias(bias: Array | None) -> Array | None:
+    return None if bias is None else contiguous(bias)

@@ -12,18 +12,13 @@ gradient is y's, laid where z was read, and the product is a linear layer's.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from numba import prange
 
-from minisd_kernels.arguments import Pair, Sides
+from minisd_kernels.arguments import Array, Pair, Sides
 from minisd_kernels.compiling import bias_or_zeros, contiguous, parallel_jit
 from minisd_kernels.linear import numba_cpu as linear
 from minisd_kernels.scratch import scratch
-
-Array = npt.NDArray[Any]
 
 
 def _reads(count: int, size: int, taps: int, stride: int, padding: int, dilation: int) -> Array:
@@ -37,7 +32,7 @@ def _reads(count: int, size: int, taps: int, stride: int, padding: int, dilation
 
 
 def _reads_back(count: int, size: int, taps: int, stride: int, padding: int, dilation: int) -> Array:
-    """The same for its input gradient: the row of grad that reads input row 0 ... count - 1 with this tap.
+    """The same for its input gradient: the row of grad_y that reads input row 0 ... count - 1 with this tap.
 
     >>> _reads_back(4, 2, 3, 2, 1, 1).tolist()
     [[-1, 0, -1], [1, -1, 0], [-1, 1, -1], [-1, -1, 1]]
@@ -69,8 +64,8 @@ def _collect(z, size, rows, columns, bias, y):
 
 
 @parallel_jit
-def _spread(grad, rows, columns, O, grad_z):
-    """grad_z[b, h, w, i, j] = grad[b, rows[h, i], columns[w, j]]: where _collect read, or 0; both flat."""
+def _spread(grad_y, rows, columns, O, grad_z):
+    """grad_z[b, h, w, i, j] = grad_y[b, rows[h, i], columns[w, j]]: where _collect read, or 0; both flat."""
     H, kh = rows.shape
     W, kw = columns.shape
     for line in prange(grad_z.size // (W * kh * kw * O)):
@@ -81,7 +76,7 @@ def _spread(grad, rows, columns, O, grad_z):
                     p, q = rows[h, i], columns[w, j]
                     start = ((line * W + w) * kh * kw + i * kw + j) * O
                     for o in range(O):
-                        grad_z[start + o] = grad[b, p, q, o] if p >= 0 and q >= 0 else np.float32(0)
+                        grad_z[start + o] = grad_y[b, p, q, o] if p >= 0 and q >= 0 else np.float32(0)
 
 
 def forward(
@@ -101,32 +96,32 @@ def forward(
 
 
 def input_gradient(
-    grad: Array, weight: Array, bias: Array | None, grad_x: Array, stride: Pair, padding: Sides, dilation: Pair
+    grad_y: Array, weight: Array, bias: Array | None, grad_x: Array, stride: Pair, padding: Sides, dilation: Pair
 ) -> None:
     """grad_x = bias + what the windows hand back."""
-    (B, P, Q, O), (kh, kw, C, _) = grad.shape, weight.shape
+    (B, P, Q, O), (kh, kw, C, _) = grad_y.shape, weight.shape
     z = scratch("products", B, P, Q, kh, kw, C)
     matrix = np.ascontiguousarray(weight.transpose(3, 0, 1, 2)).reshape(O, kh * kw * C)
-    linear.rows_times(grad.reshape(-1, O), matrix, None, z.reshape(B * P * Q, kh * kw * C))
-    rows, columns = _tables_back(grad_x.shape, grad.shape, weight.shape, stride, padding, dilation)
+    linear.rows_times(grad_y.reshape(-1, O), matrix, None, z.reshape(B * P * Q, kh * kw * C))
+    rows, columns = _tables_back(grad_x.shape, grad_y.shape, weight.shape, stride, padding, dilation)
     row = bias_or_zeros(bias, C)
     _collect(z.reshape(-1), (P, Q), rows, columns, row, grad_x.reshape(-1))
 
 
 def weight_gradient(
-    grad: Array, x: Array, window: Pair, stride: Pair, padding: Sides, dilation: Pair
+    grad_y: Array, x: Array, window: Pair, stride: Pair, padding: Sides, dilation: Pair
 ) -> tuple[Array, Array]:
     """The gradients of weight (kh, kw, C, O) and of the bias."""
-    C, O = x.shape[3], grad.shape[3]
-    rows, columns = _tables_back(x.shape, grad.shape, window, stride, padding, dilation)
+    C, O = x.shape[3], grad_y.shape[3]
+    rows, columns = _tables_back(x.shape, grad_y.shape, window, stride, padding, dilation)
     read, read_across = (rows >= 0).any(axis=1), (columns >= 0).any(axis=1)
     if not (read.all() and read_across.all()):  # what no window sees must not count, not even infinity times 0
         x, rows, columns = contiguous(x[:, read][:, :, read_across]), rows[read], columns[read_across]
     grad_z = scratch("products", *x.shape[:3], *window, O)
-    _spread(grad, rows, columns, O, grad_z.reshape(-1))
+    _spread(grad_y, rows, columns, O, grad_z.reshape(-1))
     matrix, _ = linear.weight_and_bias_gradient(x.reshape(-1, C), grad_z.reshape(-1, window[0] * window[1] * O))
     grad_weight = matrix.reshape(C, *window, O).transpose(1, 2, 0, 3)
-    return np.ascontiguousarray(grad_weight), np.asarray(grad.sum(axis=(0, 1, 2)))
+    return np.ascontiguousarray(grad_weight), np.asarray(grad_y.sum(axis=(0, 1, 2)))
 
 
 def _tables_back(

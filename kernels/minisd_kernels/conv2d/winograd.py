@@ -20,19 +20,14 @@ A result does not depend on the batch or the threads; it does depend, in its las
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from numba import get_num_threads, prange, types
 
-from minisd_kernels.arguments import Pair, Sides
+from minisd_kernels.arguments import Array, Pair, Sides
 from minisd_kernels.compiling import contiguous, flat, jit, parallel_jit
 from minisd_kernels.register_tile import COLUMNS, ONE_TAP, ROWS, copy, multiply_add, pack
 from minisd_kernels.scratch import scratch
 from minisd_kernels.vectors import LANES, load, load_each, store_each
-
-Array = npt.NDArray[Any]
 
 B_T = np.array(
     [
@@ -357,10 +352,10 @@ def forward(x: Array, weight: Array, bias: Array | None, y: Array, padding: Side
     _convolve(x, numbers, 0, (tap, into, out), bias, y, (-padding[0][0], -padding[1][0]))
 
 
-def input_gradient(grad: Array, weight: Array, bias: Array | None, grad_x: Array, padding: Sides) -> None:
-    """grad_x = bias + a convolution too: of grad, with the weight turned by 180 degrees and its channels exchanged."""
+def input_gradient(grad_y: Array, weight: Array, bias: Array | None, grad_x: Array, padding: Sides) -> None:
+    """grad_x = bias + a convolution of grad_y with the weight turned by 180 degrees and its channels exchanged."""
     numbers, (tap, into, out) = _flat(weight)
-    _convolve(grad, numbers, 8 * tap, (-tap, out, into), bias, grad_x, (padding[0][0] - 2, padding[1][0] - 2))
+    _convolve(grad_y, numbers, 8 * tap, (-tap, out, into), bias, grad_x, (padding[0][0] - 2, padding[1][0] - 2))
 
 
 def _flat(weight: Array) -> tuple[Array, tuple[int, int, int]]:

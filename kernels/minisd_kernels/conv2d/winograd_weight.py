@@ -1,6 +1,6 @@
 """The weight gradient of Winograd's convolution: the forward pass turned round.
 
-With V = B^T d B the transformed inputs and D = A grad A^T the transformed gradient of the output,
+With V = B^T d B the transformed inputs and D = A grad_y A^T the transformed gradient of the output,
 
     grad_weight = G^T [ sum over tiles V^T D ] G
 
@@ -9,13 +9,10 @@ place by place: 36 matrix products (C x tiles) times (tiles x O) in place of 144
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from numba import get_num_threads, prange, types
 
-from minisd_kernels.arguments import Sides
+from minisd_kernels.arguments import Array, Sides
 from minisd_kernels.compiling import CHUNKS, jit, parallel_jit
 from minisd_kernels.conv2d.winograd import (
     DEPTH,
@@ -32,8 +29,6 @@ from minisd_kernels.conv2d.winograd import (
 from minisd_kernels.register_tile import COLUMNS, ONE_TAP, ROWS, add_rows, multiply_add
 from minisd_kernels.scratch import scratch
 from minisd_kernels.vectors import LANES, load_each, load_some, store_each, store_some
-
-Array = npt.NDArray[Any]
 
 _FLOATS, _INT, _INTS = types.float32[::1], types.int64, types.int64[::1]
 _TRIPLE = types.UniTuple(types.int64, 3)
@@ -58,12 +53,12 @@ def _g_t(u):
 
 
 @jit(types.void(_FLOATS, _TRIPLE, *[_INT] * 4, _FLOATS, _FLOATS))
-def _transform_gradients(grad, shape, first, start, stop, step, values, edge):
-    """D = A grad A^T in the same way, in blocks of COLUMNS channels: packed for the register tile."""
+def _transform_gradients(grad_y, shape, first, start, stop, step, values, edge):
+    """D = A grad_y A^T in the same way, in blocks of COLUMNS channels: packed for the register tile."""
     half = edge[edge.size - 36 * LANES :]
     for n in range(start, stop):
         b, top, left = tile_corner(first + n, shape)
-        source, begin, row, pixel = tile_of(grad, shape, b, top, left, 4, edge)
+        source, begin, row, pixel = tile_of(grad_y, shape, b, top, left, 4, edge)
         for c in range(0, (shape[2] + COLUMNS - 1) // COLUMNS * COLUMNS, LANES):
             for j in range(4):
                 store_each(half, j * LANES, 4 * LANES, _a(load_each(source, begin + j * pixel + c, row, 4)))
@@ -111,7 +106,7 @@ def _add_bias(gradients, step, count, panels, bias_sums):
 
 @parallel_jit
 def _narrow_weight_gradient(
-    x, x_shape, grad, shape, corner, depth, step, one_tap, zeros, tiles, groups, values, gradients, sums, bias_sums,
+    x, x_shape, grad_y, shape, corner, depth, step, one_tap, zeros, tiles, groups, values, gradients, sums, bias_sums,
     edges, grad_weight,
 ):  # fmt: skip
     """Every thread takes some of the groups. They make CHUNKS sums, which at the end are added in order."""
@@ -126,7 +121,7 @@ def _narrow_weight_gradient(
                 first = tiles * group // groups
                 count = tiles * (group + 1) // groups - first
                 transform_inputs(x, x_shape, shape, corner, first, 0, count, depth, step, v, edge)
-                _transform_gradients(grad, shape, first, 0, count, step, d, edge)
+                _transform_gradients(grad_y, shape, first, 0, count, step, d, edge)
                 _add_bias(d, step, count, panels, bias_sums[part])
                 for task in range(tasks):
                     panel, block, at = task // blocks, task % blocks, task * block_size
@@ -147,7 +142,7 @@ def _narrow_weight_gradient(
 
 @parallel_jit
 def _wide_weight_gradient(
-    x, x_shape, grad, shape, corner, depth, step, one_tap, zeros, tiles, groups, values, gradients, sums, bias_sums,
+    x, x_shape, grad_y, shape, corner, depth, step, one_tap, zeros, tiles, groups, values, gradients, sums, bias_sums,
     edges, grad_weight,
 ):  # fmt: skip
     """One group after the other, the threads share its tiles and then the panels and blocks of the sums."""
@@ -160,7 +155,7 @@ def _wide_weight_gradient(
         for thread in prange(threads):
             start, stop, edge = count * thread // threads, count * (thread + 1) // threads, edges[thread]
             transform_inputs(x, x_shape, shape, corner, first, start, stop, depth, step, values, edge)
-            _transform_gradients(grad, shape, first, start, stop, step, gradients, edge)
+            _transform_gradients(grad_y, shape, first, start, stop, step, gradients, edge)
         _add_bias(gradients, step, count, panels, bias_sums)
         for thread in prange(threads):
             own, edge = sums[thread], edges[thread]
@@ -174,9 +169,9 @@ def _wide_weight_gradient(
                 _transform_weight_gradient(own, used, columns, C, O, grad_weight, at, edge)
 
 
-def weight_gradient(grad: Array, x: Array, padding: Sides) -> tuple[Array, Array]:
+def weight_gradient(grad_y: Array, x: Array, padding: Sides) -> tuple[Array, Array]:
     """The gradients of weight (3, 3, C, O) and of the bias."""
-    (B, H, W, C), (_, OH, OW, O) = x.shape, grad.shape
+    (B, H, W, C), (_, OH, OW, O) = x.shape, grad_y.shape
     corner, depth = (-padding[0][0], -padding[1][0]), min(DEPTH, whole(C, COLUMNS))
     blocks, panels, threads = -(-C // depth), -(-O // COLUMNS), get_num_threads()
     wide = PLACES * C * O > WIDE
@@ -191,7 +186,7 @@ def weight_gradient(grad: Array, x: Array, padding: Sides) -> tuple[Array, Array
         np.zeros(COLUMNS, np.float32),
         np.zeros(9 * C * O, np.float32),
     )
-    numbers = (x.reshape(-1), (H, W, C), grad.reshape(-1), (OH, OW, O), corner, depth, step, ONE_TAP, zeros)
+    numbers = (x.reshape(-1), (H, W, C), grad_y.reshape(-1), (OH, OW, O), corner, depth, step, ONE_TAP, zeros)
     edges = edge_room(threads, max(C, O))
     if wide:
         sums, bias_sums = scratch("Winograd sums", threads, block_size), np.zeros(panels * COLUMNS, np.float32)

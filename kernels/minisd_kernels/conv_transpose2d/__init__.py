@@ -14,11 +14,23 @@ may be ((top, bottom), (left, right)), as for conv2d: it is what is taken away.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import Padding, Pair, Sides, pair, require_float, require_shape, sides
+from minisd_kernels.arguments import Array, Padding, Pair, Sides, pair, require_float, require_shape, sides
 from minisd_kernels.backends import kernel
 from minisd_kernels.shapes import ShapeError, transposed_output_size, window_output_size
+
+
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def forward(
+        self, x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair
+    ) -> Array: ...
+
+    def backward(
+        self, grad_y: Array, x: Array, weight: Array, stride: Pair, padding: Sides, dilation: Pair
+    ) -> tuple[Array, Array, Array]: ...
 
 
 def output_size(
@@ -43,15 +55,15 @@ def output_size(
 
 
 def forward(
-    x: Any,
-    weight: Any,
-    bias: Any | None = None,
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
     *,
     stride: int | Sequence[int] = 1,
     padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
     output_padding: int | Sequence[int] = 0,
-) -> Any:
+) -> Array:
     """Spread every pixel of x over its window.
 
     Raises:
@@ -69,30 +81,30 @@ def forward(
     require_float("conv_transpose2d", x, weight, *([] if bias is None else [bias]))
     s, p, d = _geometry(stride, padding, dilation)
     size = output_size(x.shape[1:3], weight.shape[:2], s, p, d, output_padding)
-    return kernel(__name__, x).forward(x, weight, bias, size, s, p, d)
+    return kernel(Backend, x).forward(x, weight, bias, size, s, p, d)
 
 
 def backward(
-    grad: Any,
-    x: Any,
-    weight: Any,
+    grad_y: Array,
+    x: Array,
+    weight: Array,
     *,
     stride: int | Sequence[int] = 1,
     padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
-) -> tuple[Any, Any, Any]:
-    """Gradients of sum(y * grad) for x, weight and bias; the one for x is a plain convolution of grad."""
+) -> tuple[Array, Array, Array]:
+    """Gradients of sum(y * grad_y) for x, weight and bias; the one for x is a plain convolution of grad_y."""
     s, p, d = _geometry(stride, padding, dilation)
     require_shape("conv_transpose2d weight", weight, "(kh, kw, C, O)", (None, None, x.shape[3], None))
-    require_shape("conv_transpose2d grad", grad, "(B, H', W', O)", (x.shape[0], None, None, weight.shape[3]))
-    require_float("conv_transpose2d", grad, x, weight)
-    axes = zip(grad.shape[1:3], weight.shape[:2], s, p, d, strict=True)
+    require_shape("conv_transpose2d grad_y", grad_y, "(B, H', W', O)", (x.shape[0], None, None, weight.shape[3]))
+    require_float("conv_transpose2d", grad_y, x, weight)
+    axes = zip(grad_y.shape[1:3], weight.shape[:2], s, p, d, strict=True)
     if tuple(window_output_size(*axis) for axis in axes) != tuple(x.shape[1:3]):
         smallest = output_size(x.shape[1:3], weight.shape[:2], s, p, d)
         raise ShapeError(
-            f"conv_transpose2d grad: wanted (H', W') = {smallest}, plus output padding, got {tuple(grad.shape[1:3])}"
+            f"conv_transpose2d grad_y: wanted (H', W') = {smallest} + output padding, got {tuple(grad_y.shape[1:3])}"
         )
-    return kernel(__name__, x).backward(grad, x, weight, s, p, d)
+    return kernel(Backend, x).backward(grad_y, x, weight, s, p, d)
 
 
 def _geometry(stride: int | Sequence[int], padding: Padding, dilation: int | Sequence[int]) -> tuple[Pair, Sides, Pair]:
@@ -101,3 +113,9 @@ def _geometry(stride: int | Sequence[int], padding: Padding, dilation: int | Seq
         sides(padding, "conv_transpose2d padding"),
         pair(dilation, "conv_transpose2d dilation"),
     )
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.conv_transpose2d import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

@@ -6,27 +6,22 @@ axes exchanged, its input gradient is our forward, and its forward is our input 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-from minisd_kernels.arguments import Pair, Sides
+from minisd_kernels.arguments import Array, Pair, Sides
 from minisd_kernels.conv2d import numba_cpu as conv2d
-
-Array = npt.NDArray[Any]
 
 
 def forward(
     x: Array, weight: Array, bias: Array | None, size: Pair, stride: Pair, padding: Sides, dilation: Pair
 ) -> Array:
-    return conv2d.input_gradient(x, weight.swapaxes(2, 3), size, stride, padding, dilation, bias)
+    return conv2d.input_gradient(x, weight.swapaxes(2, 3), bias, size, stride, padding, dilation)
 
 
 def backward(
-    grad: Array, x: Array, weight: Array, stride: Pair, padding: Sides, dilation: Pair
+    grad_y: Array, x: Array, weight: Array, stride: Pair, padding: Sides, dilation: Pair
 ) -> tuple[Array, Array, Array]:
     size = (x.shape[1], x.shape[2])
-    grad_x = conv2d.forward(grad, weight.swapaxes(2, 3), None, size, stride, padding, dilation)
-    grad_weight, _ = conv2d.weight_gradient(x, grad, weight.shape[:2], stride, padding, dilation)
-    return grad_x, grad_weight.swapaxes(2, 3), np.asarray(grad.sum(axis=(0, 1, 2)))
+    grad_x = conv2d.forward(grad_y, weight.swapaxes(2, 3), None, size, stride, padding, dilation)
+    grad_weight, _ = conv2d.weight_gradient(x, grad_y, weight.shape[:2], stride, padding, dilation)
+    return grad_x, grad_weight.swapaxes(2, 3), np.asarray(grad_y.sum(axis=(0, 1, 2)))

@@ -16,15 +16,23 @@ Shapes: logits (N, V); target (N,) class numbers or (N, V) probabilities; weight
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.arguments import Array, require_float, require_shape
 from minisd_kernels.backends import kernel
 from minisd_kernels.devices import device_of
 from minisd_kernels.shapes import ShapeError
 
 
-def _require(logits: Any, target: Any, weight: Any | None) -> None:
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def forward(self, logits: Array, target: Array, weight: Array | None) -> Array: ...
+
+    def backward(self, grad_y: Array, logits: Array, target: Array, weight: Array | None) -> Array: ...
+
+
+def _require(logits: Array, target: Array, weight: Array | None) -> None:
     if logits.ndim != 2 or logits.size == 0:
         raise ShapeError(f"cross_entropy logits: wanted shape (N, V), N and V >= 1, got {tuple(logits.shape)}")
     require_float("cross_entropy", logits)
@@ -49,7 +57,7 @@ def _require(logits: Any, target: Any, weight: Any | None) -> None:
         require_float("cross_entropy", logits, weight)
 
 
-def forward(logits: Any, target: Any, weight: Any | None = None) -> Any:
+def forward(logits: Array, target: Array, weight: Array | None = None) -> Array:
     """The loss, an array without axes; rows weigh 1 unless `weight` is given.
 
     Raises:
@@ -60,17 +68,23 @@ def forward(logits: Any, target: Any, weight: Any | None = None) -> Any:
             is NaN instead.
     """
     _require(logits, target, weight)
-    return kernel(__name__, logits).forward(logits, target, weight)
+    return kernel(Backend, logits).forward(logits, target, weight)
 
 
-def backward(grad: Any, logits: Any, target: Any, weight: Any | None = None) -> Any:
+def backward(grad_y: Array, logits: Array, target: Array, weight: Array | None = None) -> Array:
     """The gradient in the logits.
 
-    Shapes: grad () and the arguments of forward -> grad_logits (N, V).
+    Shapes: grad_y () and the arguments of forward -> grad_logits (N, V).
 
     Raises: as forward.
     """
     _require(logits, target, weight)
-    require_shape("cross_entropy grad", grad, "()", ())
-    require_float("cross_entropy", grad, logits)
-    return kernel(__name__, logits).backward(grad, logits, target, weight)
+    require_shape("cross_entropy grad_y", grad_y, "()", ())
+    require_float("cross_entropy", grad_y, logits)
+    return kernel(Backend, logits).backward(grad_y, logits, target, weight)
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.cross_entropy import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

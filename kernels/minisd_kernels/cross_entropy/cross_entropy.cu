@@ -41,7 +41,7 @@ __global__ void cross_entropy_forward(const double* __restrict__ parts, T* __res
 }
 
 template <typename T, typename Target>
-__global__ void cross_entropy_backward(const T* __restrict__ grad, const T* __restrict__ logits,
+__global__ void cross_entropy_backward(const T* __restrict__ grad_y, const T* __restrict__ logits,
                                        const Target* __restrict__ target, const T* __restrict__ weight,
                                        T* __restrict__ grad_logits, int N, int V, int lanes) {
     const Row row = row_of_group(N, V, lanes);
@@ -49,7 +49,7 @@ __global__ void cross_entropy_backward(const T* __restrict__ grad, const T* __re
     largest_and_total(logits + row.start, row, largest, total);
     for (int v = row.lane; v < row.end; v += row.lanes) total_wanted += wanted<T>(target, row.index, v, V);
     const T times = group_sum(total_wanted, row.lanes) / total;
-    const T share = *grad / N * (weight ? weight[row.index] : T(1));
+    const T share = *grad_y / N * (weight ? weight[row.index] : T(1));
     for (int v = row.lane; v < row.end; v += row.lanes) {
         const T p = exp(logits[row.start + v] - largest) * times;
         grad_logits[row.start + v] = share * (p - wanted<T>(target, row.index, v, V));

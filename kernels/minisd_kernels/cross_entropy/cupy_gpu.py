@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.cuda.source import OLDEST, Source, blocks, c_type, contiguous, empty, of_each_type
 from minisd_kernels.softmax.cupy_gpu import lanes_for
 
@@ -22,7 +21,7 @@ CROSS_ENTROPY = Source(
 )
 
 
-def forward(logits: Any, target: Any, weight: Any | None) -> Any:
+def forward(logits: Array, target: Array, weight: Array | None) -> Array:
     (N, V), T = logits.shape, c_type(logits)
     logits, target, weight = _contiguous(logits, target, weight)
     lanes = lanes_for(V)
@@ -34,18 +33,18 @@ def forward(logits: Any, target: Any, weight: Any | None) -> Any:
     return loss
 
 
-def backward(grad: Any, logits: Any, target: Any, weight: Any | None) -> Any:
+def backward(grad_y: Array, logits: Array, target: Array, weight: Array | None) -> Array:
     N, V = logits.shape
     logits, target, weight = _contiguous(logits, target, weight)
     lanes, grad_logits = lanes_for(V), empty((N, V), logits)
     CROSS_ENTROPY.launch(
         f"cross_entropy_backward<{c_type(logits)}, {c_type(target)}>", blocks(N * lanes, 256), 256,
-        grad, logits, target, weight, grad_logits, N, V, lanes,
+        grad_y, logits, target, weight, grad_logits, N, V, lanes,
     )  # fmt: skip
     return grad_logits
 
 
-def _contiguous(logits: Any, target: Any, weight: Any | None) -> tuple[Any, Any, Any]:
+def _contiguous(logits: Array, target: Array, weight: Array | None) -> tuple[Array, Array, Array]:
     if target.ndim == 1:
         target = target.astype(np.int64, copy=False)
     return contiguous(logits), contiguous(target), None if weight is None else contiguous(weight)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import prange
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.compiling import CHUNKS, contiguous, jit, parallel_jit
 from minisd_kernels.fast_exp import exp, nan_maximum
 
 
 @jit
-def _wanted(target: Any, n: int, v: int) -> Any:
+def _wanted(target, n, v):
     """How much class v is wanted in row n, of class numbers or of probabilities."""
     if target.ndim == 1:
         return 1 if target[n] == v else 0
@@ -21,7 +21,12 @@ def _wanted(target: Any, n: int, v: int) -> Any:
 
 
 @jit
-def plain_forward(logits: Any, target: Any, weight: Any) -> float:
+def _weight_of(weight, n):
+    return 1 if weight is None else weight[n]
+
+
+@jit
+def plain_forward(logits: Array, target: Array, weight: Array | None) -> Array:
     N, V = logits.shape
     loss = 0.0
     for n in range(N):
@@ -30,14 +35,14 @@ def plain_forward(logits: Any, target: Any, weight: Any) -> float:
         for v in range(V):
             total += math.exp(logits[n, v] - largest)
         for v in range(V):
-            wanted = weight[n] * _wanted(target, n, v)
+            wanted = _weight_of(weight, n) * _wanted(target, n, v)
             if wanted != 0:
                 loss -= wanted * (logits[n, v] - largest - math.log(total))
     return loss / N
 
 
 @jit
-def plain_backward(grad: float, logits: Any, target: Any, weight: Any) -> Any:
+def plain_backward(grad_y: Array, logits: Array, target: Array, weight: Array | None) -> Array:
     N, V = logits.shape
     grad_logits = np.empty_like(logits)
     for n in range(N):
@@ -48,7 +53,7 @@ def plain_backward(grad: float, logits: Any, target: Any, weight: Any) -> Any:
             total_wanted += _wanted(target, n, v)
         for v in range(V):
             p = math.exp(logits[n, v] - largest) / total
-            grad_logits[n, v] = grad * weight[n] / N * (p * total_wanted - _wanted(target, n, v))
+            grad_logits[n, v] = grad_y * _weight_of(weight, n) / N * (p * total_wanted - _wanted(target, n, v))
     return grad_logits
 
 
@@ -56,7 +61,7 @@ def plain_backward(grad: float, logits: Any, target: Any, weight: Any) -> Any:
 
 
 @jit
-def _largest(row: Any) -> Any:
+def _largest(row):
     largest = row[0]
     for v in range(row.size):
         largest = nan_maximum(largest, row[v])
@@ -64,7 +69,7 @@ def _largest(row: Any) -> Any:
 
 
 @parallel_jit
-def _forward(logits: Any, target: Any, weight: Any, parts: Any) -> None:
+def _forward(logits, target, weight, parts):
     N, V = logits.shape
     for chunk in prange(CHUNKS):
         loss = 0.0
@@ -81,7 +86,7 @@ def _forward(logits: Any, target: Any, weight: Any, parts: Any) -> None:
 
 
 @parallel_jit
-def _backward(scale: Any, logits: Any, target: Any, weight: Any, grad_logits: Any) -> None:
+def _backward(scale, logits, target, weight, grad_logits):
     N, V = logits.shape
     for n in prange(N):
         largest, total, total_wanted = _largest(logits[n]), logits.dtype.type(0), logits.dtype.type(0)
@@ -94,19 +99,19 @@ def _backward(scale: Any, logits: Any, target: Any, weight: Any, grad_logits: An
             grad_logits[n, v] = share * (grad_logits[n, v] * (total_wanted / total) - _wanted(target, n, v))
 
 
-def forward(logits: Any, target: Any, weight: Any | None) -> Any:
+def forward(logits: Array, target: Array, weight: Array | None) -> Array:
     parts = np.empty(CHUNKS)
     _forward(*_contiguous(logits, target, weight), parts)
     return np.asarray(parts.sum() / len(logits), logits.dtype)
 
 
-def backward(grad: Any, logits: Any, target: Any, weight: Any | None) -> Any:
+def backward(grad_y: Array, logits: Array, target: Array, weight: Array | None) -> Array:
     grad_logits = np.empty(logits.shape, logits.dtype)
-    _backward(logits.dtype.type(grad / len(logits)), *_contiguous(logits, target, weight), grad_logits)
+    _backward(logits.dtype.type(grad_y / len(logits)), *_contiguous(logits, target, weight), grad_logits)
     return grad_logits
 
 
-def _contiguous(logits: Any, target: Any, weight: Any | None) -> tuple[Any, Any, Any]:
+def _contiguous(logits: Array, target: Array, weight: Array | None) -> tuple[Array, Array, Array]:
     if target.ndim == 1:
         target = target.astype(np.int64, copy=False)
     weight = np.ones(len(logits), logits.dtype) if weight is None else weight

@@ -12,14 +12,22 @@ Shapes: table (V, D), ids (...) -> y (..., D).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.arguments import Array, require_float, require_shape
 from minisd_kernels.backends import kernel
 from minisd_kernels.devices import device_of
 
 
-def _require_ids(where: str, array: Any, ids: Any, vocabulary: int) -> None:
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def forward(self, table: Array, ids: Array) -> Array: ...
+
+    def backward(self, grad_y: Array, ids: Array, vocabulary: int) -> Array: ...
+
+
+def _require_ids(where: str, array: Array, ids: Array, vocabulary: int) -> None:
     if ids.dtype.kind not in "iu":
         raise TypeError(f"{where}: ids must be integers, got {ids.dtype}; use ids.astype('int64')")
     device = device_of(ids)
@@ -33,7 +41,7 @@ def _require_ids(where: str, array: Any, ids: Any, vocabulary: int) -> None:
                 )
 
 
-def forward(table: Any, ids: Any) -> Any:
+def forward(table: Array, ids: Array) -> Array:
     """The table's rows at ids.
 
     Shapes: table (V, D), ids (...) integers in 0..V-1 -> y (..., D).
@@ -43,13 +51,13 @@ def forward(table: Any, ids: Any) -> Any:
         ShapeError: the table is not (V, D).
         TypeError: the table is not floating, or the ids are not integers or live on another device.
     """
-    require_float("embedding.forward", table)
-    require_shape("embedding.forward table", table, "(V, D)", (None, None))
-    _require_ids("embedding.forward", table, ids, table.shape[0])
-    return kernel(__name__, table).forward(table, ids)
+    require_float("embedding", table)
+    require_shape("embedding table", table, "(V, D)", (None, None))
+    _require_ids("embedding", table, ids, table.shape[0])
+    return kernel(Backend, table).forward(table, ids)
 
 
-def backward(grad_y: Any, ids: Any, vocabulary: int) -> Any:
+def backward(grad_y: Array, ids: Array, vocabulary: int) -> Array:
     """The gradient in the table: rows of grad_y added up in the order of ids, so always the same sum.
 
     Shapes: grad_y (..., D), ids (...), vocabulary V -> grad_table (V, D).
@@ -59,7 +67,13 @@ def backward(grad_y: Any, ids: Any, vocabulary: int) -> Any:
         ShapeError: grad_y is not ids' shape with an axis D behind it.
         TypeError: grad_y is not floating, or the ids are not integers or live on another device.
     """
-    require_float("embedding.backward", grad_y)
-    require_shape("embedding.backward grad_y", grad_y, "(*ids.shape, D)", (*ids.shape, None))
-    _require_ids("embedding.backward", grad_y, ids, vocabulary)
-    return kernel(__name__, grad_y).backward(grad_y, ids, vocabulary)
+    require_float("embedding", grad_y)
+    require_shape("embedding grad_y", grad_y, "(*ids.shape, D)", (*ids.shape, None))
+    _require_ids("embedding", grad_y, ids, vocabulary)
+    return kernel(Backend, grad_y).backward(grad_y, ids, vocabulary)
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.embedding import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.cuda.source import Source, blocks, c_type, contiguous, empty, of_each_type
 
 EMBEDDING = Source(__file__, "embedding.cu", of_each_type("embedding_forward", "embedding_backward"))
@@ -13,7 +12,7 @@ _ROWS = 8  # that a block copies, a warp each
 _SLICES = 16  # of the ids backward, a warp each; as in embedding.cu
 
 
-def forward(table: Any, ids: Any) -> Any:
+def forward(table: Array, ids: Array) -> Array:
     V, D = table.shape
     y = empty((*ids.shape, D), table)
     EMBEDDING.launch(
@@ -23,7 +22,7 @@ def forward(table: Any, ids: Any) -> Any:
     return y
 
 
-def backward(grad_y: Any, ids: Any, vocabulary: int) -> Any:
+def backward(grad_y: Array, ids: Array, vocabulary: int) -> Array:
     D = grad_y.shape[-1]
     grad_table = empty((vocabulary, D), grad_y)
     EMBEDDING.launch(
@@ -33,5 +32,5 @@ def backward(grad_y: Any, ids: Any, vocabulary: int) -> Any:
     return grad_table
 
 
-def _flat(ids: Any) -> Any:
+def _flat(ids: Array) -> Array:
     return contiguous(ids.astype(np.int64, copy=False))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import prange
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.compiling import CHUNKS, contiguous, jit, parallel_jit
 
 
 @jit
-def plain_forward(table: Any, ids: Any) -> Any:
+def plain_forward(table: Array, ids: Array) -> Array:
     D = table.shape[1]
     y = np.empty((ids.size, D), table.dtype)
     for n in range(ids.size):
@@ -21,7 +20,7 @@ def plain_forward(table: Any, ids: Any) -> Any:
 
 
 @jit
-def plain_backward(grad_y: Any, ids: Any, vocabulary: int) -> Any:
+def plain_backward(grad_y: Array, ids: Array, vocabulary: int) -> Array:
     D = grad_y.shape[1]
     grad_table = np.zeros((vocabulary, D), grad_y.dtype)
     for n in range(ids.size):
@@ -35,14 +34,14 @@ def plain_backward(grad_y: Any, ids: Any, vocabulary: int) -> Any:
 
 
 @parallel_jit
-def _forward(table: Any, ids: Any, y: Any) -> None:
+def _forward(table, ids, y):
     for n in prange(ids.size):
         for d in range(table.shape[1]):
             y[n, d] = table[ids[n], d]
 
 
 @parallel_jit
-def _backward(grad_y: Any, ids: Any, grad_table: Any) -> None:
+def _backward(grad_y, ids, grad_table):
     D = grad_y.shape[1]
     for chunk in prange(CHUNKS):
         start, stop = chunk * D // CHUNKS, (chunk + 1) * D // CHUNKS
@@ -51,17 +50,17 @@ def _backward(grad_y: Any, ids: Any, grad_table: Any) -> None:
                 grad_table[ids[n], d] += grad_y[n, d]
 
 
-def _flat(ids: Any) -> Any:
+def _flat(ids: Array) -> Array:
     return contiguous(ids.astype(np.int64, copy=False)).reshape(-1)
 
 
-def forward(table: Any, ids: Any) -> Any:
+def forward(table: Array, ids: Array) -> Array:
     y = np.empty((ids.size, table.shape[1]), table.dtype)
     _forward(contiguous(table), _flat(ids), y)
     return y.reshape(*ids.shape, table.shape[1])
 
 
-def backward(grad_y: Any, ids: Any, vocabulary: int) -> Any:
+def backward(grad_y: Array, ids: Array, vocabulary: int) -> Array:
     D = grad_y.shape[-1]
     grad_table = np.zeros((vocabulary, D), grad_y.dtype)
     _backward(contiguous(grad_y).reshape(-1, D), _flat(ids), grad_table)

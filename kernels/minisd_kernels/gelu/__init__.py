@@ -16,13 +16,21 @@ Shapes: x (...) -> y (...).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.arguments import Array, require_float, require_shape
 from minisd_kernels.backends import kernel
 
 
-def forward(x: Any) -> Any:
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def forward(self, x: Array) -> Array: ...
+
+    def backward(self, grad_y: Array, x: Array) -> Array: ...
+
+
+def forward(x: Array) -> Array:
     """y = x/2 (1 + tanh u).
 
     Shapes: x (...) -> y (...).
@@ -30,11 +38,11 @@ def forward(x: Any) -> Any:
     Raises:
         TypeError: x is neither float32 nor float64.
     """
-    require_float("gelu.forward", x)
-    return kernel(__name__, x).forward(x)
+    require_float("gelu", x)
+    return kernel(Backend, x).forward(x)
 
 
-def backward(grad_y: Any, x: Any) -> Any:
+def backward(grad_y: Array, x: Array) -> Array:
     """The gradient grad_y dy/dx.
 
     Shapes: grad_y (...), x (...) -> grad_x (...).
@@ -43,6 +51,12 @@ def backward(grad_y: Any, x: Any) -> Any:
         ShapeError: grad_y has not the shape of x.
         TypeError: they are not both float32 or both float64.
     """
-    require_float("gelu.backward", grad_y, x)
-    require_shape("gelu.backward grad_y", grad_y, "the shape of x", x.shape)
-    return kernel(__name__, x).backward(grad_y, x)
+    require_float("gelu", grad_y, x)
+    require_shape("gelu grad_y", grad_y, "the shape of x", x.shape)
+    return kernel(Backend, x).backward(grad_y, x)
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.gelu import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

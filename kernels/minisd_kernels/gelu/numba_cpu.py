@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import prange
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.compiling import contiguous, jit, parallel_jit
 from minisd_kernels.fast_exp import sigmoid
 
@@ -16,7 +16,7 @@ _CUBIC = 0.044715
 
 
 @jit
-def plain_forward(x: Any) -> Any:
+def plain_forward(x: Array) -> Array:
     y = np.empty_like(x)
     for i in range(x.size):
         u = math.sqrt(2 / math.pi) * (x[i] + _CUBIC * x[i] ** 3)
@@ -25,7 +25,7 @@ def plain_forward(x: Any) -> Any:
 
 
 @jit
-def plain_backward(grad_y: Any, x: Any) -> Any:
+def plain_backward(grad_y: Array, x: Array) -> Array:
     grad_x = np.empty_like(x)
     for i in range(x.size):
         s = 1 / (1 + math.exp(-_SLOPE * (x[i] + _CUBIC * x[i] ** 3)))
@@ -37,14 +37,14 @@ def plain_backward(grad_y: Any, x: Any) -> Any:
 
 
 @parallel_jit
-def _forward(x: Any, y: Any) -> None:
+def _forward(x, y):
     slope, cubic = x.dtype.type(_SLOPE), x.dtype.type(_CUBIC)
     for i in prange(x.size):
         y[i] = x[i] * sigmoid(slope * (x[i] + cubic * x[i] * x[i] * x[i]))
 
 
 @parallel_jit
-def _backward(grad_y: Any, x: Any, grad_x: Any) -> None:
+def _backward(grad_y, x, grad_x):
     one, slope, cubic = x.dtype.type(1), x.dtype.type(_SLOPE), x.dtype.type(_CUBIC)
     cubic_slope = x.dtype.type(3 * _CUBIC)
     for i in prange(x.size):
@@ -52,13 +52,13 @@ def _backward(grad_y: Any, x: Any, grad_x: Any) -> None:
         grad_x[i] = grad_y[i] * (s + x[i] * s * (one - s) * slope * (one + cubic_slope * x[i] * x[i]))
 
 
-def forward(x: Any) -> Any:
+def forward(x: Array) -> Array:
     y = np.empty(x.shape, x.dtype)
     _forward(contiguous(x).reshape(-1), y.reshape(-1))
     return y
 
 
-def backward(grad_y: Any, x: Any) -> Any:
+def backward(grad_y: Array, x: Array) -> Array:
     grad_x = np.empty(x.shape, x.dtype)
     _backward(contiguous(grad_y).reshape(-1), contiguous(x).reshape(-1), grad_x.reshape(-1))
     return grad_x

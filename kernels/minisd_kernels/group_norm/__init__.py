@@ -19,14 +19,26 @@ Shapes: x (B, *spatial, C), gamma (C,), beta (C,) -> y (B, *spatial, C), mean (B
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.arguments import Array, require_float, require_shape
 from minisd_kernels.backends import kernel
 from minisd_kernels.shapes import ShapeError
 
 
-def _check(where: str, x: Any, groups: int) -> None:
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def forward(
+        self, x: Array, gamma: Array, beta: Array, groups: int, eps: float, silu: bool
+    ) -> tuple[Array, Array, Array]: ...
+
+    def backward(
+        self, grad_y: Array, x: Array, gamma: Array, beta: Array, mean: Array, rstd: Array, groups: int, silu: bool
+    ) -> tuple[Array, Array, Array]: ...
+
+
+def _check(where: str, x: Array, groups: int) -> None:
     if x.ndim < 2:
         raise ShapeError(f"{where} x: wanted shape (B, *spatial, C), got {tuple(x.shape)}")
     C = x.shape[-1]
@@ -36,8 +48,8 @@ def _check(where: str, x: Any, groups: int) -> None:
 
 
 def forward(
-    x: Any, gamma: Any, beta: Any, *, groups: int, silu: bool = False, eps: float = 1e-5
-) -> tuple[Any, Any, Any]:
+    x: Array, gamma: Array, beta: Array, *, groups: int, silu: bool = False, eps: float = 1e-5
+) -> tuple[Array, Array, Array]:
     """Normalise every group of every image, and take its SiLU if asked to; mean and rstd are returned for backward.
 
     Shapes: x (B, *spatial, C), gamma (C,), beta (C,) -> y (B, *spatial, C), mean (B, groups), rstd (B, groups).
@@ -46,17 +58,17 @@ def forward(
         ShapeError: gamma or beta is not (C,), or groups does not divide C.
         TypeError: the arrays are not all float32 or all float64.
     """
-    require_float("group_norm.forward", x, gamma, beta)
-    _check("group_norm.forward", x, groups)
-    require_shape("group_norm.forward gamma", gamma, "(C,)", x.shape[-1:])
-    require_shape("group_norm.forward beta", beta, "(C,)", x.shape[-1:])
-    y, mean, rstd = kernel(__name__, x).forward(x.reshape(x.shape[0], -1, x.shape[-1]), gamma, beta, groups, eps, silu)
+    require_float("group_norm", x, gamma, beta)
+    _check("group_norm", x, groups)
+    require_shape("group_norm gamma", gamma, "(C,)", x.shape[-1:])
+    require_shape("group_norm beta", beta, "(C,)", x.shape[-1:])
+    y, mean, rstd = kernel(Backend, x).forward(x.reshape(x.shape[0], -1, x.shape[-1]), gamma, beta, groups, eps, silu)
     return y.reshape(x.shape), mean, rstd
 
 
 def backward(
-    grad_y: Any, x: Any, gamma: Any, beta: Any, mean: Any, rstd: Any, *, groups: int, silu: bool = False
-) -> tuple[Any, Any, Any]:
+    grad_y: Array, x: Array, gamma: Array, beta: Array, mean: Array, rstd: Array, *, groups: int, silu: bool = False
+) -> tuple[Array, Array, Array]:
     """The gradients in x, gamma and beta.
 
     Shapes: grad_y (B, *spatial, C), x likewise, gamma (C,), beta (C,), mean (B, groups), rstd (B, groups)
@@ -66,15 +78,21 @@ def backward(
         ShapeError: a shape is not as above.
         TypeError: the arrays are not all float32 or all float64.
     """
-    require_float("group_norm.backward", grad_y, x, gamma, beta, mean, rstd)
-    _check("group_norm.backward", x, groups)
-    require_shape("group_norm.backward grad_y", grad_y, "(B, *spatial, C)", x.shape)
-    require_shape("group_norm.backward gamma", gamma, "(C,)", x.shape[-1:])
-    require_shape("group_norm.backward beta", beta, "(C,)", x.shape[-1:])
-    require_shape("group_norm.backward mean", mean, "(B, groups)", (x.shape[0], groups))
-    require_shape("group_norm.backward rstd", rstd, "(B, groups)", (x.shape[0], groups))
+    require_float("group_norm", grad_y, x, gamma, beta, mean, rstd)
+    _check("group_norm", x, groups)
+    require_shape("group_norm grad_y", grad_y, "(B, *spatial, C)", x.shape)
+    require_shape("group_norm gamma", gamma, "(C,)", x.shape[-1:])
+    require_shape("group_norm beta", beta, "(C,)", x.shape[-1:])
+    require_shape("group_norm mean", mean, "(B, groups)", (x.shape[0], groups))
+    require_shape("group_norm rstd", rstd, "(B, groups)", (x.shape[0], groups))
     pixels = x.shape[0], -1, x.shape[-1]
-    run = kernel(__name__, x).backward
+    run = kernel(Backend, x).backward
     arrays = grad_y.reshape(pixels), x.reshape(pixels), gamma, beta, mean, rstd
     grad_x, grad_gamma, grad_beta = run(*arrays, groups, silu)
     return grad_x.reshape(x.shape), grad_gamma, grad_beta
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.group_norm import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.cuda.column_sums import column_sums
 from minisd_kernels.cuda.float4 import fits_float4
 from minisd_kernels.cuda.source import OLDEST, Source, blocks, c_type, contiguous, empty, of_each_type
@@ -32,7 +32,7 @@ _CHUNKS = 256  # of a picture: as many leave their sums when the gradients are m
 _WIDEST = 4096  # channels: four for each of a block's 1024 threads
 
 
-def forward(x: Any, gamma: Any, beta: Any, groups: int, eps: float, silu: bool) -> tuple[Any, Any, Any]:
+def forward(x: Array, gamma: Array, beta: Array, groups: int, eps: float, silu: bool) -> tuple[Array, Array, Array]:
     x, gamma, beta = map(contiguous, (x, gamma, beta))
     B, N, C = x.shape
     y, mean, rstd = empty(x.shape, x), empty((B, groups), x), empty((B, groups), x)
@@ -57,8 +57,8 @@ def forward(x: Any, gamma: Any, beta: Any, groups: int, eps: float, silu: bool) 
 
 
 def backward(
-    grad_y: Any, x: Any, gamma: Any, beta: Any, mean: Any, rstd: Any, groups: int, silu: bool
-) -> tuple[Any, Any, Any]:
+    grad_y: Array, x: Array, gamma: Array, beta: Array, mean: Array, rstd: Array, groups: int, silu: bool
+) -> tuple[Array, Array, Array]:
     arrays = grad_y, x, gamma, beta, mean, rstd = tuple(map(contiguous, (grad_y, x, gamma, beta, mean, rstd)))
     B, N, C = x.shape
     grad_x = empty(x.shape, x)

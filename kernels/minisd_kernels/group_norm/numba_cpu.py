@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import get_num_threads, prange
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.compiling import contiguous, jit, parallel_jit
 from minisd_kernels.fast_exp import sigmoid
 from minisd_kernels.vectors import LANES, add_to, broadcast, load, load_some, store_some
 
 
 @jit
-def plain_forward(x: Any, gamma: Any, beta: Any, groups: int, eps: float, silu: bool) -> tuple[Any, Any, Any]:
+def plain_forward(
+    x: Array, gamma: Array, beta: Array, groups: int, eps: float, silu: bool
+) -> tuple[Array, Array, Array]:
     B, N, C = x.shape
     width = C // groups
     y = np.empty_like(x)
@@ -42,8 +44,8 @@ def plain_forward(x: Any, gamma: Any, beta: Any, groups: int, eps: float, silu: 
 
 @jit
 def plain_backward(
-    grad_y: Any, x: Any, gamma: Any, beta: Any, mean: Any, rstd: Any, groups: int, silu: bool
-) -> tuple[Any, Any, Any]:
+    grad_y: Array, x: Array, gamma: Array, beta: Array, mean: Array, rstd: Array, groups: int, silu: bool
+) -> tuple[Array, Array, Array]:
     B, N, C = x.shape
     width = C // groups
     grad_z, grad_x = grad_y.copy(), np.empty_like(x)  # y is SiLU(z), or z itself
@@ -80,13 +82,13 @@ def plain_backward(
 
 
 @jit
-def _block(C: Any) -> Any:
+def _block(C):
     """How many pixels are summed in registers, about 1 KB of them: memory gives best what lies close together."""
     return min(16, max(1, 256 // C))
 
 
 @jit
-def _shifted_sums(x: Any, first: Any, pixels: Any, C: Any, low: Any, high: Any, total: Any, squares: Any) -> None:
+def _shifted_sums(x, first, pixels, C, low, high, total, squares):
     """total[c] += sum of x[n, c] - first[c] over the pixels, squares[c] += sum of its square, for low <= c < high."""
     size = _block(C)
     for block in range(0, pixels, size):
@@ -102,9 +104,7 @@ def _shifted_sums(x: Any, first: Any, pixels: Any, C: Any, low: Any, high: Any, 
 
 
 @jit
-def _set_scale_and_shift(
-    gamma: Any, beta: Any, mean: Any, rstd: Any, start: Any, width: Any, scale: Any, shift: Any
-) -> None:
+def _set_scale_and_shift(gamma, beta, mean, rstd, start, width, scale, shift):
     """scale[c], shift[c] for one group's channels: gamma (x - mean) rstd + beta = scale x + shift."""
     for c in range(start, start + width):
         scale[c] = gamma[c] * rstd
@@ -112,9 +112,7 @@ def _set_scale_and_shift(
 
 
 @jit
-def _scale_and_shift(
-    x: Any, scale: Any, shift: Any, silu: Any, pixels: Any, C: Any, low: Any, high: Any, y: Any
-) -> None:
+def _scale_and_shift(x, scale, shift, silu, pixels, C, low, high, y):
     """z = scale[c] x[n, c] + shift[c], y = SiLU(z) or z."""
     size = _block(C)
     for block in range(0, pixels, size):
@@ -126,10 +124,7 @@ def _scale_and_shift(
 
 
 @jit
-def _gradient_sums(
-    grad_y: Any, x: Any, mean: Any, scale: Any, shift: Any, silu: Any, pixels: Any, C: Any, low: Any, high: Any,
-    total: Any, products: Any, grad_x: Any,
-) -> None:  # fmt: skip
+def _gradient_sums(grad_y, x, mean, scale, shift, silu, pixels, C, low, high, total, products, grad_x):
     """total[c] += sum of grad_z[n, c], products[c] += sum of grad_z[n, c] (x[n, c] - mean[c]); SiLU: grad_x = grad_z"""
     one = np.float32(1)
     size = _block(C)
@@ -152,10 +147,7 @@ def _gradient_sums(
 
 
 @jit
-def _input_gradient(
-    grad_z: Any, x: Any, mean: Any, scale: Any, slope: Any, offset: Any, pixels: Any, C: Any, low: Any, high: Any,
-    grad_x: Any,
-) -> None:  # fmt: skip
+def _input_gradient(grad_z, x, mean, scale, slope, offset, pixels, C, low, high, grad_x):
     """grad_x = scale grad_z - slope (x - mean) - offset."""
     size = _block(C)
     for block in range(0, pixels, size):
@@ -168,10 +160,7 @@ def _input_gradient(
 
 
 @parallel_jit
-def _forward(
-    x: Any, gamma: Any, beta: Any, groups: int, eps: float, silu: bool, slices: int, rows: Any, sums: Any,
-    y: Any, mean: Any, rstd: Any,
-) -> None:  # fmt: skip
+def _forward(x, gamma, beta, groups, eps, silu, slices, rows, sums, y, mean, rstd):
     B, C = x.shape[0], gamma.size
     pixels, width, slice_width = x.shape[1] // C, C // groups, C // slices
     for task in prange(B * slices):
@@ -195,10 +184,7 @@ def _forward(
 
 
 @parallel_jit
-def _backward(
-    grad_y: Any, x: Any, gamma: Any, beta: Any, mean: Any, rstd: Any, groups: int, silu: bool, slices: int, rows: Any,
-    sums: Any, grad_x: Any,
-) -> None:  # fmt: skip
+def _backward(grad_y, x, gamma, beta, mean, rstd, groups, silu, slices, rows, sums, grad_x):
     B, C = x.shape[0], gamma.size
     pixels, width, slice_width = x.shape[1] // C, C // groups, C // slices
     for task in prange(B * slices):
@@ -232,14 +218,14 @@ def _slices(B: int, C: int, groups: int) -> int:
     return next(n for n in range(1, most + 1) if n == most or (most % n == 0 and n * B >= get_num_threads()))
 
 
-def _no_rows_and_sums(count: int, x: Any) -> tuple[Any, Any]:
+def _no_rows_and_sums(count: int, x: Array) -> tuple[Array, Array]:
     """Zeros for each picture: `count` rows of a number, and two of a float64 sum, for every channel; whole vectors."""
     B, _, C = x.shape
     width = -(-C // LANES) * LANES
     return np.zeros((B, count, width), np.float32), np.zeros((B, 2, width))
 
 
-def forward(x: Any, gamma: Any, beta: Any, groups: int, eps: float, silu: bool) -> tuple[Any, Any, Any]:
+def forward(x: Array, gamma: Array, beta: Array, groups: int, eps: float, silu: bool) -> tuple[Array, Array, Array]:
     if x.dtype != np.float32:
         return plain_forward(*map(contiguous, (x, gamma, beta)), groups, eps, silu)
     B, _, C = x.shape
@@ -251,8 +237,8 @@ def forward(x: Any, gamma: Any, beta: Any, groups: int, eps: float, silu: bool) 
 
 
 def backward(
-    grad_y: Any, x: Any, gamma: Any, beta: Any, mean: Any, rstd: Any, groups: int, silu: bool
-) -> tuple[Any, Any, Any]:
+    grad_y: Array, x: Array, gamma: Array, beta: Array, mean: Array, rstd: Array, groups: int, silu: bool
+) -> tuple[Array, Array, Array]:
     arrays = [contiguous(array) for array in (grad_y, x, gamma, beta, mean, rstd)]
     if x.dtype != np.float32:
         return plain_backward(*arrays, groups, silu)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.silu import numpy_ref as silu_numpy
 
 
-def forward(x: Any, gamma: Any, beta: Any, groups: int, eps: float, silu: bool) -> tuple[Any, Any, Any]:
+def forward(x: Array, gamma: Array, beta: Array, groups: int, eps: float, silu: bool) -> tuple[Array, Array, Array]:
     B, _, C = x.shape
     grouped = x.reshape(B, -1, groups, C // groups).astype(np.float64)
     mean = grouped.mean(axis=(1, 3), keepdims=True)
@@ -21,8 +20,8 @@ def forward(x: Any, gamma: Any, beta: Any, groups: int, eps: float, silu: bool) 
 
 
 def backward(
-    grad_y: Any, x: Any, gamma: Any, beta: Any, mean: Any, rstd: Any, groups: int, silu: bool
-) -> tuple[Any, Any, Any]:
+    grad_y: Array, x: Array, gamma: Array, beta: Array, mean: Array, rstd: Array, groups: int, silu: bool
+) -> tuple[Array, Array, Array]:
     B, _, C = x.shape
     grouped = B, -1, groups, C // groups
     mean, rstd = mean.reshape(B, 1, groups, 1), rstd.reshape(B, 1, groups, 1)

@@ -14,14 +14,24 @@ Shapes: x (..., D), gamma (D,), beta (D,) -> y (..., D), mean (...), rstd (...).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.arguments import Array, require_float, require_shape
 from minisd_kernels.backends import kernel
 from minisd_kernels.shapes import ShapeError
 
 
-def forward(x: Any, gamma: Any, beta: Any, *, eps: float = 1e-5) -> tuple[Any, Any, Any]:
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def forward(self, x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]: ...
+
+    def backward(
+        self, grad_y: Array, x: Array, gamma: Array, mean: Array, rstd: Array
+    ) -> tuple[Array, Array, Array]: ...
+
+
+def forward(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5) -> tuple[Array, Array, Array]:
     """Normalise every row; mean and rstd are returned for backward.
 
     Shapes: x (..., D), gamma (D,), beta (D,) -> y (..., D), mean (...), rstd (...).
@@ -30,17 +40,17 @@ def forward(x: Any, gamma: Any, beta: Any, *, eps: float = 1e-5) -> tuple[Any, A
         ShapeError: x has no axis, or gamma or beta is not (D,).
         TypeError: the arrays are not all float32 or all float64.
     """
-    require_float("layer_norm.forward", x, gamma, beta)
+    require_float("layer_norm", x, gamma, beta)
     if x.ndim == 0 or x.shape[-1] == 0:
-        raise ShapeError(f"layer_norm.forward x: wanted shape (..., D) with D >= 1, got {tuple(x.shape)}")
+        raise ShapeError(f"layer_norm x: wanted shape (..., D) with D >= 1, got {tuple(x.shape)}")
     D = x.shape[-1]
-    require_shape("layer_norm.forward gamma", gamma, "(D,)", (D,))
-    require_shape("layer_norm.forward beta", beta, "(D,)", (D,))
-    y, mean, rstd = kernel(__name__, x).forward(x.reshape(-1, D), gamma, beta, eps)
+    require_shape("layer_norm gamma", gamma, "(D,)", (D,))
+    require_shape("layer_norm beta", beta, "(D,)", (D,))
+    y, mean, rstd = kernel(Backend, x).forward(x.reshape(-1, D), gamma, beta, eps)
     return y.reshape(x.shape), mean.reshape(x.shape[:-1]), rstd.reshape(x.shape[:-1])
 
 
-def backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any) -> tuple[Any, Any, Any]:
+def backward(grad_y: Array, x: Array, gamma: Array, mean: Array, rstd: Array) -> tuple[Array, Array, Array]:
     """The gradients in x, gamma and beta.
 
     Shapes: grad_y (..., D), x (..., D), gamma (D,), mean (...), rstd (...)
@@ -50,12 +60,18 @@ def backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any) -> tuple[Any
         ShapeError: a shape is not as above.
         TypeError: the arrays are not all float32 or all float64.
     """
-    require_float("layer_norm.backward", grad_y, x, gamma, mean, rstd)
+    require_float("layer_norm", grad_y, x, gamma, mean, rstd)
     D = x.shape[-1]
-    require_shape("layer_norm.backward grad_y", grad_y, "(..., D)", x.shape)
-    require_shape("layer_norm.backward gamma", gamma, "(D,)", (D,))
-    require_shape("layer_norm.backward mean", mean, "(...)", x.shape[:-1])
-    require_shape("layer_norm.backward rstd", rstd, "(...)", x.shape[:-1])
+    require_shape("layer_norm grad_y", grad_y, "(..., D)", x.shape)
+    require_shape("layer_norm gamma", gamma, "(D,)", (D,))
+    require_shape("layer_norm mean", mean, "(...)", x.shape[:-1])
+    require_shape("layer_norm rstd", rstd, "(...)", x.shape[:-1])
     rows = grad_y.reshape(-1, D), x.reshape(-1, D)
-    grad_x, grad_gamma, grad_beta = kernel(__name__, x).backward(*rows, gamma, mean.reshape(-1), rstd.reshape(-1))
+    grad_x, grad_gamma, grad_beta = kernel(Backend, x).backward(*rows, gamma, mean.reshape(-1), rstd.reshape(-1))
     return grad_x.reshape(x.shape), grad_gamma, grad_beta
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.layer_norm import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

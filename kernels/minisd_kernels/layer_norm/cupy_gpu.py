@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.cuda.column_sums import column_sums
 from minisd_kernels.cuda.float4 import fits_float4
 from minisd_kernels.cuda.source import OLDEST, Source, blocks, c_type, contiguous, empty, of_each_type
@@ -21,7 +20,7 @@ _THREADS = 384  # of a block, about, where rows are short
 _BLOCKS = 256  # two for each multiprocessor of an H100; more would leave more sums to add up
 
 
-def forward(x: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any, Any]:
+def forward(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
     x, gamma, beta = map(contiguous, (x, gamma, beta))
     rows, D = x.shape
     y, mean, rstd = empty(x.shape, x), empty((rows,), x), empty((rows,), x)
@@ -36,7 +35,7 @@ def forward(x: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any, Any]:
     return y, mean, rstd
 
 
-def backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any) -> tuple[Any, Any, Any]:
+def backward(grad_y: Array, x: Array, gamma: Array, mean: Array, rstd: Array) -> tuple[Array, Array, Array]:
     grad_y, x, gamma, mean, rstd = map(contiguous, (grad_y, x, gamma, mean, rstd))
     rows, D = x.shape
     grad_x = empty(x.shape, x)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import prange
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.compiling import CHUNKS, contiguous, jit, parallel_jit
 
 
 @jit
-def plain_forward(x: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any, Any]:
+def plain_forward(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
     rows, D = x.shape
     y, mean, rstd = np.empty_like(x), np.empty(rows, x.dtype), np.empty(rows, x.dtype)
     for row in range(rows):
@@ -30,7 +30,7 @@ def plain_forward(x: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any, 
 
 
 @jit
-def plain_backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any) -> tuple[Any, Any, Any]:
+def plain_backward(grad_y: Array, x: Array, gamma: Array, mean: Array, rstd: Array) -> tuple[Array, Array, Array]:
     rows, D = x.shape
     grad_x, grad_gamma, grad_beta = np.empty_like(x), np.zeros(D), np.zeros(D)
     for row in range(rows):
@@ -52,7 +52,7 @@ def plain_backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any) -> tup
 
 
 @parallel_jit
-def _forward(x: Any, gamma: Any, beta: Any, eps: float, y: Any, mean: Any, rstd: Any) -> None:
+def _forward(x, gamma, beta, eps, y, mean, rstd):
     rows, D = x.shape
     for row in prange(rows):
         total = squares = 0.0
@@ -68,7 +68,7 @@ def _forward(x: Any, gamma: Any, beta: Any, eps: float, y: Any, mean: Any, rstd:
 
 
 @parallel_jit
-def _backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any, parts: Any, grad_x: Any) -> None:
+def _backward(grad_y, x, gamma, mean, rstd, parts, grad_x):
     rows, D = x.shape
     for chunk in prange(CHUNKS):
         grad_gamma, grad_beta = parts[0, chunk], parts[1, chunk]
@@ -87,14 +87,14 @@ def _backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any, parts: Any,
                 grad_beta[j] += grad_y[row, j]
 
 
-def forward(x: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any, Any]:
+def forward(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
     rows = x.shape[0]
     y, mean, rstd = np.empty(x.shape, x.dtype), np.empty(rows, x.dtype), np.empty(rows, x.dtype)
     _forward(*map(contiguous, (x, gamma, beta)), eps, y, mean, rstd)
     return y, mean, rstd
 
 
-def backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any) -> tuple[Any, Any, Any]:
+def backward(grad_y: Array, x: Array, gamma: Array, mean: Array, rstd: Array) -> tuple[Array, Array, Array]:
     parts = np.zeros((2, CHUNKS, x.shape[1]))
     grad_x = np.empty(x.shape, x.dtype)
     _backward(*map(contiguous, (grad_y, x, gamma, mean, rstd)), parts, grad_x)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from minisd_kernels.arguments import Array
 
-def forward(x: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any, Any]:
+
+def forward(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
     wide = x.astype(np.float64)
     mean = wide.mean(axis=1, keepdims=True)
     rstd = 1 / np.sqrt(wide.var(axis=1, keepdims=True) + eps)
@@ -15,7 +15,7 @@ def forward(x: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any, Any]:
     return y.astype(x.dtype), mean[:, 0].astype(x.dtype), rstd[:, 0].astype(x.dtype)
 
 
-def backward(grad_y: Any, x: Any, gamma: Any, mean: Any, rstd: Any) -> tuple[Any, Any, Any]:
+def backward(grad_y: Array, x: Array, gamma: Array, mean: Array, rstd: Array) -> tuple[Array, Array, Array]:
     x_hat = (x.astype(np.float64) - mean[:, None]) * rstd[:, None]
     d = grad_y * gamma
     grad_x = rstd[:, None] * (d - d.mean(axis=1, keepdims=True) - x_hat * (d * x_hat).mean(axis=1, keepdims=True))

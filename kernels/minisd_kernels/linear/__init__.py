@@ -7,13 +7,21 @@ Shapes: x (M, K), weight (K, N), bias (N,) -> y (M, N). A 1 x 1 convolution is t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.arguments import Array, require_float, require_shape
 from minisd_kernels.backends import kernel
 
 
-def forward(x: Any, weight: Any, bias: Any | None = None) -> Any:
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def forward(self, x: Array, weight: Array, bias: Array | None) -> Array: ...
+
+    def backward(self, grad_y: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]: ...
+
+
+def forward(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """y = x weight + bias.
 
     Raises:
@@ -28,12 +36,18 @@ def forward(x: Any, weight: Any, bias: Any | None = None) -> Any:
     if bias is not None:
         require_shape("linear bias", bias, "(N,)", (weight.shape[1],))
     require_float("linear", x, weight, *([] if bias is None else [bias]))
-    return kernel(__name__, x).forward(x, weight, bias)
+    return kernel(Backend, x).forward(x, weight, bias)
 
 
-def backward(grad: Any, x: Any, weight: Any) -> tuple[Any, Any, Any]:
-    """Gradients of sum(y * grad): grad weight^T for x, x^T grad for weight, the sum of rows for bias."""
+def backward(grad_y: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
+    """Gradients of sum(y * grad_y): grad_y weight^T for x, x^T grad_y for weight, the sum of rows for bias."""
     require_shape("linear weight", weight, "(K, N)", (x.shape[1], None))
-    require_shape("linear grad", grad, "(M, N)", (x.shape[0], weight.shape[1]))
-    require_float("linear", grad, x, weight)
-    return kernel(__name__, x).backward(grad, x, weight)
+    require_shape("linear grad_y", grad_y, "(M, N)", (x.shape[0], weight.shape[1]))
+    require_float("linear", grad_y, x, weight)
+    return kernel(Backend, x).backward(grad_y, x, weight)
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.linear import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

@@ -6,18 +6,17 @@ How a product is made by hand stands where the convolution makes its own: in til
 
 from __future__ import annotations
 
-from typing import Any
-
+from minisd_kernels.arguments import Array
 from minisd_kernels.devices import device_of, namespace
 
 
-def forward(x: Any, weight: Any, bias: Any | None) -> Any:
+def forward(x: Array, weight: Array, bias: Array | None) -> Array:
     y = namespace(device_of(x)).matmul(x, weight)
     if bias is not None:
         y += bias
     return y
 
 
-def backward(grad: Any, x: Any, weight: Any) -> tuple[Any, Any, Any]:
+def backward(grad_y: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
     matmul = namespace(device_of(x)).matmul
-    return matmul(grad, weight.T), matmul(x.T, grad), grad.sum(axis=0)
+    return matmul(grad_y, weight.T), matmul(x.T, grad_y), grad_y.sum(axis=0)

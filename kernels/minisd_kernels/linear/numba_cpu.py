@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from numba import prange
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.compiling import CHUNKS, bias_or_zeros, contiguous, flat, jit, parallel_jit
 from minisd_kernels.prefetch import prefetch_rows
 from minisd_kernels.register_tile import ONE_TAP, add_rows, multiply_add, pack, packed_size
-
-Array = npt.NDArray[Any]
-
 
 # The plain version: float64 runs it.
 
 
 @jit
-def _matmul_plain(a, b, c):
-    """C += A B."""
-    for m in range(a.shape[0]):
-        for k in range(a.shape[1]):
-            for n in range(b.shape[1]):
-                c[m, n] += a[m, k] * b[k, n]
+def plain_forward(x: Array, weight: Array, bias: Array | None) -> Array:
+    (M, K), N = x.shape, weight.shape[1]
+    y = np.zeros((M, N), x.dtype)
+    for m in range(M):
+        if bias is not None:
+            y[m, :] = bias
+        for k in range(K):
+            for n in range(N):
+                y[m, n] += x[m, k] * weight[k, n]
+    return y
+
+
+@jit
+def plain_backward(grad_y: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
+    (M, K), N = x.shape, weight.shape[1]
+    grad_x, grad_weight, grad_bias = np.zeros((M, K), x.dtype), np.zeros((K, N), x.dtype), np.zeros(N, x.dtype)
+    for m in range(M):
+        for n in range(N):
+            grad_bias[n] += grad_y[m, n]
+        for k in range(K):
+            for n in range(N):
+                grad_x[m, k] += grad_y[m, n] * weight[k, n]
+                grad_weight[k, n] += grad_y[m, n] * x[m, k]
+    return grad_x, grad_weight, grad_bias
 
 
 # The fast version, float32: B is packed once into panels as wide as the register tile, and the rows of C are shared
-# out to the threads. x^T grad is a sum over all rows: it is made in CHUNKS parts that are added in order.
+# out to the threads. x^T grad_y is a sum over all rows: it is made in CHUNKS parts that are added in order.
 
 _BLOCK = 56  # rows at a time, a multiple of every tile height: they and a panel of B stay in the L2 cache
 
@@ -44,8 +57,8 @@ def _rows_times_packed(a, packed, depth, columns, row, taps, c):
 
 
 @parallel_jit
-def _sum_of_outer_products(x, grad, width_x, width_grad, taps, parts, bias_parts, packs):
-    """parts[chunk] += x^T grad, bias_parts[chunk] += sum of grad, over the chunk's rows; x and grad flat."""
+def _sum_of_outer_products(x, grad_y, width_x, width_grad, taps, parts, bias_parts, packs):
+    """parts[chunk] += x^T grad_y, bias_parts[chunk] += sum of grad_y, over the chunk's rows; x and grad_y flat."""
     rows = x.size // width_x
     blocks = (rows + _BLOCK - 1) // _BLOCK
     for chunk in prange(CHUNKS):
@@ -54,9 +67,9 @@ def _sum_of_outer_products(x, grad, width_x, width_grad, taps, parts, bias_parts
             count = min(_BLOCK, rows - first)
             following = min(_BLOCK, rows - first - count)
             prefetch_rows(x, (first + count) * width_x, width_x, following, width_x)
-            prefetch_rows(grad, (first + count) * width_grad, width_grad, following, width_grad)
-            add_rows(grad, first * width_grad, count, width_grad, width_grad, bias_parts[chunk])
-            pack(grad, first * width_grad, width_grad, 1, count, width_grad, packs[chunk], 0, count)
+            prefetch_rows(grad_y, (first + count) * width_grad, width_grad, following, width_grad)
+            add_rows(grad_y, first * width_grad, count, width_grad, width_grad, bias_parts[chunk])
+            pack(grad_y, first * width_grad, width_grad, 1, count, width_grad, packs[chunk], 0, count)
             start, part = first * width_x, parts[chunk]
             multiply_add(
                 *(x, start, 1, taps, width_x, count, width_x),
@@ -76,30 +89,24 @@ def rows_times(a: Array, b: Array, row: Array | None, c: Array) -> Array:
     return c
 
 
-def weight_and_bias_gradient(x: Array, grad: Array) -> tuple[Array, Array]:
-    """x^T grad and the sum of grad's rows, for contiguous float32 x (M, K), grad (M, N)."""
-    (_, K), N = x.shape, grad.shape[1]
+def weight_and_bias_gradient(x: Array, grad_y: Array) -> tuple[Array, Array]:
+    """x^T grad_y and the sum of grad_y's rows, for contiguous float32 x (M, K), grad_y (M, N)."""
+    (_, K), N = x.shape, grad_y.shape[1]
     parts, bias_parts = np.zeros((CHUNKS, K * N), np.float32), np.zeros((CHUNKS, N), np.float32)
     packs = np.empty((CHUNKS, packed_size(_BLOCK, N)), np.float32)
-    _sum_of_outer_products(x.reshape(-1), grad.reshape(-1), K, N, ONE_TAP, parts, bias_parts, packs)
+    _sum_of_outer_products(x.reshape(-1), grad_y.reshape(-1), K, N, ONE_TAP, parts, bias_parts, packs)
     return parts.sum(axis=0).reshape(K, N), bias_parts.sum(axis=0)
 
 
 def forward(x: Array, weight: Array, bias: Array | None) -> Array:
     x = contiguous(x)
-    y = np.empty((x.shape[0], weight.shape[1]), x.dtype)
-    if x.dtype == np.float32:
-        return rows_times(x, weight, bias, y)
-    y[:] = 0 if bias is None else bias
-    _matmul_plain(x, contiguous(weight), y)
-    return y
-
-
-def backward(grad: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
-    grad, x = contiguous(grad), contiguous(x)
     if x.dtype == np.float64:
-        grad_x, grad_weight = np.zeros(x.shape), np.zeros(weight.shape)
-        _matmul_plain(grad, contiguous(weight.T), grad_x)
-        _matmul_plain(contiguous(x.T), grad, grad_weight)
-        return grad_x, grad_weight, grad.sum(axis=0)
-    return rows_times(grad, weight.T, None, np.empty(x.shape, x.dtype)), *weight_and_bias_gradient(x, grad)
+        return plain_forward(x, contiguous(weight), None if bias is None else contiguous(bias))
+    return rows_times(x, weight, bias, np.empty((x.shape[0], weight.shape[1]), x.dtype))
+
+
+def backward(grad_y: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
+    grad_y, x = contiguous(grad_y), contiguous(x)
+    if x.dtype == np.float64:
+        return plain_backward(grad_y, x, contiguous(weight))
+    return rows_times(grad_y, weight.T, None, np.empty(x.shape, x.dtype)), *weight_and_bias_gradient(x, grad_y)

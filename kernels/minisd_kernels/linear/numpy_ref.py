@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from minisd_kernels.arguments import Array
 
 
 def forward(x: Array, weight: Array, bias: Array | None) -> Array:
@@ -15,5 +12,5 @@ def forward(x: Array, weight: Array, bias: Array | None) -> Array:
     return y if bias is None else y + bias
 
 
-def backward(grad: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
-    return grad @ weight.T, x.T @ grad, np.asarray(grad.sum(axis=0))
+def backward(grad_y: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
+    return grad_y @ weight.T, x.T @ grad_y, np.asarray(grad_y.sum(axis=0))

@@ -19,11 +19,37 @@ Shapes: x (B, H, W, C) -> y (B, P, Q, C), argmax (B, P, Q, C), of the smallest u
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from minisd_kernels.arguments import Pair, pair, require_float, require_shape
+import numpy as np
+
+from minisd_kernels.arguments import Array, Pair, pair, require_float, require_shape
 from minisd_kernels.backends import kernel
 from minisd_kernels.shapes import ShapeError, window_output_size
+
+
+Shape = tuple[int, int, int, int]
+
+
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def forward(self, x: Array, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Array, Array]: ...
+
+    def backward(
+        self,
+        grad_y: Array,
+        argmax: Array,
+        x_shape: Shape,
+        window: Pair,
+        stride: Pair,
+        padding: Pair,
+    ) -> Array: ...
+
+
+def place_type(window: Pair) -> Any:
+    """The smallest type for a place in the window."""
+    return np.min_scalar_type(window[0] * window[1] - 1)
 
 
 def _geometry(
@@ -41,12 +67,12 @@ def _geometry(
 
 
 def forward(
-    x: Any,
+    x: Array,
     *,
     window: int | Sequence[int],
     stride: int | Sequence[int] | None = None,
     padding: int | Sequence[int] = 0,
-) -> tuple[Any, Any]:
+) -> tuple[Array, Array]:
     """The maximum of every window, and where in the window it stands.
 
     Shapes: x (B, H, W, C) -> y (B, P, Q, C), argmax (B, P, Q, C) in 0..kh kw - 1, uint8 if that
@@ -56,24 +82,24 @@ def forward(
         ShapeError: x is not (B, H, W, C), the window does not fit, or the padding is not smaller than the window.
         TypeError: x is neither float32 nor float64.
     """
-    require_float("max_pool2d.forward", x)
-    require_shape("max_pool2d.forward x", x, "(B, H, W, C)", (None,) * 4)
+    require_float("max_pool2d", x)
+    require_shape("max_pool2d x", x, "(B, H, W, C)", (None,) * 4)
     (kh, kw), (sh, sw), (ph, pw) = _geometry(window, stride, padding)
     _, H, W, _ = x.shape
     out = window_output_size(H, kh, sh, ph), window_output_size(W, kw, sw, pw)
-    y, argmax = kernel(__name__, x).forward(x, (kh, kw), (sh, sw), (ph, pw), out)
+    y, argmax = kernel(Backend, x).forward(x, (kh, kw), (sh, sw), (ph, pw), out)
     return y, argmax
 
 
 def backward(
-    grad_y: Any,
-    argmax: Any,
+    grad_y: Array,
+    argmax: Array,
     x_shape: Sequence[int],
     *,
     window: int | Sequence[int],
     stride: int | Sequence[int] | None = None,
     padding: int | Sequence[int] = 0,
-) -> Any:
+) -> Array:
     """The gradient in x: each window's gradient goes to the place of its maximum.
 
     Shapes: grad_y (B, P, Q, C), argmax (B, P, Q, C) as forward returned it, x_shape (B, H, W, C)
@@ -83,10 +109,16 @@ def backward(
         ShapeError: grad_y or argmax have not the shape that forward gives for x_shape.
         TypeError: grad_y is neither float32 nor float64.
     """
-    require_float("max_pool2d.backward", grad_y)
+    require_float("max_pool2d", grad_y)
     (kh, kw), (sh, sw), (ph, pw) = _geometry(window, stride, padding)
     B, H, W, C = x_shape
     y_shape = B, window_output_size(H, kh, sh, ph), window_output_size(W, kw, sw, pw), C
-    require_shape("max_pool2d.backward grad_y", grad_y, "(B, P, Q, C)", y_shape)
-    require_shape("max_pool2d.backward argmax", argmax, "(B, P, Q, C)", y_shape)
-    return kernel(__name__, grad_y).backward(grad_y, argmax, (B, H, W, C), (kh, kw), (sh, sw), (ph, pw))
+    require_shape("max_pool2d grad_y", grad_y, "(B, P, Q, C)", y_shape)
+    require_shape("max_pool2d argmax", argmax, "(B, P, Q, C)", y_shape)
+    return kernel(Backend, grad_y).backward(grad_y, argmax, (B, H, W, C), (kh, kw), (sh, sw), (ph, pw))
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.max_pool2d import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

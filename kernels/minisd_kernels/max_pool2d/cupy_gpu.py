@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from minisd_kernels.arguments import Pair
+from minisd_kernels.arguments import Array, Pair
 from minisd_kernels.cuda.float4 import fits_float4
 from minisd_kernels.cuda.picture_rows import row_blocks
 from minisd_kernels.cuda.source import OLDEST, Source, c_type, contiguous, empty
-from minisd_kernels.max_pool2d.numpy_ref import place_type
+from minisd_kernels.max_pool2d import Shape, place_type
 
 _PLACES = {1: "unsigned char", 2: "unsigned short", 4: "unsigned int"}  # by the bytes of argmax
 _PLAIN = [
@@ -22,7 +20,7 @@ MAX_POOL2D = Source(
 )
 
 
-def forward(x: Any, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Any, Any]:
+def forward(x: Array, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Array, Array]:
     x = contiguous(x)
     B, H, W, C = x.shape
     y = empty((B, *out, C), x)
@@ -36,9 +34,7 @@ def forward(x: Any, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tup
     return y, argmax
 
 
-def backward(
-    grad_y: Any, argmax: Any, x_shape: tuple[int, int, int, int], window: Pair, stride: Pair, padding: Pair
-) -> Any:
+def backward(grad_y: Array, argmax: Array, x_shape: Shape, window: Pair, stride: Pair, padding: Pair) -> Array:
     grad_y, argmax = contiguous(grad_y), contiguous(argmax)
     B, H, W, C = x_shape
     out = grad_y.shape[1:3]
@@ -55,10 +51,10 @@ def backward(
     return grad_x
 
 
-def _apart(window: Pair, stride: Pair, padding: Pair, argmax: Any) -> bool:
+def _apart(window: Pair, stride: Pair, padding: Pair, argmax: Array) -> bool:
     """Whether the windows lie side by side inside the picture, and a place in one fits a byte."""
     return stride == window and padding == (0, 0) and argmax.dtype.itemsize == 1
 
 
-def _plain(way: str, x: Any, argmax: Any) -> str:
+def _plain(way: str, x: Array, argmax: Array) -> str:
     return f"max_pool2d_{way}<{c_type(x)}, {_PLACES[argmax.dtype.itemsize]}>"

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import prange
 
-from minisd_kernels.arguments import Pair
+from minisd_kernels.arguments import Array, Pair
 from minisd_kernels.compiling import contiguous, jit, parallel_jit
-from minisd_kernels.max_pool2d.numpy_ref import place_type
+from minisd_kernels.max_pool2d import Shape, place_type
 from minisd_kernels.vectors import LANES, broadcast, load_bytes, load_some, store_bytes, store_some, where
-
-Shape = tuple[int, int, int, int]
 
 
 @jit
-def plain_forward(x: Any, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Any, Any]:
+def plain_forward(x: Array, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Array, Array]:
     (kh, kw), (sh, sw), (ph, pw) = window, stride, padding
     B, H, W, C = x.shape
     y = np.full((B, out[0], out[1], C), -np.inf, x.dtype)
@@ -34,7 +30,7 @@ def plain_forward(x: Any, window: Pair, stride: Pair, padding: Pair, out: Pair) 
 
 
 @jit
-def plain_backward(grad_y: Any, argmax: Any, x_shape: Shape, window: Pair, stride: Pair, padding: Pair) -> Any:
+def plain_backward(grad_y: Array, argmax: Array, x_shape: Shape, window: Pair, stride: Pair, padding: Pair) -> Array:
     _, H, W, _ = x_shape
     grad_x = np.zeros(x_shape, grad_y.dtype)
     for b, p, q, c in np.ndindex(grad_y.shape):
@@ -50,9 +46,7 @@ def plain_backward(grad_y: Any, argmax: Any, x_shape: Shape, window: Pair, strid
 
 
 @jit
-def _forward_row(
-    row: int, x: Any, x_shape: Shape, window: Pair, stride: Pair, padding: Pair, out: Pair, y: Any, argmax: Any
-) -> None:
+def _forward_row(row, x, x_shape, window, stride, padding, out, y, argmax):
     (kh, kw), (sh, sw), (ph, pw), (P, Q) = window, stride, padding, out
     _, H, W, C = x_shape
     b, top = row // P, row % P * sh - ph
@@ -72,7 +66,7 @@ def _forward_row(
 
 
 @parallel_jit
-def _forward(x: Any, x_shape: Shape, window: Pair, stride: Pair, padding: Pair, out: Pair, y: Any, argmax: Any) -> None:
+def _forward(x, x_shape, window, stride, padding, out, y, argmax):
     for row in prange(x_shape[0] * out[0]):
         _forward_row(row, x, x_shape, window, stride, padding, out, y, argmax)
 
@@ -83,7 +77,7 @@ def _forward(x: Any, x_shape: Shape, window: Pair, stride: Pair, padding: Pair, 
 
 
 @jit
-def _apart_row(row: int, grad_y: Any, argmax: Any, x_shape: Shape, window: Pair, out: Pair, grad_x: Any) -> None:
+def _apart_row(row, grad_y, argmax, x_shape, window, out, grad_x):
     (kh, kw), (P, Q) = window, out
     _, H, W, C = x_shape
     b, h = row // H, row % H
@@ -101,17 +95,7 @@ def _apart_row(row: int, grad_y: Any, argmax: Any, x_shape: Shape, window: Pair,
 
 
 @jit
-def _shared_row(
-    row: int,
-    grad_y: Any,
-    argmax: Any,
-    x_shape: Shape,
-    window: Pair,
-    stride: Pair,
-    padding: Pair,
-    out: Pair,
-    grad_x: Any,
-) -> None:
+def _shared_row(row, grad_y, argmax, x_shape, window, stride, padding, out, grad_x):
     (kh, kw), (sh, sw), (ph, pw), (P, Q) = window, stride, padding, out
     _, H, W, C = x_shape
     b, h = row // H, row % H
@@ -130,9 +114,7 @@ def _shared_row(
 
 
 @parallel_jit
-def _backward(
-    grad_y: Any, argmax: Any, x_shape: Shape, window: Pair, stride: Pair, padding: Pair, out: Pair, grad_x: Any
-) -> None:
+def _backward(grad_y, argmax, x_shape, window, stride, padding, out, grad_x):
     apart = stride == window and padding == (0, 0)
     for row in prange(x_shape[0] * x_shape[1]):
         if apart:
@@ -141,7 +123,7 @@ def _backward(
             _shared_row(row, grad_y, argmax, x_shape, window, stride, padding, out, grad_x)
 
 
-def forward(x: Any, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Any, Any]:
+def forward(x: Array, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Array, Array]:
     place = place_type(window)
     if x.dtype != np.float32 or place != np.uint8:
         y, argmax = plain_forward(contiguous(x), window, stride, padding, out)
@@ -152,7 +134,7 @@ def forward(x: Any, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tup
     return y, argmax
 
 
-def backward(grad_y: Any, argmax: Any, x_shape: Shape, window: Pair, stride: Pair, padding: Pair) -> Any:
+def backward(grad_y: Array, argmax: Array, x_shape: Shape, window: Pair, stride: Pair, padding: Pair) -> Array:
     arrays = contiguous(grad_y), contiguous(argmax)
     if grad_y.dtype != np.float32 or argmax.dtype != np.uint8:
         return plain_backward(*arrays, x_shape, window, stride, padding)

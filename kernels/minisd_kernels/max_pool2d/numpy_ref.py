@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from minisd_kernels.arguments import Pair
+from minisd_kernels.arguments import Array, Pair
+from minisd_kernels.max_pool2d import Shape, place_type
 
 
-def place_type(window: Pair) -> Any:
-    """The smallest type for a place in the window."""
-    return np.min_scalar_type(window[0] * window[1] - 1)
-
-
-def forward(x: Any, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Any, Any]:
+def forward(x: Array, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Array, Array]:
     (kh, kw), (sh, sw), (ph, pw) = window, stride, padding
     padded = np.pad(x, ((0, 0), (ph, ph), (pw, pw), (0, 0)), constant_values=-np.inf)
     windows = sliding_window_view(padded, window, axis=(1, 2))[:, ::sh, ::sw]
@@ -25,9 +19,7 @@ def forward(x: Any, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tup
     return y, argmax.astype(place_type(window))
 
 
-def backward(
-    grad_y: Any, argmax: Any, x_shape: tuple[int, int, int, int], window: Pair, stride: Pair, padding: Pair
-) -> Any:
+def backward(grad_y: Array, argmax: Array, x_shape: Shape, window: Pair, stride: Pair, padding: Pair) -> Array:
     (kh, kw), (sh, sw), (ph, pw) = window, stride, padding
     B, H, W, C = x_shape
     _, P, Q, _ = grad_y.shape

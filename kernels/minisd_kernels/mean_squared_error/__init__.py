@@ -3,7 +3,7 @@
     loss = 1/n sum_i (a_i - b_i)^2
     dloss/da_i = 2/n (a_i - b_i),    dloss/db_i = 2/n (b_i - a_i)
 
-The loss stays the same if a and b change places, so the gradient in b is backward(grad, b, a).
+The loss stays the same if a and b change places, so the gradient in b is backward(grad_y, b, a).
 
 Shapes: a, b (...) -> loss ().
 
@@ -15,14 +15,22 @@ Shapes: a, b (...) -> loss ().
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.arguments import Array, require_float, require_shape
 from minisd_kernels.backends import kernel
 from minisd_kernels.shapes import ShapeError
 
 
-def _require(a: Any, b: Any) -> None:
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def forward(self, a: Array, b: Array) -> Array: ...
+
+    def backward(self, grad_y: Array, a: Array, b: Array) -> Array: ...
+
+
+def _require(a: Array, b: Array) -> None:
     if a.shape != b.shape:
         raise ShapeError(f"mean_squared_error: wanted equal shapes, got {tuple(a.shape)} and {tuple(b.shape)}")
     if a.size == 0:
@@ -30,7 +38,7 @@ def _require(a: Any, b: Any) -> None:
     require_float("mean_squared_error", a, b)
 
 
-def forward(a: Any, b: Any) -> Any:
+def forward(a: Array, b: Array) -> Array:
     """The mean of (a - b)^2 over all elements, squares of their own type added in float64.
 
     Shapes: a, b (...) -> loss (), an array without axes.
@@ -40,19 +48,25 @@ def forward(a: Any, b: Any) -> Any:
         TypeError: the arrays are not both float32 or both float64.
     """
     _require(a, b)
-    return kernel(__name__, a).forward(a, b)
+    return kernel(Backend, a).forward(a, b)
 
 
-def backward(grad: Any, a: Any, b: Any) -> Any:
-    """The gradient in a: grad 2/n (a - b).
+def backward(grad_y: Array, a: Array, b: Array) -> Array:
+    """The gradient in a: grad_y 2/n (a - b).
 
-    Shapes: grad (), a, b (...) -> grad_a (...).
+    Shapes: grad_y (), a, b (...) -> grad_a (...).
 
     Raises:
-        ShapeError: grad has an axis, or the other shapes differ.
+        ShapeError: grad_y has an axis, or the other shapes differ.
         TypeError: the arrays are not all float32 or all float64.
     """
     _require(a, b)
-    require_shape("mean_squared_error grad", grad, "()", ())
-    require_float("mean_squared_error", grad, a)
-    return kernel(__name__, a).backward(grad, a, b)
+    require_shape("mean_squared_error grad_y", grad_y, "()", ())
+    require_float("mean_squared_error", grad_y, a)
+    return kernel(Backend, a).backward(grad_y, a, b)
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.mean_squared_error import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from minisd_kernels.arguments import Array
 from minisd_kernels.cuda.elementwise import four_a_thread
 from minisd_kernels.cuda.source import Source, c_type, contiguous, empty, of_each_type
 from minisd_kernels.cuda.sums import empty_parts
@@ -15,7 +14,7 @@ MEAN_SQUARED_ERROR = Source(
 )
 
 
-def forward(a: Any, b: Any) -> Any:
+def forward(a: Array, b: Array) -> Array:
     a, b, T = contiguous(a), contiguous(b), c_type(a)
     parts, loss = empty_parts(a), empty((), a)
     MEAN_SQUARED_ERROR.launch(f"mean_squared_error_parts<{T}>", parts.size, 256, a, b, parts, a.size)
@@ -23,9 +22,9 @@ def forward(a: Any, b: Any) -> Any:
     return loss
 
 
-def backward(grad: Any, a: Any, b: Any) -> Any:
+def backward(grad_y: Array, a: Array, b: Array) -> Array:
     a, b, grad_a = contiguous(a), contiguous(b), empty(a.shape, a)
     MEAN_SQUARED_ERROR.launch(
-        f"mean_squared_error_backward<{c_type(a)}>", *four_a_thread(a.size), grad, a, b, grad_a, a.size
+        f"mean_squared_error_backward<{c_type(a)}>", *four_a_thread(a.size), grad_y, a, b, grad_a, a.size
     )
     return grad_a

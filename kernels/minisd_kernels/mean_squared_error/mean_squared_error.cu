@@ -16,8 +16,8 @@ __global__ void mean_squared_error_forward(const double* __restrict__ parts, T* 
 
 // The gradient of the loss stays on the device: every thread reads the one number.
 template <typename T>
-__global__ void mean_squared_error_backward(const T* __restrict__ grad, const T* __restrict__ a,
+__global__ void mean_squared_error_backward(const T* __restrict__ grad_y, const T* __restrict__ a,
                                             const T* __restrict__ b, T* __restrict__ grad_a, int size) {
-    const T scale = *grad * 2 / size;
+    const T scale = *grad_y * 2 / size;
     each_element(size, grad_a, [=](T a, T b) { return scale * (a - b); }, a, b);
 }

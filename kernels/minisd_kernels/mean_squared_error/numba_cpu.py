@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import prange
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.compiling import CHUNKS, contiguous, jit, parallel_jit
 
 
 @jit
-def plain_forward(a: Any, b: Any) -> float:
+def plain_forward(a: Array, b: Array) -> Array:
     total = 0.0
     for i in range(a.size):
         total += (a[i] - b[i]) ** 2
@@ -19,10 +18,10 @@ def plain_forward(a: Any, b: Any) -> float:
 
 
 @jit
-def plain_backward(grad: Any, a: Any, b: Any) -> Any:
+def plain_backward(grad_y: Array, a: Array, b: Array) -> Array:
     grad_a = np.empty_like(a)
     for i in range(a.size):
-        grad_a[i] = grad * 2 / a.size * (a[i] - b[i])
+        grad_a[i] = grad_y * 2 / a.size * (a[i] - b[i])
     return grad_a
 
 
@@ -31,7 +30,7 @@ def plain_backward(grad: Any, a: Any, b: Any) -> Any:
 
 
 @parallel_jit
-def _squares(a: Any, b: Any, parts: Any) -> None:
+def _squares(a, b, parts):
     for chunk in prange(CHUNKS):
         start, stop = a.size * chunk // CHUNKS, a.size * (chunk + 1) // CHUNKS
         part_a, part_b, total = a[start:stop], b[start:stop], 0.0
@@ -42,19 +41,19 @@ def _squares(a: Any, b: Any, parts: Any) -> None:
 
 
 @parallel_jit
-def _backward(scale: Any, a: Any, b: Any, grad_a: Any) -> None:
+def _backward(scale, a, b, grad_a):
     for i in prange(a.size):
         grad_a[i] = scale * (a[i] - b[i])
 
 
-def forward(a: Any, b: Any) -> Any:
+def forward(a: Array, b: Array) -> Array:
     parts = np.empty(CHUNKS)
     _squares(contiguous(a).reshape(-1), contiguous(b).reshape(-1), parts)
     return np.asarray(parts.sum() / a.size, a.dtype)
 
 
-def backward(grad: Any, a: Any, b: Any) -> Any:
+def backward(grad_y: Array, a: Array, b: Array) -> Array:
     grad_a = np.empty(a.shape, a.dtype)
-    scale = a.dtype.type(grad * 2 / a.size)
+    scale = a.dtype.type(grad_y * 2 / a.size)
     _backward(scale, contiguous(a).reshape(-1), contiguous(b).reshape(-1), grad_a.reshape(-1))
     return grad_a

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from minisd_kernels.arguments import Array
 
-def forward(a: Any, b: Any) -> Any:
+
+def forward(a: Array, b: Array) -> Array:
     return np.asarray(np.square(a - b).mean(dtype=np.float64), a.dtype)
 
 
-def backward(grad: Any, a: Any, b: Any) -> Any:
-    return grad * (2 / a.size) * (a - b)
+def backward(grad_y: Array, a: Array, b: Array) -> Array:
+    return grad_y * (2 / a.size) * (a - b)

@@ -16,13 +16,21 @@ Shapes: x (...) -> y (...).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.arguments import Array, require_float, require_shape
 from minisd_kernels.backends import kernel
 
 
-def forward(x: Any) -> Any:
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def forward(self, x: Array) -> Array: ...
+
+    def backward(self, grad_y: Array, y: Array) -> Array: ...
+
+
+def forward(x: Array) -> Array:
     """y = max(x, 0).
 
     Shapes: x (...) -> y (...).
@@ -30,11 +38,11 @@ def forward(x: Any) -> Any:
     Raises:
         TypeError: x is neither float32 nor float64.
     """
-    require_float("relu.forward", x)
-    return kernel(__name__, x).forward(x)
+    require_float("relu", x)
+    return kernel(Backend, x).forward(x)
 
 
-def backward(grad_y: Any, y: Any) -> Any:
+def backward(grad_y: Array, y: Array) -> Array:
     """The gradient in x, from the output y: grad_y where y > 0.
 
     Shapes: grad_y (...), y (...) -> grad_x (...).
@@ -43,6 +51,12 @@ def backward(grad_y: Any, y: Any) -> Any:
         ShapeError: grad_y has not the shape of y.
         TypeError: they are not both float32 or both float64.
     """
-    require_float("relu.backward", grad_y, y)
-    require_shape("relu.backward grad_y", grad_y, "the shape of y", y.shape)
-    return kernel(__name__, y).backward(grad_y, y)
+    require_float("relu", grad_y, y)
+    require_shape("relu grad_y", grad_y, "the shape of y", y.shape)
+    return kernel(Backend, y).backward(grad_y, y)
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.relu import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import prange
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.compiling import contiguous, jit, parallel_jit
 
 
 @jit
-def plain_forward(x: Any) -> Any:
+def plain_forward(x: Array) -> Array:
     y = np.empty_like(x)
     for i in range(x.size):
         y[i] = 0 if x[i] <= 0 else x[i]  # NaN is not <= 0 and passes
@@ -19,7 +18,7 @@ def plain_forward(x: Any) -> Any:
 
 
 @jit
-def plain_backward(grad_y: Any, y: Any) -> Any:
+def plain_backward(grad_y: Array, y: Array) -> Array:
     grad_x = np.empty_like(y)
     for i in range(y.size):
         grad_x[i] = grad_y[i] if y[i] > 0 else 0
@@ -31,26 +30,26 @@ def plain_backward(grad_y: Any, y: Any) -> Any:
 
 
 @parallel_jit
-def _forward(x: Any, y: Any) -> None:
+def _forward(x, y):
     zero = x.dtype.type(0)
     for i in prange(x.size):
         y[i] = zero if x[i] <= zero else x[i]
 
 
 @parallel_jit
-def _backward(grad_y: Any, y: Any, grad_x: Any) -> None:
+def _backward(grad_y, y, grad_x):
     zero = y.dtype.type(0)
     for i in prange(y.size):
         grad_x[i] = grad_y[i] if y[i] > zero else zero
 
 
-def forward(x: Any) -> Any:
+def forward(x: Array) -> Array:
     y = np.empty(x.shape, x.dtype)
     _forward(contiguous(x).reshape(-1), y.reshape(-1))
     return y
 
 
-def backward(grad_y: Any, y: Any) -> Any:
+def backward(grad_y: Array, y: Array) -> Array:
     grad_x = np.empty(y.shape, y.dtype)
     _backward(contiguous(grad_y).reshape(-1), contiguous(y).reshape(-1), grad_x.reshape(-1))
     return grad_x

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from minisd_kernels.arguments import Array
 
-def forward(x: Any) -> Any:
+
+def forward(x: Array) -> Array:
     return np.maximum(x, 0)
 
 
-def backward(grad_y: Any, y: Any) -> Any:
+def backward(grad_y: Array, y: Array) -> Array:
     return np.where(y > 0, grad_y, 0)

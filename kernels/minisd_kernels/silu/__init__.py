@@ -12,13 +12,21 @@ Shapes: x (...) -> y (...).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.arguments import Array, require_float, require_shape
 from minisd_kernels.backends import kernel
 
 
-def forward(x: Any) -> Any:
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def forward(self, x: Array) -> Array: ...
+
+    def backward(self, grad_y: Array, x: Array) -> Array: ...
+
+
+def forward(x: Array) -> Array:
     """y = x sigmoid(x).
 
     Shapes: x (...) -> y (...).
@@ -26,11 +34,11 @@ def forward(x: Any) -> Any:
     Raises:
         TypeError: x is neither float32 nor float64.
     """
-    require_float("silu.forward", x)
-    return kernel(__name__, x).forward(x)
+    require_float("silu", x)
+    return kernel(Backend, x).forward(x)
 
 
-def backward(grad_y: Any, x: Any) -> Any:
+def backward(grad_y: Array, x: Array) -> Array:
     """The gradient grad_y dy/dx.
 
     Shapes: grad_y (...), x (...) -> grad_x (...).
@@ -39,6 +47,12 @@ def backward(grad_y: Any, x: Any) -> Any:
         ShapeError: grad_y has not the shape of x.
         TypeError: they are not both float32 or both float64.
     """
-    require_float("silu.backward", grad_y, x)
-    require_shape("silu.backward grad_y", grad_y, "the shape of x", x.shape)
-    return kernel(__name__, x).backward(grad_y, x)
+    require_float("silu", grad_y, x)
+    require_shape("silu grad_y", grad_y, "the shape of x", x.shape)
+    return kernel(Backend, x).backward(grad_y, x)
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.silu import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from minisd_kernels.arguments import Array
 from minisd_kernels.cuda.elementwise import four_a_thread
 from minisd_kernels.cuda.source import Source, c_type, contiguous, empty, of_each_type
 
 SILU = Source(__file__, "silu.cu", of_each_type("silu_forward", "silu_backward"))
 
 
-def forward(x: Any) -> Any:
+def forward(x: Array) -> Array:
     x, y = contiguous(x), empty(x.shape, x)
     SILU.launch(f"silu_forward<{c_type(x)}>", *four_a_thread(x.size), x, y, x.size)
     return y
 
 
-def backward(grad_y: Any, x: Any) -> Any:
+def backward(grad_y: Array, x: Array) -> Array:
     grad_y, x, grad_x = contiguous(grad_y), contiguous(x), empty(x.shape, x)
     SILU.launch(f"silu_backward<{c_type(x)}>", *four_a_thread(x.size), grad_y, x, grad_x, x.size)
     return grad_x

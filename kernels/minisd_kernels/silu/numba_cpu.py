@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import prange
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.compiling import contiguous, jit, parallel_jit
 from minisd_kernels.fast_exp import sigmoid
 
 
 @jit
-def plain_forward(x: Any) -> Any:
+def plain_forward(x: Array) -> Array:
     y = np.empty_like(x)
     for i in range(x.size):
         y[i] = x[i] / (1 + math.exp(-x[i]))
@@ -21,7 +21,7 @@ def plain_forward(x: Any) -> Any:
 
 
 @jit
-def plain_backward(grad_y: Any, x: Any) -> Any:
+def plain_backward(grad_y: Array, x: Array) -> Array:
     grad_x = np.empty_like(x)
     for i in range(x.size):
         s = 1 / (1 + math.exp(-x[i]))
@@ -33,26 +33,26 @@ def plain_backward(grad_y: Any, x: Any) -> Any:
 
 
 @parallel_jit
-def _forward(x: Any, y: Any) -> None:
+def _forward(x, y):
     for i in prange(x.size):
         y[i] = x[i] * sigmoid(x[i])
 
 
 @parallel_jit
-def _backward(grad_y: Any, x: Any, grad_x: Any) -> None:
+def _backward(grad_y, x, grad_x):
     one = x.dtype.type(1)
     for i in prange(x.size):
         s = sigmoid(x[i])
         grad_x[i] = grad_y[i] * s * (one + x[i] * (one - s))
 
 
-def forward(x: Any) -> Any:
+def forward(x: Array) -> Array:
     y = np.empty(x.shape, x.dtype)
     _forward(contiguous(x).reshape(-1), y.reshape(-1))
     return y
 
 
-def backward(grad_y: Any, x: Any) -> Any:
+def backward(grad_y: Array, x: Array) -> Array:
     grad_x = np.empty(x.shape, x.dtype)
     _backward(contiguous(grad_y).reshape(-1), contiguous(x).reshape(-1), grad_x.reshape(-1))
     return grad_x

@@ -14,14 +14,22 @@ Shapes: x (..., N) -> y (..., N); every row sums to 1.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import require_float, require_shape
+from minisd_kernels.arguments import Array, require_float, require_shape
 from minisd_kernels.backends import kernel
 from minisd_kernels.shapes import ShapeError
 
 
-def forward(x: Any) -> Any:
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def forward(self, x: Array) -> Array: ...
+
+    def backward(self, grad_y: Array, y: Array) -> Array: ...
+
+
+def forward(x: Array) -> Array:
     """The rows of x as probabilities.
 
     Shapes: x (..., N) -> y (..., N).
@@ -30,13 +38,13 @@ def forward(x: Any) -> Any:
         ShapeError: x has no axis, or its last axis is empty.
         TypeError: x is neither float32 nor float64.
     """
-    require_float("softmax.forward", x)
+    require_float("softmax", x)
     if x.ndim == 0 or x.shape[-1] == 0:
-        raise ShapeError(f"softmax.forward x: wanted shape (..., N) with N >= 1, got {tuple(x.shape)}")
-    return kernel(__name__, x).forward(x)
+        raise ShapeError(f"softmax x: wanted shape (..., N) with N >= 1, got {tuple(x.shape)}")
+    return kernel(Backend, x).forward(x)
 
 
-def backward(grad_y: Any, y: Any) -> Any:
+def backward(grad_y: Array, y: Array) -> Array:
     """The gradient in x, from the output y.
 
     Shapes: grad_y (..., N), y (..., N) -> grad_x (..., N).
@@ -45,6 +53,12 @@ def backward(grad_y: Any, y: Any) -> Any:
         ShapeError: grad_y has not the shape of y.
         TypeError: they are not both float32 or both float64.
     """
-    require_float("softmax.backward", grad_y, y)
-    require_shape("softmax.backward grad_y", grad_y, "the shape of y", y.shape)
-    return kernel(__name__, y).backward(grad_y, y)
+    require_float("softmax", grad_y, y)
+    require_shape("softmax grad_y", grad_y, "the shape of y", y.shape)
+    return kernel(Backend, y).backward(grad_y, y)
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.softmax import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

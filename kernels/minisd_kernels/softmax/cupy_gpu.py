@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from minisd_kernels.arguments import Array
 from minisd_kernels.cuda.source import Source, blocks, c_type, contiguous, empty, of_each_type
 
 SOFTMAX = Source(__file__, "softmax.cu", of_each_type("softmax_forward", "softmax_backward"))
@@ -18,19 +17,19 @@ def lanes_for(N: int) -> int:
     return min(32, 1 << (N - 1).bit_length())
 
 
-def forward(x: Any) -> Any:
+def forward(x: Array) -> Array:
     x, y = contiguous(x), empty(x.shape, x)
     _each_row("softmax_forward", x, y)
     return y
 
 
-def backward(grad_y: Any, y: Any) -> Any:
+def backward(grad_y: Array, y: Array) -> Array:
     grad_x = empty(y.shape, y)
     _each_row("softmax_backward", contiguous(grad_y), contiguous(y), grad_x)
     return grad_x
 
 
-def _each_row(kernel: str, *arrays: Any) -> None:
+def _each_row(kernel: str, *arrays: Array) -> None:
     N = arrays[0].shape[-1]
     rows, lanes = arrays[0].size // N, lanes_for(N)
     SOFTMAX.launch(f"{kernel}<{c_type(arrays[0])}>", blocks(rows * lanes, 256), 256, *arrays, rows, N, lanes)

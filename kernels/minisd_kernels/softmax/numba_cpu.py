@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import prange
 
+from minisd_kernels.arguments import Array
 from minisd_kernels.compiling import contiguous, jit, parallel_jit
 from minisd_kernels.fast_exp import exp, nan_maximum
 
 
 @jit
-def plain_forward(x: Any) -> Any:
+def plain_forward(x: Array) -> Array:
     rows, N = x.shape
     y = np.empty_like(x)
     for row in range(rows):
@@ -27,7 +27,7 @@ def plain_forward(x: Any) -> Any:
 
 
 @jit
-def plain_backward(grad_y: Any, y: Any) -> Any:
+def plain_backward(grad_y: Array, y: Array) -> Array:
     rows, N = y.shape
     grad_x = np.empty_like(y)
     for row in range(rows):
@@ -43,7 +43,7 @@ def plain_backward(grad_y: Any, y: Any) -> Any:
 
 
 @parallel_jit
-def _forward(x: Any, y: Any) -> None:
+def _forward(x, y):
     rows, N = x.shape
     one, lowest = x.dtype.type(1), x.dtype.type(-np.inf)
     for row in prange(rows):
@@ -60,7 +60,7 @@ def _forward(x: Any, y: Any) -> None:
 
 
 @parallel_jit
-def _backward(grad_y: Any, y: Any, grad_x: Any) -> None:
+def _backward(grad_y, y, grad_x):
     rows, N = y.shape
     for row in prange(rows):
         inner = y.dtype.type(0)
@@ -70,17 +70,17 @@ def _backward(grad_y: Any, y: Any, grad_x: Any) -> None:
             grad_x[row, j] = y[row, j] * (grad_y[row, j] - inner)
 
 
-def _rows(x: Any) -> Any:
+def _rows(x: Array) -> Array:
     return contiguous(x).reshape(-1, x.shape[-1])
 
 
-def forward(x: Any) -> Any:
+def forward(x: Array) -> Array:
     y = np.empty(x.shape, x.dtype)
     _forward(_rows(x), _rows(y))
     return y
 
 
-def backward(grad_y: Any, y: Any) -> Any:
+def backward(grad_y: Array, y: Array) -> Array:
     grad_x = np.empty(y.shape, y.dtype)
     _backward(_rows(grad_y), _rows(y), _rows(grad_x))
     return grad_x

@@ -13,14 +13,22 @@ Shapes: x (B, H, W, C) -> y (B, sh H, sw W, C).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import pair, require_float, require_shape
+from minisd_kernels.arguments import Array, Pair, pair, require_float, require_shape
 from minisd_kernels.backends import kernel
 from minisd_kernels.shapes import ShapeError
 
 
-def forward(x: Any, scale: int | Sequence[int]) -> Any:
+class Backend(Protocol):
+    """What each backend's file defines."""
+
+    def forward(self, x: Array, scale: Pair) -> Array: ...
+
+    def backward(self, grad_y: Array, scale: Pair) -> Array: ...
+
+
+def forward(x: Array, scale: int | Sequence[int]) -> Array:
     """Repeat rows sh times and columns sw times.
 
     Shapes: x (B, H, W, C), scale sh or (sh, sw) -> y (B, sh H, sw W, C).
@@ -29,12 +37,12 @@ def forward(x: Any, scale: int | Sequence[int]) -> Any:
         ShapeError: x is not (B, H, W, C), or a scale is below 1.
         TypeError: x is neither float32 nor float64.
     """
-    require_float("upsample2d.forward", x)
-    require_shape("upsample2d.forward x", x, "(B, H, W, C)", (None,) * 4)
-    return kernel(__name__, x).forward(x, pair(scale, "upsample2d scale"))
+    require_float("upsample2d", x)
+    require_shape("upsample2d x", x, "(B, H, W, C)", (None,) * 4)
+    return kernel(Backend, x).forward(x, pair(scale, "upsample2d scale"))
 
 
-def backward(grad_y: Any, scale: int | Sequence[int]) -> Any:
+def backward(grad_y: Array, scale: int | Sequence[int]) -> Array:
     """Add up the gradients of every block.
 
     Shapes: grad_y (B, sh H, sw W, C), scale sh or (sh, sw) -> grad_x (B, H, W, C).
@@ -43,11 +51,15 @@ def backward(grad_y: Any, scale: int | Sequence[int]) -> Any:
         ShapeError: grad_y is not (B, sh H, sw W, C), or a scale is below 1.
         TypeError: grad_y is neither float32 nor float64.
     """
-    require_float("upsample2d.backward", grad_y)
-    require_shape("upsample2d.backward grad_y", grad_y, "(B, sh H, sw W, C)", (None,) * 4)
+    require_float("upsample2d", grad_y)
+    require_shape("upsample2d grad_y", grad_y, "(B, sh H, sw W, C)", (None,) * 4)
     sh, sw = pair(scale, "upsample2d scale")
     if grad_y.shape[1] % sh or grad_y.shape[2] % sw:
-        raise ShapeError(
-            f"upsample2d.backward: grad_y {tuple(grad_y.shape)} is not made of blocks of {sh} x {sw} pixels"
-        )
-    return kernel(__name__, grad_y).backward(grad_y, (sh, sw))
+        raise ShapeError(f"upsample2d: grad_y {tuple(grad_y.shape)} is not made of blocks of {sh} x {sw} pixels")
+    return kernel(Backend, grad_y).backward(grad_y, (sh, sw))
+
+
+if TYPE_CHECKING:  # so mypy holds them to it
+    from minisd_kernels.upsample2d import cupy_gpu, numba_cpu, numpy_ref
+
+    _backends: tuple[Backend, ...] = (numpy_ref, numba_cpu, cupy_gpu)

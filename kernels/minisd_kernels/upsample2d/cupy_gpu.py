@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from minisd_kernels.arguments import Pair
+from minisd_kernels.arguments import Array, Pair
 from minisd_kernels.cuda.float4 import fits_float4
 from minisd_kernels.cuda.picture_rows import row_blocks
 from minisd_kernels.cuda.source import OLDEST, Source, c_type, contiguous, empty, of_each_type
@@ -17,7 +15,7 @@ UPSAMPLE2D = Source(
 )
 
 
-def forward(x: Any, scale: Pair) -> Any:
+def forward(x: Array, scale: Pair) -> Array:
     x = contiguous(x)
     B, H, W, C = x.shape
     sh, sw = scale
@@ -30,7 +28,7 @@ def forward(x: Any, scale: Pair) -> Any:
     return y
 
 
-def backward(grad_y: Any, scale: Pair) -> Any:
+def backward(grad_y: Array, scale: Pair) -> Array:
     grad_y = contiguous(grad_y)
     sh, sw = scale
     B, H, W, C = grad_y.shape[0], grad_y.shape[1] // sh, grad_y.shape[2] // sw, grad_y.shape[3]

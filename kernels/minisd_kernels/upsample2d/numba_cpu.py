@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import prange
 
-from minisd_kernels.arguments import Pair
+from minisd_kernels.arguments import Array, Pair
 from minisd_kernels.compiling import contiguous, jit, parallel_jit
 
 
 @jit
-def plain_forward(x: Any, scale: Pair) -> Any:
+def plain_forward(x: Array, scale: Pair) -> Array:
     B, H, W, C = x.shape
     sh, sw = scale
     y = np.empty((B, H * sh, W * sw, C), x.dtype)
@@ -25,7 +23,7 @@ def plain_forward(x: Any, scale: Pair) -> Any:
 
 
 @jit
-def plain_backward(grad_y: Any, scale: Pair) -> Any:
+def plain_backward(grad_y: Array, scale: Pair) -> Array:
     B, height, width, C = grad_y.shape
     sh, sw = scale
     grad_x = np.zeros((B, height // sh, width // sw, C), grad_y.dtype)
@@ -41,7 +39,7 @@ def plain_backward(grad_y: Any, scale: Pair) -> Any:
 
 
 @parallel_jit
-def _forward(x: Any, scale: Pair, y: Any) -> None:
+def _forward(x, scale, y):
     B, H, W, C = x.shape
     sh, sw = scale
     for row in prange(B * H * sh):
@@ -54,7 +52,7 @@ def _forward(x: Any, scale: Pair, y: Any) -> None:
 
 
 @parallel_jit
-def _backward(grad_y: Any, scale: Pair, grad_x: Any) -> None:
+def _backward(grad_y, scale, grad_x):
     B, height, width, C = grad_y.shape
     sh, sw = scale
     H, W = height // sh, width // sw
@@ -71,14 +69,14 @@ def _backward(grad_y: Any, scale: Pair, grad_x: Any) -> None:
                         grad_x[row, w, c] += source[w * sw + j, c]
 
 
-def forward(x: Any, scale: Pair) -> Any:
+def forward(x: Array, scale: Pair) -> Array:
     B, H, W, C = x.shape
     y = np.empty((B * H * scale[0], W * scale[1], C), x.dtype)
     _forward(contiguous(x), scale, y)
     return y.reshape(B, H * scale[0], W * scale[1], C)
 
 
-def backward(grad_y: Any, scale: Pair) -> Any:
+def backward(grad_y: Array, scale: Pair) -> Array:
     B, height, width, C = grad_y.shape
     grad_x = np.empty((B * (height // scale[0]), width // scale[1], C), grad_y.dtype)
     _backward(contiguous(grad_y), scale, grad_x)

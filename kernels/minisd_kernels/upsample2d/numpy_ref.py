@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from minisd_kernels.arguments import Pair
+from minisd_kernels.arguments import Array, Pair
 
 
-def forward(x: Any, scale: Pair) -> Any:
+def forward(x: Array, scale: Pair) -> Array:
     sh, sw = scale
     return x.repeat(sh, axis=1).repeat(sw, axis=2)
 
 
-def backward(grad_y: Any, scale: Pair) -> Any:
+def backward(grad_y: Array, scale: Pair) -> Array:
     sh, sw = scale
     B, height, width, C = grad_y.shape
     blocks = grad_y.reshape(B, height // sh, sh, width // sw, sw, C)
