@@ -94,8 +94,12 @@ def sources() -> dict[str, Path]:
 
 
 def imported(module: str) -> Iterator[str]:
-    """The full name of everything that `module` imports, wherever in the file it does."""
-    for node in ast.walk(ast.parse(sources()[module].read_text(encoding="utf-8"))):
+    """The full name of everything that `module` imports, wherever in the file it does, but for what mypy alone reads."""
+    file = ast.parse(sources()[module].read_text(encoding="utf-8"))
+    file.body = [
+        node for node in file.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    ]
+    for node in ast.walk(file):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
