@@ -94,7 +94,7 @@ def sources() -> dict[str, Path]:
 
 
 def imported(module: str) -> Iterator[str]:
-    """The full name of everything that `module` imports, wherever in the file it does, but for what mypy alone reads."""
+    """The full name of all that `module` imports, wherever in the file it does, but for what mypy alone reads."""
     file = ast.parse(sources()[module].read_text(encoding="utf-8"))
     file.body = [
         node for node in file.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")

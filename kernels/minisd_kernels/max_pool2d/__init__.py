@@ -27,7 +27,6 @@ from minisd_kernels.arguments import Array, Pair, pair, require_float, require_s
 from minisd_kernels.backends import kernel
 from minisd_kernels.shapes import ShapeError, window_output_size
 
-
 Shape = tuple[int, int, int, int]
 
 
