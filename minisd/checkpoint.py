@@ -256,8 +256,9 @@ class State(NamedTuple):
 class Checkpoints:
     """A folder of training states, each a folder <name> of state.safetensors and state.json; the newest `keep` stay.
 
-    state.json carries the SHA-256 of both, so that damage is found. A state is written as <name>.partial and renamed when it is whole, so every other folder is a whole state. A state
-    that is removed goes the same way back: renamed to <name>.partial first, then deleted.
+    A state is written as <name>.partial and renamed when it is whole, so every other folder is a whole state. A state
+    that is removed goes the same way back: renamed to <name>.partial first, then deleted. Damage that comes later is
+    found by the SHA-256 of both files, which state.json carries.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
