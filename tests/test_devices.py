@@ -30,6 +30,7 @@ from minisd.checkpoint import CheckpointError, load_json, load_weights
 from minisd.cli import main
 from minisd.data import DigitSet, draw_strokes
 from minisd.data.cells import draw_cells
+from minisd.data.dataset import CaptionedPictures
 from minisd.evaluation import Judge, _clip_quality, _vae_quality
 from minisd.models.unet_classic import UNetClassic, UNetClassicConfig
 from minisd.nn import Linear, Module
@@ -37,7 +38,6 @@ from minisd.optim import EMA, SGD, AdamW
 from minisd.pipeline import Pipeline
 from minisd.train.classifier import ClassifierTask
 from minisd.train.clip import CLIPTask
-from minisd.train.dataset import CaptionedFolder
 from minisd.train.loop import Fit, Task
 from minisd.train.run import Run
 from minisd.train.segmentation import SegmentationTask, Tiles, segment
@@ -59,9 +59,9 @@ def few_digits() -> DigitSet:
     return DigitSet(drawn.images, drawn.labels, drawn)
 
 
-def few_pictures() -> CaptionedFolder:
+def few_pictures() -> CaptionedPictures:
     """With few captions: a task encodes all that there are."""
-    return CaptionedFolder(few_digits().images, ["a seven", "a thick two"])
+    return CaptionedPictures(few_digits().images, ["a seven", "a thick two"])
 
 
 def close(found: Array, wanted: Array, tolerance: float) -> None:
@@ -492,7 +492,7 @@ def test_unknown_devices_are_refused() -> None:
 @each_device
 def test_training_and_drawing(device: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("minisd.train.run.load_training_set", lambda name, folder: few_pictures())
+    monkeypatch.setattr("minisd.train.run.load_pictures", lambda *_: few_pictures())
     monkeypatch.setattr(VAETask, "preview", lambda task: None)
     monkeypatch.setattr(UNetTask, "preview", lambda task: None)  # 20 drawings
     step, places = Fit.step, []

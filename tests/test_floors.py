@@ -76,7 +76,7 @@ PLACES = {
     "safetensors": {"checkpoint.py"},
     "filelock": {"checkpoint.py"},
     "click": {"cli"},
-    "tqdm": {"classifier.py", "draw.py", "kernels.py", "run.py", "segmentation.py"},
+    "tqdm": {"draw.py", "drive.py", "kernels.py", "run.py"},
     "torch": {"in_torch.py"},
 }
 

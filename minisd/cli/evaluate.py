@@ -10,7 +10,16 @@ import click
 from minisd_kernels.devices import require_device
 
 from minisd.cli.kernels import compile_first
-from minisd.cli.options import FOLDER, SEED, OutputFile, check_data, checking, device_option, sampling_options
+from minisd.cli.options import (
+    FOLDER,
+    SEED,
+    OutputFile,
+    check_data,
+    checking,
+    data_options,
+    device_option,
+    sampling_options,
+)
 
 if TYPE_CHECKING:
     from minisd.evaluation import Report
@@ -27,14 +36,7 @@ if TYPE_CHECKING:
     help="Drawings, as many of each digit: a multiple of 10.",
 )
 @click.option("--seed", type=SEED, default=0, show_default=True)
-@click.option(
-    "--data",
-    type=click.Choice(["mnist", "strokes"]),
-    default="mnist",
-    show_default=True,
-    help="The real digits to compare with.",
-)
-@click.option("--data-dir", type=FOLDER, help="The folder of MNIST's files. [default: they are fetched]")
+@data_options(digits=True)
 @click.option("--judge", type=FOLDER, help="Folder of a judge. [default: the one that comes with minisd]")
 @click.option("--json", "json_file", type=OutputFile(), help="Write the numbers to this file, too.")
 def evaluate(

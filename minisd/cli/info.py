@@ -42,7 +42,8 @@ def _facts() -> Iterator[tuple[str, str]]:
         yield f"  {device}", reason or "present"
     yield "threads", str(switches.thread_count())
 
-    from minisd.data.mnist import FILES, cache_folder
+    from minisd.data.idx import FILES
+    from minisd.data.mnist import cache_folder
     from minisd.pipeline import shipped_model
 
     named = os.environ.get("MINISD_DATA")

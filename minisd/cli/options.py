@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import click
 from minisd_kernels.devices import DEVICES
+
+from minisd.data.sets import DATA_SETS
 
 EXAMPLE = "a thick seven leaning left"
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -115,8 +118,36 @@ def checking(option: str) -> Iterator[None]:
         raise click.BadParameter(str(error), param_hint=option) from error
 
 
-def check_data(data: str, data_dir: Path | None) -> None:
-    if data == "folder" and data_dir is None:
-        raise click.UsageError("--data folder needs --data-dir: the folder with the pictures and captions.csv.")
-    if data == "strokes" and data_dir is not None:
-        raise click.UsageError("--data strokes is drawn by code; leave out --data-dir.")
+def data_options(*, digits: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """--data and --data-dir: of all data sets, or of those that hold digits with labels."""
+    sets = {name: one for name, one in DATA_SETS.items() if one.digits or not digits}
+    where = "The folder of MNIST's files. [default: they are fetched]"
+    if not digits:
+        where = "The folder of your pictures or IDX files, or of MNIST's files. [default: MNIST is fetched]"
+
+    def with_options(command: Callable[..., None]) -> Callable[..., None]:
+        about = "; ".join(f"{name}, {one.about}" for name, one in sets.items())
+        command = click.option("--data-dir", type=FOLDER, help=where)(command)
+        choice = click.Choice(list(sets))
+        return click.option("--data", type=choice, default="mnist", show_default=True, help=f"{about}.")(command)
+
+    return with_options
+
+
+@contextmanager
+def stoppable(ctx: click.Context, what_is_left: Callable[[], str]) -> Iterator[None]:
+    """Ctrl-C or SIGTERM inside ends the command with one line and the exit status that shells give to signals."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:  # of a training that was asked to stop, with what it was doing and the signal
+        click.echo(f"{str(stop) or 'stopped'}; {what_is_left()}", err=True)
+        ctx.exit(128 + getattr(stop, "signum", signal.SIGINT))
+
+
+def check_data(data: str, data_dir: Path | None, background: str | None = None) -> None:
+    if DATA_SETS[data].folder == "needed" and data_dir is None:
+        raise click.UsageError(f"--data {data}, {DATA_SETS[data].about}, needs --data-dir: the folder they are in.")
+    if DATA_SETS[data].folder == "none" and data_dir is not None:
+        raise click.UsageError(f"--data {data} is in no folder; leave out --data-dir.")
+    if background is not None and data != "folder":
+        raise click.UsageError("--background is for --data folder; leave it out.")

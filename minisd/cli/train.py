@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from itertools import count
 from pathlib import Path
 
 import click
@@ -9,21 +11,33 @@ from click.core import ParameterSource
 from minisd_kernels.devices import require_device
 
 from minisd.cli.kernels import compile_first
-from minisd.cli.options import EXAMPLE, FOLDER, POSITIVE, SEED, FiniteFloat, check_data, device_option
+from minisd.cli.options import (
+    EXAMPLE,
+    FOLDER,
+    POSITIVE,
+    SEED,
+    FiniteFloat,
+    check_data,
+    data_options,
+    device_option,
+    stoppable,
+)
+from minisd.data.folder import GROUNDS
+from minisd.data.sets import DATA_SETS
 
 
 @click.command()
+@data_options()
 @click.option(
-    "--data",
-    type=click.Choice(["mnist", "strokes", "folder"]),
-    default="mnist",
-    show_default=True,
-    help="Handwritten digits, digits drawn by code, or a folder of your pictures.",
+    "--background",
+    type=click.Choice(list(GROUNDS)),
+    help="The ground under transparent pictures of a folder. [default: white, but black under white ink]",
 )
 @click.option(
-    "--data-dir", type=FOLDER, help="The folder of pictures, or of MNIST's files. [default: MNIST is fetched]"
+    "--out",
+    type=FOLDER,
+    help="Folder of the run, then of the model. [default: runs/DATA, numbered if one is there]",
 )
-@click.option("--out", type=FOLDER, help="Folder of the run, then of the model. [default: runs/DATA]")
 @click.option(
     "--minutes",
     type=FiniteFloat(min=0, min_open=True),
@@ -41,6 +55,7 @@ def train(
     ctx: click.Context,
     data: str,
     data_dir: Path | None,
+    background: str | None,
     out: Path | None,
     minutes: float,
     steps: int | None,
@@ -56,25 +71,30 @@ def train(
         raise click.UsageError(f"--resume goes on with the settings that the run was begun with; leave out {options}.")
     if {"minutes", "steps"} <= set(given):
         raise click.UsageError("Give --minutes or --steps, not both.")
-    check_data(data, data_dir)
+    check_data(data, data_dir, background)
 
-    from minisd.train.run import Interrupted, Run, Settings
+    from minisd.train.run import Run, Settings
 
-    out = out or Path("runs") / data
+    out = out or _default_folder(data, resume)
     if resume:
         run = Run.resume(out, device if "device" in given else None)
     else:
         folder = str(data_dir.resolve()) if data_dir else None  # --resume may come from elsewhere
-        run = Run.start(out, Settings(data, folder, seed, minutes, steps, device))
+        run = Run.start(out, Settings(data, folder, seed, minutes, steps, device, background))
     require_device(run.settings.device)
     compile_first(run.settings.device)
-    try:
+    again = f"minisd train --resume --out {shlex.quote(str(out))}"
+    with stoppable(ctx, lambda: f"saved. Go on with: {again}" if (out / "run.json").exists() else "nothing was begun"):
         run.train(say=click.echo, profile=profile)
-    except Interrupted as stop:
-        click.echo(f"{stop}; saved. Go on with: minisd train --resume --out {out}", err=True)
-        ctx.exit(130)  # 128 + SIGINT, as shells count
     click.echo(f"the model is in {out}")
-    if run.settings.data == "folder":
-        click.echo(f"next: minisd draw PROMPT --model {out}")
-    else:
+    if DATA_SETS[run.settings.data].digits:
         click.echo(f'next: minisd draw "{EXAMPLE}" --model {out}\n      minisd eval --model {out}')
+    else:
+        click.echo(f"next: minisd draw PROMPT --model {out}")
+
+
+def _default_folder(data: str, resume: bool) -> Path:
+    """runs/DATA, or with a number where models are: the first folder that holds none, but may hold a run begun."""
+    names = (Path("runs") / (f"{data}-{number}" if number > 1 else data) for number in count(1))
+    free = next(folder for folder in names if not (folder / "model.json").exists())
+    return free if not resume or free.exists() else Path("runs") / data

@@ -1,80 +1,262 @@
-"""Your own pictures: a folder of images with a caption each."""
+"""Your own pictures: a folder of images with a caption each.
+
+Pictures come as cameras, scanners and drawing programs write them: turned by a note in the file, with 12 or 16 bits, on
+a transparent ground. They are made what the eye sees in them. What cannot be used is an error that says where and what
+to do; what is passed over is said.
+"""
 
 import csv
+import unicodedata
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from minisd.data.dataset import CaptionedPictures, DataSet, Source, Split
 from minisd.data.errors import DataError
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+GROUNDS = {"white": 255, "black": 0}
+_TOLD = 3  # so many names stand for all that something is said of
 
 
-def load_folder(path: Path | str, size: int = 28) -> tuple[NDArray[np.uint8], list[str]]:
+def load_folder(
+    path: Path | str, size: int = 28, *, background: str | None = None, say: Callable[[str], None] = print
+) -> tuple[NDArray[np.uint8], list[str]]:
     """The images of a folder as grey levels (N, size, size) and their captions.
 
     The captions stand in `captions.csv`, with the columns file and caption; without that file, beside each image in a
-    text file of the same name (cat.png, cat.txt). An image that is not square is padded with black.
+    text file of the same name (cat.png, cat.txt). An image that is not square is padded with black. A transparent one
+    is laid on `background`, "white" or "black"; if None on white, but on black if its ink would be lost on white.
+
+    Args:
+        say: is told, in a sentence each, what was passed over and how transparency was taken.
 
     Raises:
         DataError: no such folder, no images, an image that cannot be read, or an image without a caption.
     """
     folder = Path(path)
+    if background not in (None, *GROUNDS):
+        raise DataError(f"background is {background!r}; wanted {' or '.join(GROUNDS)}")
     if not folder.is_dir():
         raise DataError(
             f"{folder}: no such folder; wanted a folder of images with captions.csv or a .txt for each image"
         )
-    table = folder / "captions.csv"
-    pairs = _from_table(table) if table.is_file() else _from_text_files(folder)
+    files = _Files(folder)
+    table = files.find("captions.csv")
+    pairs = _from_table(table, files) if table else _from_text_files(files)
     if not pairs:
         raise DataError(f"{folder}: no images; wanted files that end in {', '.join(SUFFIXES)}, each with a caption")
-    return np.stack([_read_image(image, size) for image, _ in pairs]), [caption for _, caption in pairs]
+    pictures = [_read_image(image, size, background) for image, _ in pairs]
+    for remark in (*files.remarks({image for image, _ in pairs}, table), *_on_grounds(pairs, pictures)):
+        say(remark)
+    return np.stack([picture.grey for picture in pictures]), [caption for _, caption in pairs]
 
 
-def _from_table(table: Path) -> list[tuple[Path, str]]:
-    pairs = []
+class _Files:
+    """What lies in a folder. A name is found whatever its case, and however its accents are composed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            self.all = sorted(folder.iterdir())
+        except OSError as error:
+            raise DataError(f"{folder}: cannot be read ({error.strerror})") from None
+        self._by_key = {_key(path.name): path for path in reversed(self.all)}
+
+    def images(self) -> list[Path]:
+        """Every file that is a picture by its name, but for hidden ones: macOS leaves ._cat.png in archives."""
+        return [
+            path
+            for path in self.all
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+        ]
+
+    def find(self, name: str) -> Path | None:
+        """The file of that name, in the folder or, with a path, in one below it; None if there is none.
+
+        Raises:
+            OSError, ValueError: this cannot be the name of a file.
+        """
+        path = self.folder / name
+        if not path.is_file():
+            path = self._by_key.get(_key(name), path)
+        return path if path.is_file() else None
+
+    def remarks(self, used: set[Path], table: Path | None) -> Iterator[str]:
+        """What was passed over, and why."""
+        hidden = [path for path in self.all if path.name.startswith(".") and path.suffix.lower() in SUFFIXES]
+        folders = [path for path in self.all if path.is_dir() and not path.name.startswith(".")]
+        unnamed = [path for path in self.images() if path not in used]
+        others = [
+            path
+            for path in self.all
+            if path.suffix.lower() not in (*SUFFIXES, ".txt") and path != table
+            if not path.name.startswith(".") and not path.is_dir()
+        ]
+        for paths, what in (
+            (hidden, "hidden, so no picture of yours"),
+            (folders, "a folder: pictures below are used if captions.csv names them, as sub/cat.png"),
+            (unnamed, "not named in captions.csv"),
+            (others, f"not a picture that is read ({', '.join(SUFFIXES)}); save it as PNG if it is one"),
+        ):
+            paths = [path for path in paths if not any(path in file.parents for file in used)]
+            if paths:
+                yield f"passed over {_count(len(paths), 'file')}: {_names(paths)} ({what})"
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _names(paths: Sequence[Path]) -> str:
+    more = len(paths) - _TOLD
+    return ", ".join(path.name for path in paths[:_TOLD]) + (f" and {more} more" if more > 0 else "")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
+
+
+def _from_table(table: Path, files: _Files) -> list[tuple[Path, str]]:
+    pairs: list[tuple[Path, str]] = []
+    line = 1
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:  # -sig: spreadsheets begin the file with a mark
-            reader = csv.DictReader(file)
-            if not {"file", "caption"} <= set(reader.fieldnames or ()):
-                raise DataError(f"{table}: its first line is {reader.fieldnames}; wanted the columns file,caption")
-            for row in reader:
-                where = f"{table}, line {reader.line_num}"
-                if not row["file"] or not (row["caption"] or "").strip():
-                    raise DataError(f"{where}: file {row['file']!r}, caption {row['caption']!r}; fill both columns")
-                image = table.parent / row["file"]
-                if not image.is_file():
-                    raise DataError(f"{where}: no file {image}; correct the name or delete the line")
-                pairs.append((image, row["caption"].strip()))
-    except (csv.Error, UnicodeDecodeError) as error:
+            rows = csv.reader(file, strict=True, skipinitialspace=True)
+            names = [name.strip().lower() for name in next(rows, [])]
+            if not {"file", "caption"} <= set(names):
+                raise DataError(
+                    f"{table}: its first line is {names}; wanted the columns file,caption, with a comma between"
+                )
+            line = rows.line_num + 1
+            for row in rows:
+                if row:
+                    pairs.append(_pair(row, names, f"{table}, line {line}", files))
+                line = rows.line_num + 1
+    except UnicodeDecodeError as error:
         raise DataError(f"{table}: not a CSV file in UTF-8 ({error}); save it again as CSV, UTF-8") from None
+    except csv.Error as error:
+        raise DataError(
+            f"{table}, line {line}: {error}; a quote that opens must close, and a quote inside is written twice: "
+            'a.png,"a ""quoted"" seven"'
+        ) from None
+    except OSError as error:
+        raise DataError(f"{table}: cannot be read ({error.strerror})") from None
     return pairs
 
 
-def _from_text_files(folder: Path) -> list[tuple[Path, str]]:
+def _pair(row: list[str], names: list[str], where: str, files: _Files) -> tuple[Path, str]:
+    """The picture and the caption of a row."""
+    if len(row) > len(names):
+        rest = ", ".join(row[len(names) - 1 :])
+        raise DataError(f'{where}: {len(row)} columns instead of {len(names)}; put quotes around commas: "{rest}"')
+    fields = dict(zip(names, row, strict=False))
+    name, caption = fields.get("file", "").strip(), fields.get("caption", "").strip()
+    if not name or not caption:
+        raise DataError(f"{where}: file {name!r}, caption {caption!r}; fill both columns")
+    if any(unicodedata.category(letter) == "Cc" and letter != "\t" for letter in name + caption):
+        raise DataError(
+            f"{where}: {(name + ', ' + caption)[:80]!r} holds a line's end or another sign that is not printed; "
+            "close the quotes, and write a line a picture"
+        )
+    try:
+        image = files.find(name)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{where}: {name[:80]!r} cannot be the name of a file ({reason}); correct it") from None
+    if image is None:
+        raise DataError(f"{where}: no file {files.folder / name}; correct the name or delete the line")
+    return image, caption
+
+
+def _from_text_files(files: _Files) -> list[tuple[Path, str]]:
     pairs = []
-    for image in sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES):
-        text = image.with_suffix(".txt")
+    for image in files.images():
+        text = files.find(f"{image.stem}.txt")
+        if text is None:
+            raise DataError(f"{image}: no caption; write one into {image.stem}.txt beside it, or all into captions.csv")
         try:
-            caption = text.read_text(encoding="utf-8-sig").strip()
-        except FileNotFoundError:
-            raise DataError(
-                f"{image}: no caption; write one into {text.name} beside it, or all into captions.csv"
-            ) from None
+            caption = " ".join(text.read_text(encoding="utf-8-sig").split())
         except UnicodeDecodeError:
             raise DataError(f"{text}: not a text in UTF-8; save it again as UTF-8") from None
+        except OSError as error:
+            raise DataError(f"{text}: cannot be read ({error.strerror})") from None
+        if "\0" in caption:
+            raise DataError(f"{text}: not a text (it holds the byte 0); write the caption of {image.name} into it")
         if not caption:
             raise DataError(f"{text}: empty; write the caption of {image.name} into it")
         pairs.append((image, caption))
     return pairs
 
 
-def _read_image(path: Path, size: int) -> NDArray[np.uint8]:
-    from PIL import Image, ImageOps, UnidentifiedImageError
+class _Picture(NamedTuple):
+    """Grey levels (size, size), and the ground that transparent parts were laid on."""
+
+    grey: NDArray[np.uint8]
+    ground: str | None
+
+
+def _read_image(path: Path, size: int, background: str | None) -> _Picture:
+    from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as image:
-            return np.asarray(ImageOps.pad(image.convert("L"), (size, size)))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: cannot be read as an image ({error}); save it again as PNG or delete it") from None
+        with warnings.catch_warnings(), Image.open(path) as file:
+            warnings.simplefilter("ignore")  # of large pictures and odd notes in them; what is too large raises
+            image = ImageOps.exif_transpose(file)  # upright, before anything else
+            ground = None
+            if image.has_transparency_data:
+                image, ground = _on_ground(image.convert("RGBA"), background)
+            elif image.mode[0] in "IF":
+                image = _by_its_depth(image)
+            return _Picture(np.asarray(ImageOps.pad(image.convert("L"), (size, size), color=0)), ground)
+    except Exception as error:  # whatever a decoder raises at what it finds in a damaged file
+        reason = "it is empty" if path.stat().st_size == 0 else " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path}: cannot be read as an image ({reason}); save it again as PNG or delete it") from None
+
+
+def _by_its_depth(image: "Image") -> "Image":
+    """A grey picture of more than 8 bits, as 8. Of 16 bits, a scanner that has 12 uses only the lower ones."""
+    from PIL import Image
+
+    levels = np.asarray(image).astype(np.float64)
+    most = next((float(2**bits - 1) for bits in (12, 16, 32) if levels.max() < 2**bits), levels.max())
+    return Image.fromarray(np.rint(levels.clip(0) * (255 / most)).astype(np.uint8))
+
+
+def _on_ground(image: "Image", background: str | None) -> tuple["Image", str]:
+    """A picture (RGBA) laid on a ground: white unless its ink is lost there, as white ink is."""
+    from PIL import Image
+
+    laid = {}
+    for ground, level in GROUNDS.items():
+        sheet = Image.new("RGBA", image.size, (level, level, level, 255))
+        laid[ground] = Image.alpha_composite(sheet, image).convert("L")
+    on_white, on_black = (np.ptp(np.asarray(laid[ground]).astype(int)) for ground in GROUNDS)
+    ground = background or ("black" if 4 * on_white < on_black else "white")
+    return laid[ground], ground
+
+
+def _on_grounds(pairs: list[tuple[Path, str]], pictures: list[_Picture]) -> Iterator[str]:
+    """What transparent pictures were laid on, and that pictures are named twice."""
+    for ground in GROUNDS:
+        if on_it := [path for (path, _), picture in zip(pairs, pictures, strict=True) if picture.ground == ground]:
+            number = _count(len(on_it), "transparent picture")
+            yield f"laid {number} on {ground}: {_names(on_it)} (--background chooses)"
+    if twice := [path for path, lines in Counter(path for path, _ in pairs).items() if lines > 1]:
+        yield f"{_count(len(twice), 'picture')} with several captions: {_names(twice)} (used with each of them)"
+
+
+def _load(split: Split, source: Source) -> CaptionedPictures:
+    images, texts = load_folder(source.folder or Path(), background=source.background, say=source.say)
+    return CaptionedPictures(images, texts)
+
+
+FOLDER = DataSet("a folder of your pictures", _load, folder="needed")

@@ -10,6 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from minisd.data.dataset import DataSet, Source, Split
+from minisd.data.digits import DigitSet
+
 SIZE, BOX = 28, 20
 
 # digit -> ways to write it -> strokes -> control points "x y", x right, y down, in hundredths of the height.
@@ -171,3 +174,13 @@ def _ink(ends: NDArray[np.complex128], thickness: float) -> NDArray[np.uint8]:
     distance = np.sqrt(((dx - t * ux) ** 2 + (dy - t * uy) ** 2).min(0))
     ink: NDArray[np.float32] = 255 * np.clip((thickness - 1 / 8) / 2 + 0.5 - distance, 0, 1)
     return np.rint(ink).astype(np.uint8)
+
+
+def _load(split: Split, source: Source) -> DigitSet:
+    """Drawn on the spot: 20,000 to train with, and 2,000 others to test."""
+    count, seed = (20_000, 0) if split == "train" else (2_000, 1)
+    strokes = draw_strokes(count, seed)
+    return DigitSet(strokes.images, strokes.labels, strokes)
+
+
+STROKES = DataSet("digits drawn by code", _load, folder="none", digits=True)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
-from minisd_kernels.devices import to_device
-from tqdm import tqdm
 
 from minisd import ops
 from minisd.autograd import Array, Tensor
 from minisd.data.digits import DigitSet
 from minisd.models.classifier import Classifier, ClassifierConfig
 from minisd.pictures import to_unit_range
+from minisd.train.drive import drive
 from minisd.train.loop import Fit, Recipe
-
-_MEASURED_STEPS = (5, 30)  # from the first to the second is measured how long a step takes; compiling comes before
+from minisd.train.plan import Plan
 
 
 class ClassifierTask:
@@ -51,22 +47,12 @@ def train_judge(
     """A judge trained on `device` with `digits`, for `steps` steps or, without them, for about so many minutes.
 
     Raises:
+        Interrupted: by Ctrl-C or SIGTERM.
         TrainingDiverged: a loss is no longer finite.
     """
     task = ClassifierTask(digits, np.random.default_rng(seed))
     task.module.to(device)
-    fit = Fit(task, seed=seed, steps=steps)
-    first, last = _MEASURED_STEPS
-    started = measured_from = time.monotonic()
-    with tqdm(total=steps, desc=task.name, unit="step", dynamic_ncols=True) as bar:
-        while not fit.done:
-            fit.step()
-            bar.update()
-            now = time.monotonic()
-            if fit.steps_done == first:
-                measured_from = now
-            elif fit.steps is None and fit.steps_done == last:
-                left = started + 60 * minutes - now
-                fit.steps = bar.total = last + max(1, int(left / (now - measured_from) * (last - first)))
-    fit.ema.weights[...] = fit.ema.average  # the buffer that the module's parameters are views of
+    fit = Fit(task, seed=seed)
+    drive(fit, Plan({0: steps}) if steps else Plan(seconds=60 * minutes))
+    fit.keep_average()
     return task.module

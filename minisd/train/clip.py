@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from minisd.autograd import Array, Tensor
+from minisd.data.dataset import CaptionedImages
 from minisd.models.clip import CLIP, CLIPConfig
 from minisd.pictures import to_unit_range
 from minisd.text.tokenizer import Tokenizer
-from minisd.train.dataset import CaptionedImages
 from minisd.train.loop import Recipe
 
 

@@ -9,37 +9,40 @@ folder/  run.json          what was asked for, and the number of steps planned f
 from __future__ import annotations
 
 import dataclasses
-import signal
+import math
 import time
-import types
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from minisd_kernels.devices import DEVICES
 from tqdm import tqdm
 
 from minisd import checkpoint, plots
+from minisd.data.dataset import CaptionedImages, Source
+from minisd.data.folder import GROUNDS
+from minisd.data.sets import DATA_SETS, load_pictures
 from minisd.memory import peak_memory
 from minisd.model_info import ModelInfo
 from minisd.models.clip import CLIP, CLIPConfig
 from minisd.models.unet import UNet, UNetConfig
 from minisd.models.vae import VAE, VAEConfig, scale_factor
 from minisd.nn import Module
-from minisd.pipeline import Pipeline
+from minisd.pipeline import Pipeline, shipped_model
 from minisd.text.tokenizer import Tokenizer, clean, split_words
 from minisd.train.clip import CLIPTask
-from minisd.train.dataset import CaptionedImages, load_training_set
+from minisd.train.drive import drive
 from minisd.train.loop import Fit, Task, TrainingDiverged
+from minisd.train.plan import Plan, read_totals
 from minisd.train.profile import Profile
 from minisd.train.unet import UNetTask, encode_all
 from minisd.train.vae import VAETask
 
 NETWORKS = ("vae", "clip", "unet")
 SHARES = {"vae": 0.16, "clip": 0.11, "unet": 0.73}  # of the time
-_CHECKPOINT_SECONDS, _PREVIEW_SECONDS = 30, 120
 _COMPILING_STEPS = 2
 
 
@@ -48,9 +51,10 @@ class Settings:
     """What `minisd train` was asked for.
 
     Attributes:
-        minutes: the whole training's time; the number of steps is planned from the speed of each network's first ones.
+        minutes: the whole training's time; the number of steps is planned from their speed, and again while they go.
         steps: if given, every network's number of steps, whatever the time.
         device: where the networks are trained: cpu, cuda or emu.
+        background: the ground under transparent pictures of a folder, white or black; None to choose by their ink.
     """
 
     data: str = "mnist"
@@ -59,10 +63,38 @@ class Settings:
     minutes: float = 14.0
     steps: int | None = None
     device: str = "cpu"
+    background: str | None = None
 
+    @classmethod
+    def read(cls, values: object, where: Path) -> Settings:
+        """Settings as JSON holds them.
 
-class Interrupted(Exception):
-    """The user stopped the run; it has been saved and can go on."""
+        Raises:
+            CheckpointError: one of them cannot be what was asked for; the message names it.
+        """
+
+        def whole(value: object, least: int) -> bool:
+            return type(value) is int and value >= least
+
+        sound: dict[str, Callable[[Any], bool]] = {
+            "data": lambda value: isinstance(value, str) and value in DATA_SETS,
+            "data_dir": lambda value: value is None or (isinstance(value, str) and "\0" not in value),
+            "seed": lambda value: whole(value, 0),
+            "minutes": lambda value: type(value) in (int, float) and math.isfinite(value) and value > 0,
+            "steps": lambda value: value is None or whole(value, 1),
+            "device": lambda value: value in DEVICES,
+            "background": lambda value: value is None or (isinstance(value, str) and value in GROUNDS),
+        }
+        if not isinstance(values, dict) or (unknown := values.keys() - sound.keys()):
+            what = f"unknown settings {', '.join(map(repr, sorted(unknown)))}" if isinstance(values, dict) else values
+            raise checkpoint.CheckpointError(f"{where} does not describe a training run: {what}")
+        settings = dataclasses.asdict(cls()) | values
+        for name, value in settings.items():
+            if not sound[name](value):
+                raise checkpoint.CheckpointError(
+                    f"{where} does not describe a training run: {name} is {value!r}; correct it, or start a new run"
+                )
+        return cls(**settings)
 
 
 @dataclass
@@ -70,13 +102,13 @@ class Run:
     """A training run in `folder`.
 
     Attributes:
-        planned: steps of each network, as soon as they are known.
+        planned: for each network, after how many steps -> how many they will be in all, as ``Plan`` writes it.
         seconds: how long it has been training, earlier sittings included.
     """
 
     folder: Path
     settings: Settings
-    planned: dict[str, int] = field(default_factory=dict)
+    planned: dict[str, dict[int, int]] = field(default_factory=dict)
     seconds: float = 0.0
 
     @classmethod
@@ -89,7 +121,8 @@ class Run:
         run = cls(folder, settings)
         if (folder / "run.json").exists():
             raise checkpoint.CheckpointError(
-                f"{folder} holds a training run already: go on with --resume, or choose another folder with --out"
+                f"{folder} holds a training run already: go on with --resume --out {folder}, "
+                "or choose another folder with --out"
             )
         if run.finished or any(run._weights(network).exists() for network in NETWORKS):
             raise checkpoint.CheckpointError(f"{folder} holds a model already: choose another folder with --out")
@@ -102,14 +135,16 @@ class Run:
         Raises:
             CheckpointError: no run there, or a damaged one.
         """
-        about = checkpoint.load_json(folder / "run.json")
-        try:
-            settings = Settings(**about["settings"] | ({} if device is None else {"device": device}))
-            return cls(folder, settings, about["planned"], about["seconds"])
-        except (KeyError, TypeError) as error:
-            raise checkpoint.CheckpointError(
-                f"{folder / 'run.json'} does not describe a training run: {error}"
-            ) from error
+        path = folder / "run.json"
+        match checkpoint.load_json(path):
+            case {"settings": values, "planned": dict() as planned, "seconds": int() | float() as seconds} if (
+                not isinstance(seconds, bool) and 0 <= seconds < math.inf and planned.keys() <= set(NETWORKS)
+            ):
+                settings = Settings.read(values, path)
+                totals = {name: read_totals(value, f"{path}: the plan of {name}") for name, value in planned.items()}
+                device = device or settings.device
+                return cls(folder, dataclasses.replace(settings, device=device), totals, float(seconds))
+        raise checkpoint.CheckpointError(f"{path} does not describe a training run; start a new one with another --out")
 
     @property
     def finished(self) -> bool:
@@ -118,8 +153,12 @@ class Run:
     def _save_plan(self) -> None:
         checkpoint.save_json(
             self.folder / "run.json",
-            {"settings": dataclasses.asdict(self.settings), "planned": self.planned, "seconds": self.seconds},
+            {"settings": dataclasses.asdict(self.settings), "planned": self._pairs(), "seconds": self.seconds},
         )
+
+    def _pairs(self) -> dict[str, list[tuple[int, int]]]:
+        """The plans as JSON can hold them."""
+        return {network: sorted(totals.items()) for network, totals in self.planned.items()}
 
     def train(self, say: Callable[[str], None] = print, profile: bool = False) -> Path:
         """Train what is not trained yet; returns the folder, then a model that ``Pipeline.load`` reads.
@@ -127,20 +166,21 @@ class Run:
         With `profile`, where the steps' time went is said for each network, and drawn in profile.png.
 
         Raises:
-            Interrupted: by Ctrl-C; the state is saved.
+            Interrupted: by Ctrl-C or SIGTERM; the state is saved.
             TrainingDiverged: a loss is no longer finite; the message names the last good checkpoint.
             CheckpointError: another run is writing to the folder, or it cannot be written.
         """
-        with checkpoint.lock_folder(self.folder), _interrupt_flag() as interrupted:
+        with self._nothing_left_unless_begun(), checkpoint.lock_folder(self.folder):
             if self.finished:
                 say(f"{self.folder} is trained already")
                 return self.folder
             self._sitting = time.monotonic() - self.seconds
-            self._interrupted = interrupted
-            device = self.settings.device
+            device, source = self.settings.device, self.settings.data_dir
             self._profiles = {network: Profile(device) for network in NETWORKS} if profile else {}
-            data = load_training_set(self.settings.data, Path(d) if (d := self.settings.data_dir) else None)
-            self._save_plan()  # not before the data are there: a run that cannot start leaves nothing in the way
+            data = load_pictures(
+                self.settings.data, "train", Source(Path(source) if source else None, self.settings.background, say)
+            )
+            self._save_plan()
             say(f"{len(data):,} pictures of {self.settings.data}")
             self._fit("vae", lambda: VAETask(data.images, self._rng("vae")), say)
             self._fit("clip", lambda: CLIPTask(data, self._tokenizer(data), self._rng("clip")), say)
@@ -156,6 +196,19 @@ class Run:
             if device == "cuda" and (peak := peak_memory(device)) is not None:
                 say(f"at most {peak / 1e6:.0f} MB of the GPU's memory were in use")
             return self.folder
+
+    @contextmanager
+    def _nothing_left_unless_begun(self) -> Iterator[None]:
+        """A run that cannot begin, as the data are missing say, leaves nothing in the way of the next one."""
+        made = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
+        try:
+            yield
+        finally:
+            if made and not (self.folder / "run.json").exists():
+                with suppress(OSError):
+                    (self.folder / ".lock").unlink(missing_ok=True)
+                    for folder in made:
+                        folder.rmdir()
 
     def _rng(self, network: str) -> np.random.Generator:
         """The stream that a network's first weights are drawn from."""
@@ -185,7 +238,7 @@ class Run:
             words=tuple(sorted({word for text in data.all_captions() for word in split_words(clean(text))})),
             trained={
                 **{key: value for key, value in dataclasses.asdict(self.settings).items() if key != "data_dir"},
-                "planned": self.planned,
+                "planned": self._pairs(),
             },
         )
         config = UNetConfig(context_width=clip.config.width, pooled_width=clip.config.embedding_width)
@@ -199,64 +252,70 @@ class Run:
         begun = time.monotonic() - self._sitting
         task = make_task()
         task.module.to(self.settings.device)
-        fit = Fit(task, seed=self.settings.seed, steps=self.planned.get(network, self.settings.steps))
+        fit = Fit(task, seed=self.settings.seed)
         checkpoints = checkpoint.Checkpoints(self.folder / "checkpoints")
-        found = checkpoints.latest()
-        if found is not None and found.about["network"] == network:
-            fit.load_state(found.arrays)
+        self._go_on(fit, checkpoints, say)
+        try:
+            drive(
+                fit,
+                self._plan(network, begun, say),
+                save=lambda: self._save(fit, checkpoints),
+                preview=lambda: self._preview(fit),
+                watching=lambda step: self._watched(network, step),
+            )
+        except TrainingDiverged as error:
+            raise TrainingDiverged(f"{error}; {self._last_good(checkpoints)}") from error
+        fit.keep_average()
+        checkpoint.save_arrays(self._weights(network), task.module.state_dict())
+
+    def _go_on(self, fit: Fit, checkpoints: checkpoint.Checkpoints, say: Callable[[str], None]) -> None:
+        """Go on from the newest state of the network that fits it, if there is any of it.
+
+        Raises:
+            CheckpointError: there are such states, and none of them fits.
+        """
+        network, problem = fit.task.name, ""
+        for state in checkpoints.states():
+            if state.about.get("network") != network:
+                continue
+            try:
+                fit.load_state(state.arrays)
+            except ValueError as error:
+                problem = f"{checkpoints.folder / state.name} does not fit this network: {error}"
+                say(f"{problem}; going back to the state before it")
+                continue
             say(f"{network}: going on from step {fit.steps_done}")
-        last_save = last_preview = time.monotonic()
-        durations: list[float] = []
-        with tqdm(total=fit.steps, initial=fit.steps_done, desc=network, unit="step", dynamic_ncols=True) as bar:
-            while not fit.done:
-                started = time.monotonic()
-                try:
-                    with self._watched(network, fit.steps_done):
-                        fit.step()
-                except TrainingDiverged as error:
-                    raise TrainingDiverged(f"{error}; {self._last_good(checkpoints)}") from error
-                now = time.monotonic()
-                bar.update()
-                durations.append(now - started)
-                if fit.steps is None and fit.steps_done >= fit.task.recipe.warmup:
-                    self._plan(fit, begun, float(np.mean(durations[len(durations) // 2 :])))
-                    bar.total = fit.steps
-                bar.set_postfix(
-                    {
-                        "loss": f"{np.mean(fit.losses[-50:]):.4f}",
-                        "images/s": f"{fit.batch_size / np.mean(durations[-20:]):.0f}",
-                    },
-                    refresh=False,
-                )
-                if self._interrupted or now - last_save > _CHECKPOINT_SECONDS:
-                    self._save(fit, checkpoints)
-                    last_save = now
-                if self._interrupted:
-                    raise Interrupted(f"stopped at step {fit.steps_done} of {network}")
-                if now - last_preview > _PREVIEW_SECONDS:
-                    self._preview(fit)
-                    last_preview = now
-        self._preview(fit)
-        self._save(fit, checkpoints)
-        with fit.ema.in_use():
-            checkpoint.save_arrays(self._weights(network), fit.task.module.state_dict())
+            return
+        if problem:
+            raise checkpoint.CheckpointError(f"{problem}; remove {checkpoints.folder} to train this network anew")
+
+    def _plan(self, network: str, begun: float, say: Callable[[str], None]) -> Plan:
+        """So many steps as were asked for, or as fit into the network's share of the time.
+
+        The share is one of the time that was left when the network was `begun`, so that a network that took longer
+        than planned takes from all that follow.
+        """
+        if self.settings.steps is not None:
+            return Plan({0: self.settings.steps})
+        share = SHARES[network] / sum(SHARES[later] for later in NETWORKS[NETWORKS.index(network) :])
+        seconds = share * (self.settings.minutes * 60 - begun) - (time.monotonic() - self._sitting - begun)
+        totals = self.planned.setdefault(network, {})
+        said = bool(totals)
+
+        def changed() -> None:
+            nonlocal said
+            self._save_plan()
+            if not said and (hint := too_few(network, totals[max(totals)])):
+                with tqdm.external_write_mode():
+                    say(hint)
+            said = True
+
+        return Plan(totals, seconds, changed)
 
     def _watched(self, network: str, step: int) -> AbstractContextManager[None]:
         """The first steps are not watched: they compile."""
         profile = self._profiles.get(network)
         return profile.watching() if profile and step >= _COMPILING_STEPS else nullcontext()
-
-    def _plan(self, fit: Fit, begun: float, seconds_a_step: float) -> None:
-        """Decide, once, how many steps fit into the network's share of the time: then the run is reproducible.
-
-        The share is one of the time that was left when the network was `begun`, so that a network that took longer
-        than planned takes from all that follow. Until now the learning rate has only warmed up.
-        """
-        share = SHARES[fit.task.name] / sum(SHARES[name] for name in NETWORKS[NETWORKS.index(fit.task.name) :])
-        left = share * (self.settings.minutes * 60 - begun) - (time.monotonic() - self._sitting - begun)
-        # A tenth is left for checkpoints, previews, and a machine that slows down.
-        fit.steps = self.planned[fit.task.name] = fit.steps_done + max(1, int(0.9 * left / seconds_a_step))
-        self._save_plan()
 
     def _save(self, fit: Fit, checkpoints: checkpoint.Checkpoints) -> None:
         arrays, about = fit.state()
@@ -275,29 +334,18 @@ class Run:
     def _last_good(self, checkpoints: checkpoint.Checkpoints) -> str:
         found = checkpoints.latest()
         where = "no checkpoint was written yet" if found is None else f"the last good checkpoint is {found.name}"
-        return f"{where}; look at the data, or lower the learning rate"
+        return where
 
 
-class _Flag:
-    """Set once, read many times."""
-
-    def __init__(self) -> None:
-        self.is_set = False
-
-    def __bool__(self) -> bool:
-        return self.is_set
-
-
-@contextmanager
-def _interrupt_flag() -> Iterator[_Flag]:
-    """Ctrl-C sets a flag instead of stopping in the middle of a step, whose weights would be neither old nor new."""
-    flag = _Flag()
-
-    def note(signum: int, frame: types.FrameType | None) -> None:
-        flag.is_set = True
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield flag
-    finally:
-        signal.signal(signal.SIGINT, before)
+def too_few(network: str, steps: int) -> str | None:
+    """What to say of a plan of fewer than half of the steps that the model that comes with minisd was trained for."""
+    about = checkpoint.load_json(shipped_model() / "model.json")
+    match about:
+        case {"info": {"trained": {"planned": dict() as planned}}} if network in planned:
+            wanted = max(read_totals(planned[network], network).items())[1]
+            if 2 * steps < wanted:
+                return (
+                    f"{network}: about {steps} steps fit into its share of the time; the model that comes with minisd, "
+                    f"whose figures the README has, had {wanted}: draw less of this one, or give it more --minutes"
+                )
+    return None

@@ -15,13 +15,10 @@ code, as many as are wanted, so turning and mirroring do. It also uses SGD with 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
-from minisd_kernels.devices import to_device
 from minisd_kernels.shapes import UNetShape
-from tqdm import tqdm
 
 from minisd import ops
 from minisd.autograd import Array, Tensor
@@ -32,7 +29,9 @@ from minisd.models.overlap_tile import mirrored, predict
 from minisd.models.unet_classic import UNetClassic, UNetClassicConfig
 from minisd.overlap import object_ious, pixel_iou
 from minisd.pictures import to_unit_range
+from minisd.train.drive import drive
 from minisd.train.loop import Fit, Recipe
+from minisd.train.plan import Plan
 
 Segmenter = FCN | SkipFCN | UNetClassic
 
@@ -136,17 +135,12 @@ def train_segmenter(module: Segmenter, tiles: Tiles, *, seed: int, steps: int, n
     """Train `module`, which has the averaged weights afterwards; returns all losses, and the seconds of a step.
 
     Raises:
+        Interrupted: by Ctrl-C or SIGTERM.
         TrainingDiverged: a loss is no longer finite.
     """
-    fit = Fit(SegmentationTask(module, tiles), seed=seed, steps=steps)
-    durations = []
-    with tqdm(total=steps, desc=name, unit="step", dynamic_ncols=True) as bar:
-        while not fit.done:
-            started = time.perf_counter()
-            fit.step()
-            durations.append(time.perf_counter() - started)
-            bar.update()
-    fit.ema.weights[...] = fit.ema.average  # the buffer that the module's parameters are views of
+    fit = Fit(SegmentationTask(module, tiles), seed=seed)
+    durations = drive(fit, Plan({0: steps}), name=name)
+    fit.keep_average()
     return fit.losses, float(np.median(durations))
 
 

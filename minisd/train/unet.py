@@ -7,10 +7,10 @@ from minisd_kernels.devices import to_host
 
 from minisd import ops
 from minisd.autograd import Array, Tensor, no_grad
+from minisd.data.dataset import CaptionedImages
 from minisd.models.vae import VAE
 from minisd.pictures import to_unit_range
 from minisd.pipeline import Pipeline
-from minisd.train.dataset import CaptionedImages
 from minisd.train.loop import Recipe
 
 

@@ -11,7 +11,6 @@ from command_line import digits, minisd
 
 from minisd.data import mnist
 from minisd.pipeline import shipped_model
-from minisd.train.dataset import CaptionedDigits
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +18,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Re
     """A model of two steps, and what the command said that made it."""
     folder = tmp_path_factory.mktemp("runs") / "strokes"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("minisd.train.run.load_training_set", lambda name, folder: CaptionedDigits(digits(32, 0)))
+        patch.setattr("minisd.train.run.load_pictures", lambda *_: digits(32, 0))
         result = minisd("train", "--data", "strokes", "--steps", 2, "--out", folder)
     yield folder, result
 

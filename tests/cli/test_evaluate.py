@@ -29,7 +29,8 @@ def test_judge_and_eval(model: Path, few_digits: None) -> None:
 
 
 def test_judge_for_some_time(few_digits: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("minisd.train.classifier._MEASURED_STEPS", (1, 2))
+    monkeypatch.setattr("minisd.train.plan._MEASURED", 1)
+    monkeypatch.setattr("minisd.train.plan._COMPILING", 0)
     result = minisd("judge", "--minutes", 0.001, "--out", "judge")
     assert result.exit_code == 0 and checkpoint.load_weights("judge/judge.safetensors")
 
@@ -58,4 +59,4 @@ def test_judge_refuses() -> None:
     Path("file").write_text("")
     refused(minisd("judge", "--out", "file/judge"), "could not be written")
     refused(minisd("judge", "--steps", "0"), "--steps")
-    refused(minisd("judge", "--data-dir", "missing"), "put the MNIST files there")
+    refused(minisd("judge", "--data-dir", "missing"), "--data strokes")

@@ -12,12 +12,6 @@ from minisd.cli.options import Failure
 from minisd.cli.outputs import new_files, numbered_files
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def everything() -> list[str]:
     return sorted(str(path) for path in Path().rglob("*"))
 

@@ -15,7 +15,6 @@ from click.testing import Result
 from command_line import MODEL_FILES, copy_of, digits, minisd, python, refused
 
 from minisd.data import mnist
-from minisd.train.dataset import CaptionedDigits
 from minisd.train.loop import Fit, TrainingDiverged
 
 
@@ -31,7 +30,9 @@ def test_train_says_where_the_model_is(trained: tuple[Path, Result]) -> None:
 def test_a_run_is_not_begun_twice(trained: tuple[Path, Result]) -> None:
     model = trained[0]
     before = (model / "run.json").read_bytes()
-    refused(minisd("train", "--data", "strokes", "--out", model), "holds a training run already", "--resume")
+    refused(
+        minisd("train", "--data", "strokes", "--out", model), "holds a training run already", f"--resume --out {model}"
+    )
     assert (model / "run.json").read_bytes() == before
     result = minisd("train", "--resume", "--out", model)
     assert result.exit_code == 0 and "is trained already" in result.output
@@ -54,7 +55,7 @@ def test_a_model_is_not_trained_over(model: Path, tmp_path: Path) -> None:
         (("--data", "strokes", "--data-dir", "."), "leave out --data-dir"),
         (("--data", "folder", "--data-dir", "missing"), "missing: no such folder"),
         (("--data", "mnist"), "could not download"),
-        (("--data", "mnist", "--data-dir", "missing"), "put the MNIST files there"),
+        (("--data", "mnist", "--data-dir", "missing"), "--data strokes"),
         (("--data", "strokes", "--out", "file"), "is a file"),
         (("--data", "strokes", "--out", "file/below"), "could not be written"),
         (("--resume", "--seed", "1", "--steps", "2"), "leave out --seed, --steps"),
@@ -115,6 +116,6 @@ def test_divergence_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def diverge(fit: Fit) -> None:
         raise TrainingDiverged("vae, step 7: the loss is nan")
 
-    monkeypatch.setattr("minisd.train.run.load_training_set", lambda name, folder: CaptionedDigits(digits(4, 0)))
+    monkeypatch.setattr("minisd.train.run.load_pictures", lambda *_: digits(4, 0))
     monkeypatch.setattr(Fit, "step", diverge)
     refused(minisd("train", "--data", "strokes", "--out", tmp_path / "run"), "vae, step 7: the loss is nan")

@@ -4,11 +4,11 @@ import hashlib
 import numpy as np
 import pytest
 
-from minisd.data import DataError, digits, draw_strokes, load_digits, mnist
+from minisd.data import DataError, draw_strokes, load_digits, mnist, strokes
 
 
 def test_strokes_carry_what_was_drawn(monkeypatch):
-    monkeypatch.setattr(digits, "draw_strokes", lambda count, seed: draw_strokes(count // 200, seed))
+    monkeypatch.setattr(strokes, "draw_strokes", lambda count, seed: draw_strokes(count // 200, seed))
     train, test = load_digits("strokes", "train"), load_digits("strokes", "test")
     assert (len(train), len(test)) == (100, 10)
     assert not np.array_equal(train.images[:10], test.images)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minisd.data import DataError, cache_folder, load_mnist, mnist
+from minisd.data import idx as idx_files
 
 IMAGES, LABELS = mnist.FILES["test"]
 
@@ -59,7 +60,7 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
 
 def test_a_named_folder_without_files_is_an_error_and_not_a_download(tmp_path, monkeypatch):
     monkeypatch.setattr(mnist, "MIRRORS", (tmp_path.as_uri() + "/",))
-    with pytest.raises(DataError, match=r"no t10k-images-idx3-ubyte or .* data_dir"):
+    with pytest.raises(DataError, match=r"no t10k-images-idx3-ubyte in .*--data-dir"):
         load_mnist("test", tmp_path / "nowhere")
     monkeypatch.setenv("MINISD_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(DataError, match="MINISD_DATA"):
@@ -107,11 +108,11 @@ def test_every_truncation_and_every_damaged_byte_of_a_gzip_file_is_a_data_error(
     for length in range(0, len(whole), 7):
         path.write_bytes(whole[:length])
         with pytest.raises(DataError):
-            mnist.read_idx(path)
+            idx_files.read_idx(path)
     for at in [*range(4), *range(10, len(whole), 13)]:
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
         with pytest.raises(DataError):
-            mnist.read_idx(path)
+            idx_files.read_idx(path)
 
 
 def test_download_checks_and_keeps_the_files(tmp_path, tiny, monkeypatch, capsys):
@@ -129,6 +130,11 @@ def test_download_checks_and_keeps_the_files(tmp_path, tiny, monkeypatch, capsys
 
 def test_no_mirror_says_what_to_do(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(mnist, "MIRRORS", (f"{tmp_path.as_uri()}/gone/",))
-    with pytest.raises(DataError, match=r"MINISD_DATA.*strokes"):
+    with pytest.raises(DataError) as caught:
         load_mnist("test")
+    lines = str(caught.value).splitlines()
+    assert lines[0] == f"could not download {IMAGES}.gz:" and "gone" in lines[1]
+    assert "--data strokes" in lines[2] and "--data-dir FOLDER" in lines[3]
+    assert [line.strip() for line in lines[4:]] == [name for names in mnist.FILES.values() for name in names]
+    assert max(map(len, lines[2:])) < 80
     assert not any((cache_folder() / "mnist").iterdir())

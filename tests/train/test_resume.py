@@ -25,9 +25,9 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.p
 # The command line with a state saved after every step, so that little is done twice.
 MINISD = """
 from minisd.cli import main
-from minisd.train import run
+from minisd.train import drive
 
-run._CHECKPOINT_SECONDS = 0
+drive.SAVE_SECONDS = 0
 main(prog_name="minisd")
 """
 

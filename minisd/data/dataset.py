@@ -1,0 +1,87 @@
+"""What a data set is: pictures with captions, from a file of its own and one line in ``sets.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Split = Literal["train", "test"]
+
+
+class CaptionedImages(Protocol):
+    """Pictures (N, H, W) uint8, each with one or many captions."""
+
+    @property
+    def images(self) -> NDArray[np.uint8]: ...
+
+    def __len__(self) -> int: ...
+
+    def captions(self, indices: NDArray[Any], rng: np.random.Generator) -> list[str]:
+        """A caption for each of the samples `indices`."""
+        ...
+
+    def all_captions(self) -> list[str]:
+        """Every caption that `captions` can return."""
+        ...
+
+    def example_captions(self) -> list[str]:
+        """Ten captions to draw while training."""
+        ...
+
+
+@dataclass(frozen=True)
+class CaptionedPictures:
+    """Pictures, each with its own caption."""
+
+    images: NDArray[np.uint8]
+    texts: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def captions(self, indices: NDArray[Any], rng: np.random.Generator) -> list[str]:
+        return [self.texts[i] for i in indices]
+
+    def all_captions(self) -> list[str]:
+        return sorted(set(self.texts))
+
+    def example_captions(self) -> list[str]:
+        distinct = self.all_captions()
+        count = min(10, len(distinct))
+        return [distinct[i * len(distinct) // count] for i in range(count)]
+
+
+class Source(NamedTuple):
+    """Where pictures come from, as the user said it.
+
+    Attributes:
+        folder: the folder that they are in.
+        background: the ground under transparent ones, "white" or "black".
+        say: what to do with remarks on what was passed over.
+    """
+
+    folder: Path | None = None
+    background: str | None = None
+    say: Callable[[str], None] = print
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set that can be named.
+
+    Attributes:
+        about: what it holds.
+        load: its pictures.
+        folder: whether it is in a folder that the user names.
+        digits: whether it holds digits with labels, a ``DigitSet``, which a judge can learn and `minisd eval` compare.
+    """
+
+    about: str
+    load: Callable[[Split, Source], CaptionedImages]
+    folder: Literal["needed", "optional", "none"]
+    digits: bool = False
