@@ -273,3 +273,59 @@ def attention_gradients(
         grad_query[b, n, h] += scale * (grad_scores @ k)
         grad_key[b, seen, h] += scale * np.outer(grad_scores, q)
     return grad_query, grad_key, grad_value
+
+
+# ---- Blocks: a network's parts from the above, with the weights by the names that a module gives them
+
+Weights = dict[str, Array]
+
+
+def part(weights: Weights, name: str) -> Weights:
+    """The weights of one part, their names without the part's own."""
+    return {key.removeprefix(f"{name}."): value for key, value in weights.items() if key.startswith(f"{name}.")}
+
+
+def dense(x: Array, weight: Array, bias: Array | float = 0.0) -> Array:
+    """x weight + bias along the last axis of tokens."""
+    return x.astype(float) @ weight.astype(float) + bias
+
+
+def residual_block(x: Array, condition: Array | None, weights: Weights, groups: int, eps: float) -> Array:
+    """shortcut(x) + conv_2(silu(norm_2(conv_1(silu(norm_1(x))) + to_shift(silu(condition)))))."""
+
+    def half(h: Array, n: int) -> Array:
+        norm, conv = part(weights, f"norm_{n}"), part(weights, f"conv_{n}")
+        normed = silu(group_norm(h, norm["gamma"], norm["beta"], groups, eps))
+        return conv2d(normed, conv["weight"], conv["bias"], (1, 1), (1, 1), (1, 1))
+
+    h = half(x, 1)
+    if condition is not None:
+        h = h + dense(silu(condition), **part(weights, "to_shift"))[:, None, None]
+    shortcut = part(weights, "shortcut")
+    return half(h, 2) + (dense(x, shortcut["weight"][0, 0], shortcut["bias"]) if shortcut else x)
+
+
+def multi_head_attention(x: Array, context: Array, weights: Weights, heads: int, causal: bool = False) -> Array:
+    """to_out of the heads side by side: head h attends with columns h d..(h+1) d of query, key and value."""
+    names = {"to_query": x, "to_key": context, "to_value": context}
+    query, key, value = (dense(tokens, **part(weights, name)) for name, tokens in names.items())
+    B, N, width = query.shape
+    d, mixed = width // heads, np.empty(query.shape)
+    for h in range(heads):
+        mine = slice(h * d, (h + 1) * d)
+        q, k, v = (tokens[:, :, None, mine] for tokens in (query, key, value))
+        mixed[:, :, mine] = attention(q, k, v, d**-0.5, causal)[0].reshape(B, N, d)
+    return dense(mixed, **part(weights, "to_out"))
+
+
+def transformer_block(
+    x: Array, context: Array | None, weights: Weights, heads: int, activation: Function, causal: bool = False
+) -> Array:
+    """x + attend_self(norm_self(x)), then + attend_cross(norm_cross(x), context), then + perceptron(norm(x))."""
+    normed = layer_norm(x, **part(weights, "norm_self"))
+    x = x + multi_head_attention(normed, normed, part(weights, "attend_self"), heads, causal)
+    if context is not None:
+        normed = layer_norm(x, **part(weights, "norm_cross"))
+        x = x + multi_head_attention(normed, context, part(weights, "attend_cross"), heads)
+    wide = dense(layer_norm(x, **part(weights, "norm_perceptron")), **part(weights, "widen"))
+    return x + dense(activation(wide), **part(weights, "narrow"))

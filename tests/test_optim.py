@@ -100,6 +100,58 @@ def test_long_gradients_are_shortened_and_keep_their_direction() -> None:
     np.testing.assert_array_equal(gradients[0], some_gradients(0)[0])  # a gradient's array may belong to others
 
 
+class Number(Module):
+    """One weight."""
+
+    def __init__(self, value: float) -> None:
+        self.weight = Parameter(np.array([value]))
+
+
+def test_two_steps_by_hand() -> None:
+    """Gradients 3, cut to 2, and 1: schedule, clipping, decoupled decay and average, each number written out."""
+    module = Number(10.0)
+    optimiser, ema = AdamW(module, weight_decay=0.5), EMA(module, decay=0.9)
+    w, m, v, average = 10.0, 0.0, 0.0, 10.0
+    for step, (grad, cut, lr, decay) in enumerate([(3.0, 2.0, 0.05, 2 / 11), (1.0, 1.0, 0.1, 3 / 12)], start=1):
+        module.weight.grad = np.array([grad])
+        assert optimiser.step(warmup_cosine(step - 1, 10, 0.1, warmup=2), largest_norm=2.0) == grad
+        ema.update()
+        m, v = 0.9 * m + 0.1 * cut, 0.99 * v + 0.01 * cut**2
+        w -= lr * ((m / (1 - 0.9**step)) / (math.sqrt(v / (1 - 0.99**step)) + 1e-8) + 0.5 * w)
+        average = decay * average + (1 - decay) * w
+        assert module.weight.data[0] == pytest.approx(w, rel=1e-12)
+        assert ema.average[0] == pytest.approx(average, rel=1e-12)
+    assert w < 9.2 < average < 9.6
+
+
+def test_what_adam_is_if_nothing_is_said() -> None:
+    """Decay 0, betas 0.9 and 0.99, eps 1e-8: found from two steps whose gradients are as small as eps."""
+    module = Number(0.0)
+    optimiser = AdamW(module)
+    w, m, v = 0.0, 0.0, 0.0
+    for step, grad in enumerate([1e-8, 3e-8], start=1):
+        module.weight.grad = np.array([grad])
+        optimiser.step(1.0)
+        m, v = 0.9 * m + 0.1 * grad, 0.99 * v + 0.01 * grad**2
+        w -= (m / (1 - 0.9**step)) / (math.sqrt(v / (1 - 0.99**step)) + 1e-8)
+        assert module.weight.data[0] == pytest.approx(w, rel=1e-6)
+    module.weight.data[...] = 100.0
+    module.weight.grad = np.zeros(1)
+    fresh = AdamW(module)
+    fresh.step(1.0)
+    assert module.weight.data[0] == 100  # nothing decays
+
+
+def test_a_short_gradient_is_not_made_longer() -> None:
+    steps = []
+    for largest in (math.inf, 100.0, 2.0):
+        module = Number(1.0)
+        module.weight.grad = np.array([1e-3])
+        AdamW(module, eps=1.0).step(0.1, largest_norm=largest)
+        steps.append(module.weight.data[0])
+    assert steps[0] == steps[1] == steps[2] != 1
+
+
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_a_gradient_that_is_not_finite_moves_nothing(wrong: float) -> None:
     module = Weights()
@@ -212,6 +264,17 @@ def test_the_learning_rate_goes_up_and_down() -> None:
     assert all(later < earlier for earlier, later in pairwise(rates[10:]))
     np.testing.assert_allclose(rates[55], (2 + 0.5) / 2)  # half way down
     assert 0.5 < rates[99] < 0.501
+
+
+@pytest.mark.parametrize(
+    ("steps", "peak", "warmup", "final"), [(7, 1.0, 3, 0.0), (50, 3e-4, 10, 1e-5), (4, 2.0, 0, 1.0)]
+)
+def test_the_learning_rate_is_its_formula(steps: int, peak: float, warmup: int, final: float) -> None:
+    for step in range(steps):
+        up = peak * (step + 1) / warmup if step < warmup else math.inf
+        down = final + (peak - final) * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
+        wanted = up if step < warmup else down
+        assert warmup_cosine(step, steps, peak, warmup=warmup, final=final) == pytest.approx(wanted, rel=1e-12)
 
 
 def test_the_learning_rate_without_warmup_starts_at_its_peak() -> None:

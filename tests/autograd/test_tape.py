@@ -239,6 +239,31 @@ def test_a_gradient_that_one_function_gives_twice_or_keeps_is_copied() -> None:
     assert (given.tolist(), y.grad.tolist()) == ([7], [7])
 
 
+class Kept(Function):
+    """Hands back an array that it keeps, for every input whether it wants a gradient or not."""
+
+    def forward(self, *arrays: Array, given: Array) -> Array:
+        self.given, self.count = given, len(arrays)
+        return sum(arrays)
+
+    def backward(self, grad: Array) -> tuple[Array, ...]:
+        return (self.given, *(2 * self.given for _ in range(self.count - 1)))
+
+
+def test_a_gradient_that_a_function_keeps_is_copied() -> None:
+    x, given = leaf(1.0), np.array([7.0])
+    Kept.apply(x, given=given).backward()
+    assert x.grad is not None
+    x.grad += 1
+    assert given.tolist() == [7]
+
+
+def test_what_wants_no_gradient_is_given_none() -> None:
+    x, constant = leaf(1.0), Tensor(np.array([2.0]))
+    Kept.apply(constant, x, given=np.array([7.0])).backward()
+    assert constant.grad is None and x.grad is not None and x.grad.tolist() == [14]
+
+
 def test_a_fresh_gradient_is_not_copied() -> None:
     made: list[Array] = []
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -192,7 +193,48 @@ def test_each_side_has_its_own_gradient() -> None:
     assert gradients(lambda a, b: (a - 6).exp() + b.log() - a) == [0, 0.5]
 
 
+def test_the_gradients_of_a_product_of_matrices() -> None:
+    rng = np.random.default_rng(0)
+    for left, right in (((2, 3), (3, 4)), ((5, 2, 3), (3, 4)), ((2, 3), (5, 3, 4)), ((5, 1, 2, 3), (2, 3, 4))):
+        a, b = (Tensor(rng.standard_normal(shape), requires_grad=True) for shape in (left, right))
+        y = a @ b
+        upstream = rng.standard_normal(y.shape)
+        y.backward(upstream)
+        wanted = (
+            oracles.gradient(lambda at, b=b: at @ b.data, a.data, upstream),  # type: ignore[misc]
+            oracles.gradient(lambda at, a=a: a.data @ at, b.data, upstream),  # type: ignore[misc]
+        )
+        for x, grad in zip((a, b), wanted, strict=True):
+            assert x.grad is not None
+            np.testing.assert_allclose(x.grad, grad, rtol=1e-6, atol=1e-8)
+
+
 # ---- Shapes, as NumPy takes them
+
+
+def test_a_sum_drops_only_the_axes_that_it_was_over() -> None:
+    x = leaf([[1.0, 2.0]])
+    assert x.shape == (1, 1, 2)
+    for axis, shape in ((2, (1, 1)), (0, (1, 2)), ((0, 2), (1,)), (-1, (1, 1))):
+        y = x.sum(axis=axis)
+        assert y.shape == shape
+        x.grad = None
+        y.backward(np.full(shape, 2.0))
+        assert x.grad is not None and x.grad.tolist() == [[[2, 2]]]
+
+
+def test_what_is_on_a_device_is_not_moved_there() -> None:
+    x = leaf(1.0)
+    assert x.to("cpu") is x
+
+
+@pytest.mark.skipif(missing_device_reason("emu") is not None, reason="no C++ compiler")
+def test_a_gradient_comes_back_to_where_its_tensor_is() -> None:
+    x = leaf(1.0, 2.0)
+    y = x.to("emu") * 3.0
+    assert y.device == "emu"
+    y.sum().backward()
+    assert isinstance(x.grad, np.ndarray) and x.grad.tolist() == [3, 3]
 
 
 def test_reshape_and_transpose_take_what_numpys_take() -> None:

@@ -44,6 +44,21 @@ def test_plain_and_gzipped_files_load(tmp_path, tiny, suffix):
     np.testing.assert_array_equal(labels, tiny[1])
 
 
+def test_both_splits_have_their_files_and_checksums(tmp_path, tiny):
+    for at, (stem, images_md5, labels_md5) in enumerate(
+        (
+            ("train", "6bbc9ace898e44ae57da46a324031adb", "a25bea736e30d166cdddb491f175f624"),
+            ("t10k", "2646ac647ad5339dbf082846283269ea", "27ae3e4e09519cfbb04c329615203637"),
+        )
+    ):
+        names = f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte"
+        for name, array in zip(names, tiny, strict=True):
+            (tmp_path / name).write_bytes(idx(array[at : at + 1]))
+        assert [mnist.MD5[name] for name in names] == [images_md5, labels_md5]  # as published
+    assert load_mnist("train", tmp_path, verify=False)[1].tolist() == [3]
+    assert load_mnist("test", tmp_path, verify=False)[1].tolist() == [1]
+
+
 def test_folder_from_the_environment_and_from_the_cache(tmp_path, tiny, monkeypatch):
     write(cache_folder() / "mnist", *map(idx, tiny))
     assert load_mnist("test", verify=False)[1].tolist() == [3, 1, 4, 1, 5]

@@ -1,7 +1,10 @@
+import math
+from collections import Counter
+
 import numpy as np
 import pytest
 
-from minisd.data import SLANT_BINS, THICKNESS_BINS, bins, draw_strokes, slant, thickness
+from minisd.data import SLANT_BINS, THICKNESS_BINS, bins, draw_strokes, slant, strokes, thickness
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +46,80 @@ def test_drawn_and_measured_attributes_agree(digits):
 def test_the_three_words_of_an_attribute_are_about_equally_common(digits):
     for values, edges in ((digits.thickness, THICKNESS_BINS), (digits.slant, SLANT_BINS)):
         assert np.bincount(bins(values, edges)).min() > 400 / 4.5
+
+
+# ---- How a digit is drawn
+
+
+def test_every_picture_has_a_stream_of_its_own():
+    first, second = draw_strokes(4, seed=0), draw_strokes(4, seed=1)
+    assert len({*first.thickness, *second.thickness}) == 8
+    rng = np.random.default_rng((1, 2))  # of the third picture under seed 1
+    assert second.labels[2] == rng.integers(10)
+    assert second.thickness[2] == np.clip(np.exp(rng.normal(np.log(2.55), 0.25)), 1.4, 4.2)
+    assert second.slant[2] == np.clip(rng.normal(6, 14.6), -30, 36)
+
+
+def test_attributes_are_spread_as_mnists(digits):
+    assert np.log(digits.thickness).mean() == pytest.approx(np.log(2.55), abs=0.04)
+    assert np.log(digits.thickness).std() == pytest.approx(0.25, abs=0.03)
+    assert digits.slant.mean() == pytest.approx(6, abs=2.5) and digits.slant.std() == pytest.approx(14.6, abs=1.5)
+    assert digits.slant.min() < -20 and digits.slant.max() > 32
+
+
+def test_every_way_to_write_a_digit_is_drawn(monkeypatch):
+    drawn, skeleton = Counter(), strokes._skeleton
+    monkeypatch.setattr(strokes, "_skeleton", lambda way, rng: (drawn.update([way]), skeleton(way, rng))[1])
+    draw_strokes(150, seed=0)
+    assert set(drawn) == {way for ways in strokes.SKELETONS.values() for way in ways}
+
+
+def test_inner_points_are_jittered_and_ends_stay():
+    rng = np.random.default_rng(0)
+    ends = [strokes._skeleton(("0 0, 50 50, 0 100", "0 100, 100 100"), rng) for _ in range(200)]
+    widths, middles = (np.array([end[1, at] for end in ends]) for at in (-1, 3))
+    assert all(end[0, 0] == 0 and end[1, 7] == 1j == end[0, 8] for end in ends)  # strokes meet
+    assert (widths.imag == 1).all() and 0.95 <= widths.real.min() < 1 and 1.25 < widths.real.max() <= 1.3
+    jitter = middles.real / widths.real - 0.5, middles.imag - 0.5
+    assert [np.std(part) for part in jitter] == pytest.approx([0.022, 0.022], rel=0.2)
+    assert np.ptp(jitter) < 0.2
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_curve_is_catmull_and_roms(loop):
+    points = [0j, 1 + 2j, 3 - 1j, 0j if loop else 4 + 1j]
+    around = points[-2] if loop else 2 * points[0] - points[1], points[1] if loop else 2 * points[-1] - points[-2]
+    p = [around[0], *points, around[1]]
+    wanted = []
+    for i in range(1, len(points)):
+        start, end = (p[i + 1] - p[i - 1]) / 2, (p[i + 2] - p[i]) / 2  # the tangents at both points
+        for t in (0, 0.25, 0.5, 0.75):  # Hermite's basis
+            wanted.append(
+                (2 * t**3 - 3 * t**2 + 1) * p[i] + (t**3 - 2 * t**2 + t) * start
+                + (3 * t**2 - 2 * t**3) * p[i + 1] + (t**3 - t**2) * end
+            )  # fmt: skip
+    np.testing.assert_allclose(strokes._smooth(np.array(points)), [*wanted, points[-1]], atol=1e-12)
+
+
+def test_a_figure_is_sheared_to_the_slant_and_fits():
+    ends = strokes._skeleton(strokes.SKELETONS[5][0], np.random.default_rng(0))
+    for degrees in (-30.0, 0.0, 36.0):
+        placed = strokes._place(ends, 2.5, degrees, np.random.default_rng(1))
+        length = np.abs(ends[1] - ends[0])
+        middle = placed.mean(0) - np.average(placed.mean(0), weights=length)
+        mu_11, mu_02 = (length * middle.real * middle.imag).sum(), (length * middle.imag**2).sum()
+        assert math.degrees(math.atan2(-mu_11, mu_02)) == pytest.approx(degrees, abs=1e-9)
+        assert max(np.ptp(placed.real), np.ptp(placed.imag)) <= 20 - 2.5
+        assert max(abs(placed.real - 13.5).max(), abs(placed.imag - 13.5).max()) <= 13.5 - 2.5 / 2
+
+
+def test_ink_follows_from_the_distance_to_the_curve():
+    ends = np.array([[4 + 5j, 9.3 + 20j], [9.3 + 20j, 21 + 11.5j]])
+    ink = strokes._ink(ends, 3.0)
+    for y, x in np.ndindex(28, 28):
+        distances = []
+        for a, b in ends.T:
+            t = min(1.0, max(0.0, ((x + 1j * y - a) * (b - a).conjugate()).real / abs(b - a) ** 2))
+            distances.append(abs(x + 1j * y - (a + t * (b - a))))
+        level = 255 * min(1.0, max(0.0, (3.0 - 0.125) / 2 + 0.5 - min(distances)))
+        assert abs(ink[y, x] - level) <= 0.5 + 1e-3  # rounded to the nearest

@@ -106,6 +106,50 @@ def test_prediction_kinds_give_the_same_picture(sampler: str) -> None:
     np.testing.assert_allclose(results[0], results[1], rtol=0, atol=1e-9)
 
 
+def by_hand(sampler: str, x_T: float, visited: list[int], noises: list[float], alpha_bar: Array, eta: float) -> float:
+    """One number's way from x_T to x_0 under the model "noise = tanh(x_t) + t / 1000", written from the papers."""
+    x = x_T
+    for i, t in enumerate(visited):
+        now = float(alpha_bar[t])
+        before = float(alpha_bar[visited[i + 1]]) if i + 1 < len(visited) else 1.0
+        noise = math.tanh(x) + t / 1000
+        x_0 = (x - math.sqrt(1 - now) * noise) / math.sqrt(now)
+        if sampler == "ddpm":  # Ho et al. 2020, eq. 11 and 7
+            alpha = now / before
+            mean = (x - (1 - alpha) / math.sqrt(1 - now) * noise) / math.sqrt(alpha)
+            x = mean + math.sqrt((1 - before) / (1 - now) * (1 - alpha)) * noises[i]
+        else:  # Song et al. 2021, eq. 12 and 16
+            sigma = eta * math.sqrt((1 - before) / (1 - now)) * math.sqrt(1 - now / before)
+            x = math.sqrt(before) * x_0 + math.sqrt(1 - before - sigma**2) * noise + sigma * noises[i]
+    return x
+
+
+@pytest.mark.parametrize(
+    ("sampler", "options"), [("ddpm", {}), ("ddim", {}), ("ddim", {"eta": 0.3}), ("ddim", {"eta": 1.0})]
+)
+def test_three_steps_by_hand(sampler: str, options: dict[str, float]) -> None:
+    schedule, x_T = make_schedule("scaled_linear"), np.array([0.7, -1.2]).reshape(2, 1, 1, 1)
+    found = sample(
+        lambda x_t, t: np.tanh(x_t) + t.reshape(-1, 1, 1, 1) / 1000,
+        x_T, schedule, sampler=sampler, steps=3, rngs=sample_rngs(seed=5, count=2), **options,
+    )  # fmt: skip
+    for number in range(2):
+        noises = np.random.default_rng([5, number]).standard_normal(3).tolist()
+        visited, start = [999, 666, 332], float(x_T[number, 0, 0, 0])
+        wanted = by_hand(sampler, start, visited, noises, schedule.alpha_bar, options.get("eta", 0.0))
+        assert found[number].item() == pytest.approx(wanted, rel=1e-9)
+
+
+def test_what_sampling_is_if_nothing_is_said() -> None:
+    schedule, x_T = make_schedule("linear"), np.full((1, 1, 1, 1), 0.5)
+    model, seen = gaussian_model(schedule), []  # type: ignore[var-annotated]
+    found = sample(model, x_T, schedule, callback=lambda index, t, x_t, x_0_pred: seen.append(t))
+    assert seen == [1000 * k // 50 - 1 for k in range(50, 0, -1)]
+    np.testing.assert_array_equal(
+        found, sample(model, x_T, schedule, sampler="ddim", steps=50, prediction="noise", eta=0.0)
+    )
+
+
 @given(st.integers(0, 999), st.integers(-1, 998), st.integers(0, 99))
 def test_ddpm_step_is_the_papers_eq_11_and_ddim_at_eta_1(t: int, t_prev: int, seed: int) -> None:
     t_prev = min(t_prev, t - 1)
@@ -148,6 +192,21 @@ def test_initial_noise_is_one_stream_per_sample() -> None:
     in_float64 = initial_noise((8, 9, 2), sample_rngs(seed=1, count=3), np.float64)
     np.testing.assert_array_equal(noise, in_float64.astype(np.float32))
     assert not np.array_equal(noise, initial_noise((8, 9, 2), sample_rngs(seed=2, count=3)))
+
+
+def test_streams_of_two_seeds_never_meet() -> None:
+    streams = [rng.integers(2**62) for seed in range(4) for rng in sample_rngs(seed, count=4)]
+    assert len(set(streams)) == 16
+    assert sample_rngs(3, count=1, first=2)[0].integers(2**62) == np.random.default_rng([3, 2]).integers(2**62)
+
+
+def test_clip_bounds_both_ends() -> None:
+    schedule, seen = make_schedule("cosine"), []  # type: ignore[var-annotated]
+    x_T = np.array([-3.0, 3.0, 0.1]).reshape(3, 1, 1, 1)
+    sample(
+        lambda x_t, t: 0 * x_t, x_T, schedule, steps=2, t_start=500, clip=0.5, callback=lambda *step: seen.append(step)
+    )
+    assert seen[0][3].ravel().tolist() == pytest.approx([-0.5, 0.5, 0.1 / math.sqrt(schedule.alpha_bar[500])])
 
 
 def test_clip_bounds_x_0_and_turns_the_noise_to_match() -> None:

@@ -64,6 +64,11 @@ def test_alpha_bar_falls_from_picture_to_noise(name: str, T: int) -> None:
     assert 0 < schedule.alpha_bar_at(T - 1) < 0.005
 
 
+def test_fewer_steps_are_as_noisy_in_the_end() -> None:
+    for name, ends in (("linear", (1e-4, 0.02)), ("scaled_linear", (0.00085, 0.012))):
+        assert make_schedule(name, 250).betas[[0, -1]] == pytest.approx([4 * end for end in ends], rel=1e-12)
+
+
 def test_schedule_cannot_be_changed() -> None:
     schedule = make_schedule("cosine")
     with pytest.raises(ValueError, match="read-only"):
@@ -156,6 +161,8 @@ def test_timesteps_are_even_and_start_at_the_noise(case: tuple[int, int]) -> Non
 def test_timesteps_all_and_none() -> None:
     assert timesteps(5, 5) == [4, 3, 2, 1, 0]
     assert timesteps(1000, 1) == [999]
+    assert timesteps(1000, 6) == [999, 832, 666, 499, 332, 166]  # the nearest to even, not the one below
+    assert timesteps(10, 4) == [9, 7, 4, 1]
     for steps in (0, 1001):
         with pytest.raises(ValueError, match=rf"1\.\.1000 steps .* got {steps}"):
             timesteps(1000, steps)

@@ -2,17 +2,122 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from minisd_kernels.devices import counted_crossings, device_of, missing_device_reason, to_device, to_host
 from minisd_kernels.shapes import ShapeError
-from strategies import Arrays, contiguous_arrays, few
+from strategies import Array, Arrays, contiguous_arrays, few
 
 from minisd import ops
 from minisd.autograd import Tensor
 from minisd.ops.skips import crop
+
+# ---- Every operation once, options and all, against its plain loop
+
+
+def values(*shape: int) -> Array:
+    return np.random.default_rng(shape).standard_normal(shape)
+
+
+x_4d, tokens, logits = values(2, 6, 7, 4), values(2, 3, 2, 4), values(3, 4)
+weights = np.array([[0, 0.2, 0.5, 0.3], [1, 1, 0, 0], [0.25, 0.25, 0.25, 0.25]])
+PLAIN: dict[str, tuple[Callable[[], Tensor], Callable[[], Array]]] = {
+    "relu": (lambda: ops.relu(Tensor(logits)), lambda: oracles.relu(logits)),
+    "silu": (lambda: ops.silu(Tensor(logits)), lambda: oracles.silu(logits)),
+    "gelu": (lambda: ops.gelu(Tensor(logits)), lambda: oracles.gelu(logits)),
+    "softmax": (lambda: ops.softmax(Tensor(logits)), lambda: oracles.softmax(logits)),
+    "conv2d": (
+        lambda: ops.conv2d(
+            *map(Tensor, (x_4d, values(3, 2, 4, 5), values(5))), stride=(2, 1), padding=(1, 2), dilation=(1, 3)
+        ),
+        lambda: oracles.conv2d(x_4d, values(3, 2, 4, 5), values(5), (2, 1), (1, 2), (1, 3)),
+    ),
+    "conv_transpose2d": (
+        lambda: ops.conv_transpose2d(
+            *map(Tensor, (x_4d, values(3, 2, 4, 5), values(5))),
+            stride=(2, 3),
+            padding=(1, 0),
+            dilation=(2, 1),
+            output_padding=(1, 2),
+        ),
+        lambda: oracles.conv_transpose2d(x_4d, values(3, 2, 4, 5), values(5), (2, 3), (1, 0), (2, 1), (1, 2)),
+    ),
+    "max_pool2d": (
+        lambda: ops.max_pool2d(Tensor(x_4d), window=(3, 2), stride=(1, 2), padding=(1, 0)),
+        lambda: oracles.max_pool2d(x_4d, (3, 2), (1, 2), (1, 0))[0],
+    ),
+    "max_pool2d, stride as its window": (
+        lambda: ops.max_pool2d(Tensor(x_4d), window=(3, 2)),
+        lambda: oracles.max_pool2d(x_4d, (3, 2), (3, 2), (0, 0))[0],
+    ),
+    "upsample2d": (lambda: ops.upsample2d(Tensor(x_4d), (2, 3)), lambda: oracles.upsample2d(x_4d, (2, 3))),
+    "linear": (
+        lambda: ops.linear(Tensor(x_4d), Tensor(values(4, 5)), Tensor(values(5))),
+        lambda: oracles.linear(x_4d.reshape(-1, 4), values(4, 5), values(5)).reshape(2, 6, 7, 5),
+    ),
+    "embedding": (
+        lambda: ops.embedding(Tensor(values(5, 3)), np.array([[4, 0], [4, 1]])),
+        lambda: oracles.embedding(values(5, 3), np.array([[4, 0], [4, 1]])),
+    ),
+    "group_norm": (
+        lambda: ops.group_norm(Tensor(x_4d), Tensor(values(4)), Tensor(values(4) + 1), groups=2),
+        lambda: oracles.group_norm(x_4d, values(4), values(4) + 1, 2),
+    ),
+    "group_norm, SiLU": (
+        lambda: ops.group_norm(Tensor(x_4d), Tensor(values(4)), Tensor(values(4) + 1), groups=4, silu=True),
+        lambda: oracles.silu(oracles.group_norm(x_4d, values(4), values(4) + 1, 4)),
+    ),
+    "group_norm, eps": (
+        lambda: ops.group_norm(Tensor(x_4d), Tensor(values(4)), Tensor(values(4) + 1), groups=2, eps=0.5),
+        lambda: oracles.group_norm(x_4d, values(4), values(4) + 1, 2, eps=0.5),
+    ),
+    "layer_norm, eps": (
+        lambda: ops.layer_norm(Tensor(x_4d), Tensor(values(4)), Tensor(values(4) + 1), eps=0.5),
+        lambda: oracles.layer_norm(x_4d, values(4), values(4) + 1, eps=0.5),
+    ),
+    "layer_norm": (
+        lambda: ops.layer_norm(Tensor(x_4d), Tensor(values(4)), Tensor(values(4) + 1)),
+        lambda: oracles.layer_norm(x_4d, values(4), values(4) + 1),
+    ),
+    "attention": (
+        lambda: ops.attention(Tensor(tokens), Tensor(tokens + 1), Tensor(tokens**2)),
+        lambda: oracles.attention(tokens, tokens + 1, tokens**2, 0.5, causal=False)[0],
+    ),
+    "attention, causal": (
+        lambda: ops.attention(Tensor(tokens), Tensor(tokens + 1), Tensor(tokens**2), causal=True),
+        lambda: oracles.attention(tokens, tokens + 1, tokens**2, 0.5, causal=True)[0],
+    ),
+    "concatenate": (
+        lambda: ops.concatenate([Tensor(values(2, 3)), Tensor(values(2, 1)), Tensor(values(2, 2))]),
+        lambda: np.concatenate([values(2, 3), values(2, 1), values(2, 2)], axis=1),
+    ),
+    "mean_squared_error": (
+        lambda: ops.mean_squared_error(Tensor(logits), Tensor(weights)),
+        lambda: oracles.mean_squared_error(logits, weights),
+    ),
+    "cross_entropy of classes": (
+        lambda: ops.cross_entropy(Tensor(logits), np.array([2, 0, 3])),
+        lambda: oracles.cross_entropy(logits, np.eye(4)[[2, 0, 3]], np.ones(3)),
+    ),
+    "cross_entropy of probabilities": (
+        lambda: ops.cross_entropy(Tensor(logits), weights.astype(np.float32), np.array([1, 2, 5])),
+        lambda: oracles.cross_entropy(logits, weights.astype(np.float32), np.array([1, 2, 5])),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_an_operation_is_its_plain_loop(name: str) -> None:
+    ours, plain = PLAIN[name]
+    y, wanted = ours(), plain()
+    assert y.shape == wanted.shape and y.dtype == np.float64
+    np.testing.assert_allclose(y.data, wanted, rtol=1e-9, atol=1e-12)
+
 
 # ---- Losses
 

@@ -98,6 +98,44 @@ def test_random_captions_come_from_all_captions_and_never_lie():
     assert all(1850 < n < 2150 for n in said.values())  # two thirds of 3,000, four deviations wide
 
 
+def test_every_wording_is_there_in_order():
+    assert phrases(Caption(8)) == ("an eight", "eight", "an 8", "8", "the digit eight", "the digit 8")
+    assert phrases(Caption(1, 2, 0))[:4] == (
+        "a thick one leaning left",
+        "thick one leaning left",
+        "a thick one slanted left",
+        "thick one slanted left",
+    )
+    for thickness, words in ((0, {"thin"}), (1, {"medium"}), (2, {"thick", "bold"})):
+        assert {text.split()[-2] for text in phrases(Caption(3, thickness))} == words
+    for slant, ends in (
+        (0, {"three leaning left", "three slanted left"}),
+        (1, {"upright three", "three upright"}),
+        (2, {"three leaning right", "three slanted right"}),
+    ):
+        bare = {text.removeprefix("an ").removeprefix("a ") for text in phrases(Caption(3, None, slant))}
+        assert {text for text in bare if "3" not in text} == ends
+
+
+@pytest.mark.parametrize("said", [(8,), (7, 2, 0), (0, None, 1), (5, 2)])
+def test_every_wording_is_drawn_as_often_as_the_others(said):
+    digit, thickness, slant = (*said, None, None)[:3]
+    options, rng = phrases(Caption(*said)), np.random.default_rng(0)
+    drawn = Counter()
+    while drawn.total() < 200 * len(options):
+        text = random_caption(digit, thickness or 0, slant or 0, rng, mention=0.5)
+        if parse_caption(text) == Caption(*said):
+            drawn[text] += 1
+    assert set(drawn) == set(options)
+    assert all(140 < count < 260 for count in drawn.values())  # four deviations wide
+
+
+def test_a_caption_takes_its_words_from_the_right_numbers():
+    rng = np.random.default_rng(0)
+    assert parse_caption(random_caption(3, 0, 2, rng, mention=1.0)) == Caption(3, 0, 2)
+    assert parse_caption(random_caption(3, 2, 0, rng, mention=1.0)) == Caption(3, 2, 0)
+
+
 def test_random_caption_is_repeatable_and_mention_is_obeyed():
     draw = [[random_caption(4, 2, 1, np.random.default_rng(s)) for s in range(20)] for _ in range(2)]
     assert draw[0] == draw[1] and len(set(draw[0])) > 5

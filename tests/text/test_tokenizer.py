@@ -54,6 +54,7 @@ def test_repeated_letters(word, symbols):
 def test_training_merges_the_commonest_pair_and_breaks_ties_by_the_alphabet():
     assert Tokenizer.train(["ab ab cd"], 515).merges == [("a", "b</w>")]
     assert Tokenizer.train(["cd ab"], 515).merges == [("a", "b</w>")]
+    assert Tokenizer.train(["ab", "cd cd", "abe cd abe"], 515).merges == [("c", "d</w>")]  # "ab" is in more words
     texts = all_captions()
     assert Tokenizer.train(texts).merges == Tokenizer.train(reversed(texts)).merges
 
