@@ -6,6 +6,7 @@ it needs it imports itself, so that ``minisd --help`` and ``minisd shapes`` answ
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from typing import Any
 
@@ -44,9 +45,22 @@ class Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f"minisd.cli.{file}"), function)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS)
+            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {' or '.join(near)}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            if error.ctx is not None and error.option_name in {option for p in self.params for option in p.opts}:
+                where = f"It stands before the command: minisd {error.option_name} ... {error.ctx.info_name}"
+                raise click.UsageError(f"{error.message} {where}", error.ctx) from error
+            raise
         except BrokenPipeError:
             raise  # the reader has left, which click passes over in silence
         except Exception as error:
@@ -61,6 +75,7 @@ def _message_for_the_user(error: Exception) -> str | None:
 
     from minisd.checkpoint import CheckpointError
     from minisd.data import DataError
+    from minisd.pipeline import SamplingDiverged
     from minisd.shapes.onnx.model import OnnxError
     from minisd.shapes.report.text import TextError
     from minisd.text import TokenizerError
@@ -69,7 +84,7 @@ def _message_for_the_user(error: Exception) -> str | None:
     match error:
         case (
             CheckpointError() | DataError() | OnnxError() | ShapeError() | TextError() | TokenizerError()
-            | TrainingDiverged() | backends.BackendUnavailable()
+            | SamplingDiverged() | TrainingDiverged() | backends.BackendUnavailable()
         ):  # fmt: skip
             return str(error)
         case OSError():
@@ -80,7 +95,11 @@ def _message_for_the_user(error: Exception) -> str | None:
             return None
 
 
-@click.group(cls=Commands)
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="How it all works, step by step: tutorials/01_draw_a_digit_from_a_sentence.py and those after it.",
+)
 @click.version_option(__version__, prog_name="minisd")
 @click.option("--backend", type=click.Choice(list(backends.FILES)), help="What computes. [default: numba]")
 @click.option("--threads", type=POSITIVE, help="How many threads the kernels take. [default: one a core]")

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from minisd_kernels.devices import require_device
 
 from minisd.cli.kernels import compile_first, is_chosen
 from minisd.cli.options import EXAMPLE, POSITIVE, SEED, OutputFile, checking, device_option, sampling_options
+from minisd.cli.outputs import new_files, numbered_files
 
 if TYPE_CHECKING:
     from minisd.autograd import Array
+    from minisd.pipeline import Pipeline
 
 _BY_NUMPY = 64  # pictures: NumPy draws so many sooner than Numba has compiled its kernels
+_BYTES = 12_000  # of memory for a picture: itself, its place on the sheet, and the file that the sheet becomes
+_STDIN = Path("-")
 _STRIP_PICTURES, _STRIP_MOMENTS = 8, 9  # more do not fit on a screen
 
 
@@ -25,8 +30,8 @@ _STRIP_PICTURES, _STRIP_MOMENTS = 8, 9  # more do not fit on a screen
 @click.argument("prompt", required=False)
 @click.option(
     "--prompts",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A text file with a prompt a line, instead of PROMPT; blank lines are passed over.",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    help="A text file with a prompt a line, instead of PROMPT, or - for standard input; blank lines are passed over.",
 )
 @click.option("--num", type=POSITIVE, default=1, show_default=True, help="Pictures of each prompt.")
 @sampling_options
@@ -35,8 +40,7 @@ _STRIP_PICTURES, _STRIP_MOMENTS = 8, 9  # more do not fit on a screen
 @click.option(
     "--out",
     type=OutputFile(".png"),
-    help="The PNG to write, replaced if it is there. [default: named after the prompt, with a number if "
-    "that name is taken]",
+    help="The PNG to write. [default: named after the prompt, with a number if that name is taken]",
 )
 @click.option("--npz", type=OutputFile(), help="Write `images` (N, 28, 28) and `prompts` (N,) to this file, too.")
 @click.option("--show-steps", is_flag=True, help="Write OUT-steps.png, too: how the pictures emerge from noise.")
@@ -57,10 +61,7 @@ def draw(
     show_steps: bool,
 ) -> None:  # fmt: skip
     """Draw PROMPT, such as "a thick seven leaning left"."""
-    import numpy as np
-
     from minisd import plots
-    from minisd.checkpoint import check_writable
     from minisd.diffusion.schedule import timesteps
     from minisd.pipeline import Pipeline
 
@@ -73,43 +74,69 @@ def draw(
     else:
         raise click.UsageError(f'Say what to draw: minisd draw "{EXAMPLE}"')
     require_device(device)
-    texts = [text for text in texts for _ in range(num)]
-    out = out or _free_name(prompts.stem if prompts else texts[0])
-    strip = out.with_name(f"{out.stem}-steps.png")
-    for path in filter(None, (out, npz, strip if show_steps else None)):
-        check_writable(path)
     pipeline = Pipeline.load(model)
+    steps = steps or pipeline.info.steps
     with checking("--steps"):
-        timesteps(pipeline.schedule.steps, steps or pipeline.info.steps)
+        timesteps(pipeline.schedule.steps, steps)
+    with checking("--num"):
+        pipeline.check_count(num * len(texts), steps=steps, bytes_each=_BYTES + 4 * max(map(len, texts)))
+    if out is not None:
+        pictures = new_files(out, out.with_name(f"{out.stem}-steps.png") if show_steps else None)
+    else:
+        name = texts[0] if prompts is None else "prompts" if prompts == _STDIN else prompts.stem
+        stem = re.sub(r"\W+", "-", name.lower())[:48].strip("-") or "picture"
+        pictures = numbered_files(stem, ".png", *(["-steps.png"] if show_steps else []))
+    paths = ctx.with_resource(pictures)
+    ctx.with_resource(new_files(npz))
     for remark in pipeline.remarks(texts):
         click.echo(f"Warning: {remark}", err=True)
 
+    several, texts = len(texts) > 1, [text for text in texts for _ in range(num)]
     if device == "cpu":
         _choose_backend(ctx, len(texts))
     pipeline.to(device)
-    moments: dict[int, Array] = {}
-
-    def watch(step: int, t: int, z_t: Array, z_0: Array) -> None:
-        moments.setdefault(t, z_t[:_STRIP_PICTURES])  # of the first batch
-
-    images = pipeline.draw(
-        texts, seed=seed, steps=steps, guidance=guidance, sampler=sampler, callback=watch if show_steps else None
-    )
+    images, moments = _draw(pipeline, texts, seed=seed, steps=steps, guidance=guidance, sampler=sampler)
     if len(images) == 1:
-        plots.save_grid(out, images, scale=10, margin=0)
+        plots.save_grid(paths[0], images, scale=10, margin=0)
     else:
-        several = len(set(texts)) > 1
-        plots.save_grid(out, images, columns=num if several and num > 1 else None, captions=texts if several else None)
-    click.echo(f"wrote {out}")
+        columns = num if several and num > 1 else None
+        plots.save_grid(paths[0], images, columns=columns, captions=texts if several else None)
     if show_steps:
-        chosen = np.linspace(0, len(moments) - 1, min(len(moments), _STRIP_MOMENTS)).round().astype(int)
-        times = [list(moments)[i] for i in chosen]
-        frames = [*(pipeline.decode(moments[t]) for t in times), images[:_STRIP_PICTURES]]
-        plots.save_strip(strip, np.stack(frames), [*(f"t = {t}" for t in times), "drawn"])
-        click.echo(f"wrote {strip}")
+        _save_moments(paths[1], pipeline, moments, images)
     if npz is not None:
         _save_npz(npz, images, texts)
-        click.echo(f"wrote {npz}")
+    for path in (*paths, *filter(None, [npz])):
+        click.echo(f"wrote {path}")
+
+
+def _draw(pipeline: Pipeline, texts: Sequence[str], *, steps: int, **options: Any) -> tuple[Array, dict[int, Array]]:
+    """The pictures, drawn in sight, and the latents of the first ones on their way: t -> z_t."""
+    from tqdm import tqdm
+
+    from minisd.pipeline import BATCH
+
+    moments: dict[int, Array] = {}
+    total = steps * -(-len(texts) // BATCH)
+    # Nothing is shown of what is over in a second, and nothing at all where nobody looks.
+    with tqdm(total=total, desc="drawing", unit="step", delay=1, leave=False, disable=None, dynamic_ncols=True) as bar:
+
+        def watch(step: int, t: int, z_t: Array, z_0: Array) -> None:
+            moments.setdefault(t, z_t[:_STRIP_PICTURES])  # of the first batch
+            bar.update()
+
+        return pipeline.draw(texts, steps=steps, callback=watch, **options), moments
+
+
+def _save_moments(path: Path, pipeline: Pipeline, moments: dict[int, Array], images: Array) -> None:
+    """How the pictures emerge from noise, a column a moment."""
+    import numpy as np
+
+    from minisd import plots
+
+    chosen = np.linspace(0, len(moments) - 1, min(len(moments), _STRIP_MOMENTS)).round().astype(int)
+    times = [list(moments)[i] for i in chosen]
+    frames = [*(pipeline.decode(moments[t]) for t in times), images[:_STRIP_PICTURES]]
+    plots.save_strip(path, np.stack(frames), [*(f"t = {t}" for t in times), "drawn"])
 
 
 def _choose_backend(ctx: click.Context, pictures: int) -> None:
@@ -124,23 +151,18 @@ def _choose_backend(ctx: click.Context, pictures: int) -> None:
 
 
 def _read_prompts(path: Path) -> list[str]:
+    name = "standard input" if path == _STDIN else str(path)
+    text = sys.stdin.buffer.read() if path == _STDIN else path.read_bytes()
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()  # -sig: some editors begin the file with a mark
+        lines = text.decode("utf-8-sig").splitlines()  # -sig: some editors begin the file with a mark
     except UnicodeDecodeError as error:
         raise click.BadParameter(
-            f"{path} is not UTF-8 ({error}); save it again as UTF-8.", param_hint="--prompts"
+            f"{name} is not UTF-8 ({error}); save it again as UTF-8.", param_hint="--prompts"
         ) from error
     texts = [line.strip() for line in lines if line.strip()]
     if not texts:
-        raise click.BadParameter(f"{path} holds no prompt; write one a line.", param_hint="--prompts")
+        raise click.BadParameter(f"{name} holds no prompt; write one a line.", param_hint="--prompts")
     return texts
-
-
-def _free_name(text: str) -> Path:
-    """A name that is not taken, in the current folder: pictures of other seeds are not lost by drawing again."""
-    stem = re.sub(r"\W+", "-", text.lower())[:48].strip("-") or "picture"
-    names = (Path(f"{stem}{suffix}.png") for suffix in ("", *(f"-{n}" for n in range(2, 10**6))))
-    return next(name for name in names if not name.exists())
 
 
 def _save_npz(path: Path, images: Array, texts: Sequence[str]) -> None:

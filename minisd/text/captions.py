@@ -5,6 +5,7 @@
 with the digit as a word or a numeral. Whatever a caption leaves out may be anything.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
@@ -120,13 +121,18 @@ def in_english(text: str) -> str:
 
     >>> in_english("a thick 七"), in_english("7 or 十")
     ('a thick seven', '7 or 十')
+
+    Chinese says "one piece of" where English has an article, which is no second digit:
+
+    >>> in_english("一个七")
+    'a seven'
     """
 
     def word(character: str) -> str:
         value = -1 if character.isascii() else unicodedata.numeric(character, -1)
         return f" {DIGITS[int(value)]} " if value in range(10) else character
 
-    return " ".join("".join(map(word, text)).split())
+    return " ".join("".join(map(word, re.sub("一[个個]", " a ", text))).split())
 
 
 def random_caption(

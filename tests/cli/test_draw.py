@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 from command_line import copy_of, minisd, refused, replace
+from numpy.typing import NDArray
 from PIL import Image
 
+from minisd import pipeline as pipeline_room
+from minisd.cli import main
 from minisd.pipeline import Pipeline
 
 
@@ -64,17 +67,88 @@ def test_guidance_and_sampler_change_the_picture(model: Path) -> None:
     assert not np.array_equal(a, b) and not np.array_equal(a, c)
 
 
-def test_out_is_replaced(model: Path) -> None:
-    Path("mine.png").write_bytes(b"old")
-    assert draw(model, "a seven", "--out", "mine.png").exit_code == 0
-    with Image.open("mine.png") as picture:
-        picture.verify()
-    assert os.listdir() == ["mine.png"]
+@pytest.mark.parametrize("taken", ["mine.png", "mine-steps.png", "mine.npz"])
+def test_what_is_there_is_never_replaced(model: Path, monkeypatch: pytest.MonkeyPatch, taken: str) -> None:
+    monkeypatch.setattr(Pipeline, "draw", None)
+    Path(taken).write_bytes(b"old")
+    refused(
+        draw(model, "a seven", "--out", "mine.png", "--show-steps", "--npz", "mine.npz"), f"{taken} is there already"
+    )
+    assert Path(taken).read_bytes() == b"old" and os.listdir() == [taken]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("--out", "y.png", "--npz", "y.png"), ("--out", "y.png", "--npz", "./y.png"),
+     ("--out", "y.png", "--show-steps", "--npz", "y-steps.png"), ("--npz", "a-seven.png")],
+)  # fmt: skip
+def test_two_outputs_have_two_names(model: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]) -> None:
+    monkeypatch.setattr(Pipeline, "draw", None)
+    refused(draw(model, "a seven", *names), "is named for two outputs")
+    assert not os.listdir()
+
+
+def test_a_name_is_taken_the_moment_it_is_chosen(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another command that starts while this one draws finds the names taken."""
+    meanwhile = []
+
+    def drawn(*args: Any, **options: Any) -> NDArray[np.uint8]:
+        meanwhile.extend(os.listdir())
+        return np.zeros((1, 28, 28), np.uint8)
+
+    monkeypatch.setattr(Pipeline, "draw", drawn)
+    assert draw(model, "a seven", "--npz", "a.npz").exit_code == 0
+    assert sorted(meanwhile) == ["a-seven.png", "a.npz"]
+
+
+def test_a_name_is_free_again_when_nothing_was_drawn(model: Path) -> None:
+    refused(draw(model, "a seven", "--guidance", "1e308"), "no longer finite at step 2 of 2, t = 499", "than 1e+308")
+    assert not os.listdir()
+
+
+def test_prompts_from_standard_input(model: Path) -> None:
+    command = ["--backend", "numpy", "draw", "--model", str(model), "--prompts", "-"]
+    result = CliRunner().invoke(main, [*command, "--steps", "1", "--npz", "a.npz"], input="a seven\n\nan 八\n".encode())
+    assert result.exit_code == 0 and result.stdout == "wrote prompts.png\nwrote a.npz\n" and not result.stderr
+    with np.load("a.npz") as file:
+        assert file["prompts"].tolist() == ["a seven", "an 八"]
+    for given, said in ((b"\n", "standard input holds no prompt"), (b"\xff", "standard input is not UTF-8")):
+        refused(CliRunner().invoke(main, command, input=given), said)
+
+
+def test_too_many_pictures_are_refused_at_once(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pipeline, "draw", None)
+    said = "100,000,000,000 pictures need about 1,20", "GB of memory and 27,778 hours", "at a time"
+    refused(draw(model, "a seven", "--num", 10**11), *said)
+    Path("list.txt").write_text("a seven\nan eight\n")
+    monkeypatch.setattr(pipeline_room, "available_memory", lambda: 9 * 12_032 + 1)
+    refused(
+        draw(model, "--prompts", "list.txt", "--num", 6), "12 pictures need", "0.0 GB are free, enough for 9 at a time"
+    )
+
+
+def test_large_numbers_are_drawn_in_chunks(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks = []
+    predict = Pipeline.predict
+
+    def watched(self: Pipeline, z_t: Any, t: Any, prompt: Any) -> Any:
+        chunks.append(len(z_t))
+        return predict(self, z_t, t, prompt)
+
+    monkeypatch.setattr(Pipeline, "predict", watched)
+    assert draw(model, "a seven", "--num", 130, "--npz", "a.npz", "--guidance", 1).exit_code == 0
+    assert chunks == [125, 125, 5, 5]
+    with np.load("a.npz") as file:
+        assert len(np.unique(file["images"], axis=0)) == 130  # the second chunk has noise of its own
 
 
 def test_unknown_words_and_long_prompts_are_warned_of(model: Path) -> None:
     result = draw(model, "a fluffy seven")
     assert result.exit_code == 0 and "never saw 'fluffy'" in result.stderr
+    assert "the words that the model knows" not in result.stderr
+    result = draw(model, "a fluffy cat")
+    assert "never saw 'fluffy', 'cat' and may ignore them" in result.stderr
+    assert "the words that the model knows: 0 1 2 3" in result.stderr and "upright zero" in result.stderr
     result = draw(model, "a thick seven leaning left " * 5 + "a zero")
     assert result.exit_code == 0 and "its last 17 words were dropped" in result.stderr
 
@@ -93,6 +167,7 @@ def test_unknown_words_and_long_prompts_are_warned_of(model: Path) -> None:
         (("a seven", "--seed", "-1"), "--seed"),
         (("a seven", "--out", "a.jpg"), "does not end in .png"),
         (("a seven", "--out", "folder.png"), "is a directory"),
+        (("a seven", "--out", "file"), "does not end in .png"),
         (("a seven", "--out", "file/a.png"), "could not be written"),
         (("a seven", "--npz", "file/deeper/a.npz"), "could not be written"),
         (("a seven", "--prompts", "empty.txt"), "not both"),
@@ -127,8 +202,8 @@ def test_draw_on_a_full_disk(model: Path, monkeypatch: pytest.MonkeyPatch) -> No
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    refused(draw(model, "a seven", "--out", "a.png"), "a.png: could not be written: No space left")
-    assert Path("a.png").read_bytes() == b"old" and os.listdir() == ["a.png"]
+    refused(draw(model, "a seven", "--out", "b.png"), "b.png: could not be written: No space left")
+    assert os.listdir() == ["a.png"]
 
 
 # Damaged models
