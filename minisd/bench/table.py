@@ -1,7 +1,8 @@
-"""The figures as text, row by row, and as JSON."""
+"""The figures as text, row by row, and as JSON; no line is longer than 80, a small terminal's width."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,12 +13,17 @@ from minisd.bench.machine import Machine
 from minisd.bench.runner import Row, mean_ratios
 
 INSTALL = 'pip install "minisd[bench]"'
-_WIDTHS = (29, 43, 11, 11, 22, 7, 9, 10)
-_HEAD = ("case", "shapes", "minisd ms", "PyTorch ms", "PyTorch's best way", "ratio", "GFLOP/s", "of ceiling")
+_WIDTHS = (11, 12, 26, 7, 9, 11)
+_HEAD = ("minisd ms", "PyTorch ms", "its best way", "ratio", "GFLOP/s", "of ceiling")
 
 
 def opening(machine: Machine) -> Iterator[str]:
     """What was used, and how to read the rows."""
+    for sentence in _sentences(machine):
+        yield from textwrap.wrap(sentence, 80)
+
+
+def _sentences(machine: Machine) -> Iterator[str]:
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
     yield f"{machine.processor}; {versions}; backend {machine.backend}, {_numbers(machine)}"
     load = "" if machine.load is None else f"; load before the start {machine.load:.1f}"
@@ -39,17 +45,15 @@ def heading() -> str:
 
 
 def line(row: Row, machine: Machine) -> str:
-    """One row.
+    """One row: what was computed, and below it the figures.
 
     >>> row = Row("max-pool", "pooling", "1 x 2 x 2 x 1", 4, 20, {"minisd": 2.0, "eager": 3.0}, {}, 9, 0.0)
     >>> line(row, Machine("", 1, {}, "numba", 1.0, "NumPy", 1.0, None)).split()[-4:]
     ['eager', '1.50', '0.00', '0%']
     """
     best = row.best_of_theirs
-    return _line(
+    return f"{row.name}, {row.shapes}\n" + _line(
         (
-            row.name,
-            row.shapes,
             _ms(row.ours),
             "-" if best is None else _ms(row.ms[best]),
             best or "-",
@@ -87,9 +91,8 @@ def _ms(value: float) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    left = (0, 1, 4)
     parts = [
-        f"{cell:<{width}}" if place in left else f"{cell:>{width}}"
+        f"  {cell:<{width - 2}}" if place == 2 else f"{cell:>{width}}"
         for place, (cell, width) in enumerate(zip(cells, _WIDTHS, strict=True))
     ]
-    return "  ".join(parts).rstrip()
+    return "".join(parts).rstrip()

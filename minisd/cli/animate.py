@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from minisd.cli.options import OutputFile, Size
+from minisd.cli.outputs import new_files, numbered_files
 from minisd.shapes.animation.operation import KINDS, WindowOperation
 
 
@@ -20,7 +21,9 @@ from minisd.shapes.animation.operation import KINDS, WindowOperation
 @click.option(
     "--output-padding", type=Size(min=0), default=0, show_default=True, help="Of a transposed convolution alone."
 )
-@click.option("--out", type=OutputFile(".gif"), help="The GIF to write. [default: KIND.gif]")
+@click.option(
+    "--out", type=OutputFile(".gif"), help="The GIF to write. [default: KIND.gif, or with a number if that is taken]"
+)
 def animate(
     kind: str,
     size: tuple[int, int],
@@ -36,17 +39,16 @@ def animate(
     The window walks over the input and the output fills in, with numbers that can be checked by hand. Writes a GIF and
     a PNG with some of its frames. Sizes are numbers, or pairs of height and width, such as 5x7.
     """
-    from minisd.checkpoint import check_writable
     from minisd.shapes.animation import Film, save_gif, save_strip
 
     window = window or ((2, 2) if kind == "pool" else (3, 3))
     operation = WindowOperation(kind, size, window, stride, padding, dilation, output_padding)
-    out = out or Path(f"{kind}.gif")
-    strip = out.with_name(f"{out.stem}-frames.png")
-    for path in (out, strip):
-        check_writable(path)
-    film = Film(operation)
-    save_gif(out, film)
-    save_strip(strip, film)
-    for line in (operation.title, operation.formula, *operation.formulas, f"wrote {out}", f"wrote {strip}"):
+    names = numbered_files(kind, ".gif", "-frames.png")
+    if out is not None:
+        names = new_files(out, out.with_name(f"{out.stem}-frames.png"))
+    with names as (gif, strip):
+        film = Film(operation)
+        save_gif(gif, film)
+        save_strip(strip, film)
+    for line in (operation.title, operation.formula, *operation.formulas, f"wrote {gif}", f"wrote {strip}"):
         click.echo(line)

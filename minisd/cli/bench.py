@@ -11,6 +11,7 @@ from minisd_kernels.switches import tensor_cores, thread_count
 
 from minisd.cli.kernels import compile_first
 from minisd.cli.options import Failure, FiniteFloat, OutputFile, device_option
+from minisd.cli.outputs import new_files
 
 if TYPE_CHECKING:
     from minisd.bench import Case, Machine, Row
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 @click.option("--eager", is_flag=True, help="Leave out PyTorch's compiler, which takes minutes for each network.")
 @click.option("--json", "json_file", type=OutputFile(), help="Write every figure to this file, too.")
 @click.option("--plot", "plot_file", type=OutputFile(".png"), help="Draw the kernels' roofline.")
+@click.pass_context
 def bench(
+    ctx: click.Context,
     what: str,
     device: str,
     only: str | None,
@@ -39,16 +42,14 @@ def bench(
     has its better memory format, its compiler for the steps, and memory that it need not ask for again.
     """
     from minisd.bench import machine, table
-    from minisd.checkpoint import check_writable, save_json
+    from minisd.checkpoint import save_json
 
     cases = _cases(what, only)
     if plot_file is not None and what == "steps":
         raise click.UsageError("--plot draws kernels; leave it out, or say `minisd bench kernels` or `all`.")
-    for path in (json_file, plot_file):
-        if path is not None:
-            check_writable(path)
     require_device(device)
     machine.restart_if_needed()
+    ctx.with_resource(new_files(json_file, plot_file))
 
     compile_first(device)
     torch = _torch(device)

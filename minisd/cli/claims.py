@@ -13,6 +13,7 @@ from minisd_kernels import backends
 
 from minisd.cli.kernels import is_chosen
 from minisd.cli.options import OutputFile
+from minisd.cli.outputs import new_files
 
 if TYPE_CHECKING:
     from minisd.shapes.claims import Finding, Verdict
@@ -30,11 +31,10 @@ def claims(ctx: click.Context, json_file: Path | None) -> None:
     Each claim is right, wrong, or loose: right only under a condition that the text leaves out. The check runs on the
     NumPy reference, which needs no compiling, unless `minisd --backend` or MINISD_BACKEND says otherwise.
     """
-    from minisd.checkpoint import check_writable, save_json
+    from minisd.checkpoint import save_json
     from minisd.shapes.claims import check_claims
 
-    if json_file is not None:
-        check_writable(json_file)
+    ctx.with_resource(new_files(json_file))
     if not is_chosen(ctx):
         ctx.with_resource(backends.use_backend("numpy"))
     findings = check_claims()

@@ -20,6 +20,7 @@ from minisd.cli.options import (
     device_option,
     sampling_options,
 )
+from minisd.cli.outputs import new_files
 
 if TYPE_CHECKING:
     from minisd.evaluation import Report
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
 @data_options(digits=True)
 @click.option("--judge", type=FOLDER, help="Folder of a judge. [default: the one that comes with minisd]")
 @click.option("--json", "json_file", type=OutputFile(), help="Write the numbers to this file, too.")
+@click.pass_context
 def evaluate(
+    ctx: click.Context,
     model: Path | None,
     steps: int | None,
     guidance: float | None,
@@ -61,8 +64,7 @@ def evaluate(
     from minisd.diffusion.schedule import timesteps
     from minisd.pipeline import Pipeline
 
-    if json_file is not None:
-        checkpoint.check_writable(json_file)
+    ctx.with_resource(new_files(json_file))
     pipeline, of_digits = Pipeline.load(model), evaluation.Judge.load(judge)
     with checking("--steps"):
         timesteps(pipeline.schedule.steps, steps or pipeline.info.steps)
@@ -78,7 +80,7 @@ def evaluate(
         say=lambda line: click.echo(line, err=True),
     )  # fmt: skip
     for name, value in _table(report, len(test)):
-        click.echo(f"{name:<44}{value}".rstrip())
+        click.echo(f"{name:<36}{value}".rstrip())
     if json_file is not None:
         checkpoint.save_json(json_file, report.as_json())
         click.echo(f"wrote {json_file}")
@@ -88,10 +90,11 @@ def _table(report: Report, test_count: int) -> Iterator[tuple[str, str]]:
     """Name and value of every number; a name carries the number of samples behind it."""
     for part in report.drawings:
         n, (low, high) = part.count, part.accuracy_interval
-        by_digit = "  ".join(f"{digit}: {value:.2f}" for digit, value in enumerate(part.accuracy_by_digit))
+        by_digit = [f"{digit}: {value:.2f}" for digit, value in enumerate(part.accuracy_by_digit)]
         yield f"Drawings, told the {part.prompts}", ""
         yield f"  accuracy-{n}", f"{part.accuracy:.3f} (95% interval {low:.3f} to {high:.3f})"
-        yield f"  accuracy-{n // 10} of each digit", by_digit
+        yield f"  accuracy-{n // 10} of each digit", "  ".join(by_digit[:5])
+        yield "", "  ".join(by_digit[5:])
         if part.thickness_as_asked is not None and part.slant_as_asked is not None:
             yield f"  thickness as asked-{n}", f"{part.thickness_as_asked:.3f} (chance 0.333)"
             yield f"  slant as asked-{n}", f"{part.slant_as_asked:.3f} (chance 0.333)"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -15,12 +17,17 @@ from minisd_kernels import backends, devices, switches
 
 from minisd import __version__
 
+_INDENT = 10  # columns of the names
+
 
 @click.command()
 def info() -> None:
     """Say what runs here: versions, backends, threads, data and models."""
+    columns = shutil.get_terminal_size().columns
     for name, value in _facts():
-        click.echo(f"{name:<10}{value}")
+        # Paths stay whole, to be copied, however narrow the terminal is.
+        lines = textwrap.wrap(value, max(40, columns - _INDENT), break_long_words=False, break_on_hyphens=False)
+        click.echo(f"{name:<{_INDENT}}" + f"\n{'':<{_INDENT}}".join(lines))
 
 
 def _facts() -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from minisd_kernels import backends, devices
 from minisd_kernels.cuda.inspect.occupancy import LIMITS
 
 from minisd.cli.options import Failure, OutputFile
+from minisd.cli.outputs import new_files
 
 if TYPE_CHECKING:
     from minisd_kernels.cuda.inspect.report import Figures
@@ -44,7 +45,10 @@ def compile_command() -> None:
 @click.option("--only", metavar="TEXT", help="Only kernels whose file or name contains TEXT.")
 @click.option("--json", "json_file", type=OutputFile(), help="Write every figure to this file, too.")
 @click.option("--record", is_flag=True, help="Make the figures the budgets that tests hold the kernels to.")
-def report_command(architectures: tuple[str, ...], only: str | None, json_file: Path | None, record: bool) -> None:
+@click.pass_context
+def report_command(
+    ctx: click.Context, architectures: tuple[str, ...], only: str | None, json_file: Path | None, record: bool
+) -> None:
     """Compile every CUDA kernel, without a GPU, and say what it takes.
 
     Registers, shared memory and the size of blocks decide how many warps a GPU runs at once. What no longer fits into
@@ -52,12 +56,11 @@ def report_command(architectures: tuple[str, ...], only: str | None, json_file: 
     """
     from minisd_kernels.cuda.inspect import budgets, table
 
-    from minisd.checkpoint import check_writable, save_json
+    from minisd.checkpoint import save_json
 
     if record and (architectures or only):
         raise click.UsageError("--record takes every kernel on every architecture; leave out --arch and --only.")
-    if json_file is not None:
-        check_writable(json_file)
+    ctx.with_resource(new_files(json_file))
     figures = _figures(sorted({int(arch) for arch in architectures}) or list(LIMITS), only or "")
     for line in table.lines(figures):
         click.echo(line)

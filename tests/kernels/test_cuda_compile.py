@@ -17,6 +17,8 @@ from click.testing import CliRunner, Result
 from minisd_kernels.backends import BackendUnavailable
 from minisd_kernels.cuda import toolkit
 from minisd_kernels.cuda.inspect import budgets, nvrtc, sass
+from minisd_kernels.cuda.inspect import report as report_room
+from minisd_kernels.cuda.inspect import table as report_table
 from minisd_kernels.cuda.inspect.budgets import Budgets
 from minisd_kernels.cuda.inspect.occupancy import LIMITS, resident_blocks
 from minisd_kernels.cuda.inspect.report import (
@@ -368,12 +370,35 @@ def test_the_report_is_a_table(tmp_path: Path) -> None:
     result = report("--only", "relu_forward<", "--arch", 90, "--arch", 75, "--json", tmp_path / "relu.json")
     assert result.exit_code == 0, result.output
     table = result.stdout.partition("\n\n")[2].splitlines()
-    assert table[0].split() == ["relu/relu.cu", "75", "90", "shared", "spilled", "stack", "occupancy", "instructions"]
-    assert [line.split()[0] for line in table[1:3]] == ["relu_forward<float>", "relu_forward<double>"]
+    assert table[0] == "relu/relu.cu"
+    assert table[1].split() == ["75", "90", "shared", "spilled", "stack", "occupancy"]
+    assert [line.split()[0].strip(":") for line in (table[2], table[4])] == [
+        "relu_forward<float>",
+        "relu_forward<double>",
+    ]
     written = json.loads((tmp_path / "relu.json").read_text())
     assert written["nvrtc"] == nvrtc.version() and len(written["kernels"]) == 4
     first = written["kernels"][0]
-    assert table[1].split()[1] == str(first["registers"]) and (first["arch"], first["spill_stores"]) == (75, 0)
+    assert table[3].split()[0] == str(first["registers"]) and (first["arch"], first["spill_stores"]) == (75, 0)
+
+
+def test_the_report_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minisd_kernels.cuda.inspect.nvrtc.version", lambda: "13.0")
+    monkeypatch.setattr("minisd_kernels.cuda.toolkit.disassembler", lambda: Path("nvdisasm"))
+    many = ["HMMA", "LDGSTS", "LDG.128", "STG.128", "LDS.128", "STS.128", "SHFL"]
+    name = "conv2d_weight_gradient<__nv_bfloat16, 64, 64, true>"
+    all_figures = [
+        report_room.Figures("conv2d/tiled.cu", name, arch, 255, 99_000, 4000, 4000, 1024, 256, None, many)
+        for arch in LIMITS
+    ]
+    said = list(report_table.lines(all_figures))
+    assert max(map(len, said)) <= 80
+    heading = next(line for line in said if line.split()[:1] == ["75"])
+    figures = said[-1]
+    for title, value in (("75", "255"), ("120", "255"), ("shared", "99000+"), ("spilled", "8000"), ("stack", "1024")):
+        end = heading.index(title) + len(title)
+        assert figures[:end].endswith(value)
+    assert "SHFL" in said[-2]
 
 
 @needs_nvrtc
