@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -26,7 +28,10 @@ FILES = {"numpy": "numpy_ref", "numba": "numba_cpu"}
 CUDA_FILE = "cupy_gpu"  # launches the .cu beside it, on either device
 Backend = TypeVar("Backend")
 DEVICE_OF_MODULE = {"cupy": "cuda", "minisd_kernels": "emu"}  # where an array's class comes from; else the CPU
+OR_NUMPY = "or take NumPy, which is slower: --backend numpy, or the variable MINISD_BACKEND=numpy"
+_LEAST_SPACE = 700  # MB of addresses: with fewer LLVM, or OpenMP, ends the process where it stands
 _chosen: str | None = None
+_forked_from_threads = False
 
 
 class BackendUnavailable(RuntimeError):
@@ -41,12 +46,24 @@ def missing_reason(backend: str) -> str | None:
     if backend == "numpy":
         return None
     if importlib.util.find_spec(backend) is None:
-        return f"{backend} is not installed: pip install {backend}"
+        return f"{backend} is not installed: pip install {backend}; {OR_NUMPY}"
+    if (space := _address_space()) < _LEAST_SPACE:
+        return f"this process may use {space} MB of addresses (ulimit -v), and kernels want {_LEAST_SPACE}; {OR_NUMPY}"
     try:  # Numba itself would pass over nonsense, and crash for want of a million threads
         threads_asked_for()
     except ValueError as error:
         return str(error)
     return None
+
+
+def _address_space() -> float:
+    """How many megabytes of addresses the process may use."""
+    if importlib.util.find_spec("resource") is None:  # Windows
+        return math.inf
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return math.inf if limit == resource.RLIM_INFINITY else limit // 10**6
 
 
 def available_backends() -> list[str]:
@@ -92,8 +109,25 @@ def kernel(backend: type[Backend], array: Any) -> Backend:
     return cast(Backend, _load(backend.__module__, CUDA_FILE if on_device else FILES[current_backend()]))
 
 
+def _note_fork() -> None:
+    """In a process that was forked: the threads that Numba had started are not there, and who waits for them waits for
+    ever."""
+    global _forked_from_threads
+    _forked_from_threads |= getattr(sys.modules.get("numba.np.ufunc.parallel"), "_is_initialized", False)
+    _load.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+
+
 @cache
 def _load(operation: str, file: str) -> ModuleType:
+    if _forked_from_threads and file == FILES["numba"]:
+        raise BackendUnavailable(
+            "backend 'numba': this process was forked from one whose threads were running; start it with "
+            f'multiprocessing.get_context("spawn"), {OR_NUMPY}'
+        )
     name = f"{operation}.{file}"
     if importlib.util.find_spec(name) is None:
         raise BackendUnavailable(f"{operation.rpartition('.')[2]} has no kernel in {file}.py yet")

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -85,7 +86,9 @@ def measure_machine(torch: Any | None, rounds: int = ROUNDS, device: str = "cpu"
         products["PyTorch"] = torch.matrix_product(a[0], a[1])
     speeds = {name: 2e-9 * SIZE**3 / _least_seconds(product, rounds, device) for name, product in products.items()}
     by = max(speeds, key=speeds.__getitem__)
-    versions = {"Python": platform.python_version()} | {name: metadata.version(name) for name in ("numpy", "numba")}
+    versions = {"Python": platform.python_version(), "numpy": metadata.version("numpy")}
+    with suppress(metadata.PackageNotFoundError):  # NumPy can do without
+        versions["numba"] = metadata.version("numba")
     if device == "cuda":
         versions["cupy"] = xp.__version__
     if torch is not None:

@@ -63,6 +63,8 @@ class Commands(click.Group):
             raise
         except BrokenPipeError:
             raise  # the reader has left, which click passes over in silence
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(130) from None  # 128 + SIGINT, as shells count
         except Exception as error:
             if (message := _message_for_the_user(error)) is None:
                 raise
@@ -89,6 +91,8 @@ def _message_for_the_user(error: Exception) -> str | None:
             return str(error)
         case OSError():
             return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        case ImportError() if "failed to map segment" in str(error) or "allocate memory" in str(error):
+            return f"not enough memory to load what is needed ({error})"
         case MemoryError():
             return f"not enough memory ({error}); ask for less at a time" if str(error) else "not enough memory"
         case _:

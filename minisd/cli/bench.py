@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from minisd_kernels.backends import current_backend
 from minisd_kernels.devices import require_device
 from minisd_kernels.switches import tensor_cores, thread_count
 
@@ -48,6 +49,8 @@ def bench(
     if plot_file is not None and what == "steps":
         raise click.UsageError("--plot draws kernels; leave it out, or say `minisd bench kernels` or `all`.")
     require_device(device)
+    if device == "cpu":
+        current_backend()  # is one, or says why not
     machine.restart_if_needed()
     ctx.with_resource(new_files(json_file, plot_file))
 

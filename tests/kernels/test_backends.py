@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -87,10 +88,36 @@ def test_a_missing_backend_names_the_line_that_installs_it_and_nothing_falls_bac
 ) -> None:
     hide(monkeypatch, "numba")
     assert available_backends() == ["numpy"]
-    with pytest.raises(BackendUnavailable, match=r"backend 'numba': numba is not installed: pip install numba"):
+    with pytest.raises(BackendUnavailable, match="numba is not installed: pip install numba; or take NumPy"):
         silu.forward(np.ones(1))  # the default is numba: numpy has to be asked for
     with use_backend("numpy"):
         assert silu.forward(np.zeros(1)).tolist() == [0]
+
+
+def test_a_forked_process_says_that_its_threads_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "_forked_from_threads", False)
+    for threads_run in (False, True):
+        parallel = SimpleNamespace(_is_initialized=threads_run)
+        with monkeypatch.context() as patched:
+            patched.setitem(sys.modules, "numba.np.ufunc.parallel", parallel)  # type: ignore[arg-type]
+            backends._note_fork()
+        with use_backend("numpy"):
+            silu.forward(np.ones(1))
+        if threads_run:
+            with pytest.raises(BackendUnavailable, match=r'get_context\("spawn"\), or take NumPy'):
+                silu.forward(np.ones(1))
+        else:
+            silu.forward(np.ones(1))
+
+
+@pytest.mark.parametrize(("limit", "missing"), [(400_000_000, True), (2_000_000_000, False), (-1, False)])
+def test_too_few_addresses_for_the_compiler_are_named(
+    limit: int, missing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (limit, limit))
+    reason = backends.missing_reason("numba")
+    assert (reason is not None) is missing
+    assert not missing or "may use 400 MB of addresses (ulimit -v)" in str(reason)
 
 
 class FakeOnDevice:
