@@ -80,9 +80,25 @@ def relu(x: Array) -> Array:
     return np.array([max(v, 0.0) for v in x.astype(np.float64).flat]).reshape(x.shape)
 
 
-def silu(x: Array) -> Array:
-    """y = x / (1 + e^-x)."""
-    return np.array([v / (1 + math.exp(-v)) for v in x.astype(np.float64).flat]).reshape(x.shape)
+def silu(x: Array, slope: float = 1) -> Array:
+    """y = x / (1 + e^-slope x)."""
+    return np.array([v / (1 + math.exp(-slope * v)) for v in x.astype(np.float64).flat]).reshape(x.shape)
+
+
+def quick_gelu(x: Array) -> Array:
+    """y = x sigmoid(1.702 x)."""
+    return silu(x, 1.702)
+
+
+def exact_gelu(x: Array) -> Array:
+    """y = x Phi(x) = x/2 (1 + erf(x / sqrt 2))."""
+    return np.array([v / 2 * (1 + math.erf(v / math.sqrt(2))) for v in x.astype(np.float64).flat]).reshape(x.shape)
+
+
+def geglu(x: Array) -> Array:
+    """y_d = x_d gelu(x_{D + d})."""
+    D = x.shape[-1] // 2
+    return x[..., :D].astype(np.float64) * exact_gelu(x[..., D:])
 
 
 def gelu(x: Array) -> Array:

@@ -1,6 +1,6 @@
 """Differentiable operations: the only place that knows gradients and kernels."""
 
-from minisd.ops.activations import ACTIVATIONS, gelu, relu, silu, softmax
+from minisd.ops.activations import ACTIVATIONS, geglu, gelu, quick_gelu, relu, silu, softmax
 from minisd.ops.attention import attention
 from minisd.ops.convolution import conv2d, conv_transpose2d
 from minisd.ops.embedding import embedding
@@ -20,6 +20,7 @@ __all__ = [
     "crop",
     "cross_entropy",
     "embedding",
+    "geglu",
     "gelu",
     "group_norm",
     "kl_divergence",
@@ -27,6 +28,7 @@ __all__ = [
     "linear",
     "max_pool2d",
     "mean_squared_error",
+    "quick_gelu",
     "relu",
     "silu",
     "softmax",

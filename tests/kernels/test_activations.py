@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+import math
+from functools import partial
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,8 @@ import oracles
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from minisd_kernels import gelu, relu, silu, softmax
+from minisd_kernels import geglu, gelu, relu, silu, softmax
+from minisd_kernels.geglu import numba_cpu as geglu_numba
 from minisd_kernels.gelu import numba_cpu as gelu_numba
 from minisd_kernels.relu import numba_cpu as relu_numba
 from minisd_kernels.shapes import ShapeError
@@ -18,12 +21,25 @@ from minisd_kernels.silu import numba_cpu as silu_numba
 from minisd_kernels.softmax import numba_cpu as softmax_numba
 from strategies import Array, Arrays, arrays, each_backend, few, run
 
+
+def with_option(operation: ModuleType, **option: Any) -> SimpleNamespace:
+    """Both directions of an operation with an option."""
+    return SimpleNamespace(forward=partial(operation.forward, **option), backward=partial(operation.backward, **option))
+
+
 shapes = st.sampled_from([(1,), (7,), (3, 5), (2, 3, 2, 4)])
 each_activation = pytest.mark.parametrize(
     ("activation", "oracle"),
-    [(relu, oracles.relu), (silu, oracles.silu), (gelu, oracles.gelu), (softmax, oracles.softmax)],
+    [
+        (relu, oracles.relu),
+        (silu, oracles.silu),
+        (with_option(silu, slope=1.702), oracles.quick_gelu),
+        (gelu, oracles.gelu),
+        (with_option(gelu, exact=True), oracles.exact_gelu),
+        (softmax, oracles.softmax),
+    ],
 )
-each_gate = pytest.mark.parametrize("gate", [silu, gelu])
+each_gate = pytest.mark.parametrize("gate", [silu, with_option(silu, slope=1.702), gelu, with_option(gelu, exact=True)])
 
 
 def away_from_the_kink(x: Array) -> bool:
@@ -36,7 +52,7 @@ def away_from_the_kink(x: Array) -> bool:
 @given(arrays, shapes)
 @few
 def test_forward_and_backward_are_the_loops(
-    activation: ModuleType, oracle: oracles.Function, backend: str, make: Arrays, shape: tuple[int, ...]
+    activation: Any, oracle: oracles.Function, backend: str, make: Arrays, shape: tuple[int, ...]
 ) -> None:
     x = 4 * make(*shape)
     assume(activation is not relu or away_from_the_kink(x))
@@ -53,7 +69,7 @@ def test_forward_and_backward_are_the_loops(
 @each_backend
 @each_gate
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_huge_numbers_and_nan_pass_the_gates(gate: ModuleType, dtype: type[np.floating[Any]], backend: str) -> None:
+def test_huge_numbers_and_nan_pass_the_gates(gate: Any, dtype: type[np.floating[Any]], backend: str) -> None:
     x: Array = np.array([1e4, -1e4, 100, -100, 0, np.nan], dtype)
     np.testing.assert_allclose(run(backend, gate.forward, x), [1e4, 0, 100, 0, 0, np.nan], atol=1e-30)
     gradient = run(backend, gate.backward, np.ones_like(x), x)
@@ -100,16 +116,55 @@ def test_the_fast_exponential_of_float32() -> None:
     np.testing.assert_allclose(e, np.exp(x.astype(np.float64)), rtol=3e-7)
     assert softmax_numba.forward(np.array([[-87.7, 0], [-1e30, 0]], np.float32))[:, 0].tolist() == [0, 0]
     # Up to 88.37 it is finite: SiLU of -88.3 is -88.3 / (1 + e^88.3).
-    y = silu_numba.forward(np.array([-88.3], np.float32))
+    y = silu_numba.forward(np.array([-88.3], np.float32), 1.0)
     np.testing.assert_allclose(y, [-88.3 / (1 + np.exp(88.3))], rtol=1e-5)
+
+
+def test_the_fast_normal_distribution_of_float32() -> None:
+    # The exact GELU is x Phi(x), and its gradient Phi(x) + x phi(x).
+    x = np.linspace(-11.5, 11.5, 100_001, dtype=np.float32)
+    wide = x.astype(np.float64)
+    Phi = np.array([math.erfc(-value / math.sqrt(2)) / 2 for value in wide])
+    phi = np.exp(-wide * wide / 2) / math.sqrt(2 * math.pi)
+    y = gelu_numba.forward(x, True)
+    np.testing.assert_allclose(y, wide * Phi, rtol=5e-6, atol=1e-37)
+    assert (np.abs(y - wide * Phi) <= 3e-7 * np.abs(wide)).all()
+    np.testing.assert_allclose(gelu_numba.backward(np.ones_like(x), x, True), Phi + wide * phi, rtol=0, atol=4e-7)
+
+
+@each_backend
+@given(arrays, st.sampled_from([(2,), (3, 10), (2, 3, 8)]))
+@few
+def test_geglu_is_its_loops(backend: str, make: Arrays, shape: tuple[int, ...]) -> None:
+    x = 2 * make(*shape)
+    y = run(backend, geglu.forward, x)
+    assert y.dtype == x.dtype
+    np.testing.assert_allclose(y, oracles.geglu(x), **make.tolerance)
+    grad_y = make(*y.shape)
+    grad_x = run(backend, geglu.backward, grad_y, x)
+    assert grad_x.dtype == x.dtype
+    np.testing.assert_allclose(grad_x, oracles.gradient(oracles.geglu, x, grad_y), **make.gradient_tolerance)
+
+
+def test_geglu_explains_what_has_no_halves() -> None:
+    for shape in ((3, 5), (4, 0), ()):
+        with pytest.raises(ShapeError, match=r"geglu x: wanted shape \(\.\.\., 2D\) with D >= 1"):
+            geglu.forward(np.zeros(shape, np.float32))
+    with pytest.raises(ShapeError, match=r"geglu grad_y: wanted shape \(\.\.\., D\) = \(3, 2\)"):
+        geglu.backward(np.zeros((3, 4), np.float32), np.zeros((3, 4), np.float32))
 
 
 def test_the_plain_loops_are_the_fast_ones() -> None:
     make = Arrays(5, np.float32)
     x, grad_y = make(20), make(20)
-    for gate in (silu_numba, gelu_numba):
-        np.testing.assert_allclose(gate.plain_forward(x), gate.forward(x), **make.tolerance)
-        np.testing.assert_allclose(gate.plain_backward(grad_y, x), gate.backward(grad_y, x), **make.tolerance)
+    for gate, option in ((silu_numba, 1.0), (silu_numba, 1.702), (gelu_numba, False), (gelu_numba, True)):
+        np.testing.assert_allclose(gate.plain_forward(x, option), gate.forward(x, option), **make.tolerance)
+        plain = gate.plain_backward(grad_y, x, option)
+        np.testing.assert_allclose(plain, gate.backward(grad_y, x, option), **make.tolerance)
+    halves, grad_y_of_halves = make(3, 10), make(3, 5)
+    np.testing.assert_allclose(geglu_numba.plain_forward(halves), geglu_numba.forward(halves), **make.tolerance)
+    plain = geglu_numba.plain_backward(grad_y_of_halves, halves)
+    np.testing.assert_allclose(plain, geglu_numba.backward(grad_y_of_halves, halves), **make.tolerance)
     np.testing.assert_array_equal(relu_numba.plain_forward(x), relu_numba.forward(x))
     np.testing.assert_array_equal(relu_numba.plain_backward(grad_y, x), relu_numba.backward(grad_y, x))
     rows, grad_rows = make(4, 5), make(4, 5)

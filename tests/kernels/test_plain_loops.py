@@ -37,15 +37,25 @@ def arrays(*shapes: tuple[int, ...]) -> list[Array]:
     return [make(*shape) for shape in shapes]
 
 
-@pytest.mark.parametrize("operation", ["relu", "silu", "gelu", "softmax"])
-def test_activations(operation: str) -> None:
+@pytest.mark.parametrize(
+    ("operation", "options"),
+    [("relu", ()), ("silu", (1.0,)), ("silu", (1.7,)), ("gelu", (False,)), ("gelu", (True,)), ("softmax", ())],
+)
+def test_activations(operation: str, options: tuple[Any, ...]) -> None:
     reference, loops = files(operation)
     shape = (3, 4) if operation == "softmax" else (12,)
     x, grad = arrays(shape, shape)
-    y = loops.plain_forward(x)
-    same(y, reference.forward(x))
+    y = loops.plain_forward(x, *options)
+    same(y, reference.forward(x, *options))
     saved = y if operation in ("relu", "softmax") else x
-    same(loops.plain_backward(grad, saved), reference.backward(grad, saved))
+    same(loops.plain_backward(grad, saved, *options), reference.backward(grad, saved, *options))
+
+
+def test_geglu() -> None:
+    reference, loops = files("geglu")
+    x, grad = arrays((3, 8), (3, 4))
+    same(loops.plain_forward(x), reference.forward(x))
+    same(loops.plain_backward(grad, x), reference.backward(grad, x))
 
 
 def test_layer_norm() -> None:
@@ -143,4 +153,4 @@ def test_all_of_them_run_without_the_compiler() -> None:
         capture_output=True, text=True, env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
     )  # fmt: skip
     assert run.returncode == 0, run.stdout[-3000:]
-    assert "13 passed, 1 skipped" in run.stdout
+    assert "16 passed, 1 skipped" in run.stdout

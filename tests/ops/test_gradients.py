@@ -83,7 +83,11 @@ case("move", lambda x: Move.apply(x, device="cpu"), normal(2, 3))  # between dev
 # Operations with kernels.
 case("relu", ops.relu, away_from_0(3, 4))
 case("silu", ops.silu, normal(3, 4))
+case("silu with a slope", lambda x: ops.silu(x, slope=0.7), normal(3, 4))
 case("gelu", ops.gelu, normal(3, 4))
+case("exact gelu", lambda x: ops.gelu(x, exact=True), normal(3, 4))
+case("quick_gelu", ops.quick_gelu, normal(3, 4))
+case("geglu", ops.geglu, normal(2, 3, 8))
 case("softmax", ops.softmax, normal(3, 4))
 case("attention", ops.attention, normal(2, 3, 2, 5), normal(2, 4, 2, 5), normal(2, 4, 2, 5))
 case("causal attention", lambda q, k, v: ops.attention(q, k, v, causal=True), *(normal(2, 4, 1, 3) for _ in range(3)))
@@ -112,6 +116,11 @@ case(
     lambda x, g, b: ops.group_norm(x, g, b, groups=2, silu=True), normal(2, 3, 4, 6), normal(6), normal(6),
 )  # fmt: skip
 case("layer_norm", ops.layer_norm, normal(2, 3, 5), normal(5), normal(5))
+case(
+    "group_norm, another eps",
+    lambda x, g, b: ops.group_norm(x, g, b, groups=2, eps=0.5), normal(2, 3, 4, 6), normal(6), normal(6),
+)  # fmt: skip
+case("layer_norm, another eps", lambda x, g, b: ops.layer_norm(x, g, b, eps=0.5), normal(2, 5), normal(5), normal(5))
 case("max_pool2d", lambda x: ops.max_pool2d(x, window=(3, 2), stride=2, padding=(1, 0)), without_ties(2, 7, 6, 3))
 case("upsample2d", lambda x: ops.upsample2d(x, (2, 3)), normal(2, 3, 2, 2))
 case("concatenate", lambda a, b: ops.concatenate([a, b, a], axis=1), normal(2, 3), normal(2, 1))

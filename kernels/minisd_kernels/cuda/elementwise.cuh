@@ -77,3 +77,15 @@ template <typename T>
 __device__ T sigmoid(T x) {
     return 1 / (1 + exp(-x));
 }
+
+// Phi(x): the chance that a normal number is below x.
+template <typename T>
+__device__ T normal_below(T x) {
+    return erfc(x * T(-0.7071067811865476)) / 2;
+}
+
+// phi(x) = e^(-x^2 / 2) / sqrt(2 pi), its derivative.
+template <typename T>
+__device__ T normal_density(T x) {
+    return exp(-x * x / 2) * T(0.3989422804014327);
+}

@@ -6,9 +6,17 @@ from minisd_kernels import gelu
 from minisd_kernels.examples import Call, Calls, Example, Make
 
 
-def both_ways(make: Make) -> Calls:
+def tanh_form(make: Make) -> Calls:
     x, grad_y = make(64, 68), make(64, 68)
     return {"forward": Call(gelu.forward, x), "backward": Call(gelu.backward, grad_y, x)}
 
 
-EXAMPLES = (Example("(64, 68)", both_ways),)
+def exact_form(make: Make) -> Calls:
+    x, grad_y = make(64, 68), make(64, 68)
+    return {
+        "exact": Call(gelu.forward, x, exact=True),
+        "backward, exact": Call(gelu.backward, grad_y, x, exact=True),
+    }
+
+
+EXAMPLES = (Example("(64, 68)", tanh_form), Example("(64, 68)", exact_form))

@@ -15,7 +15,7 @@ def forward(x: Array, gamma: Array, beta: Array, groups: int, eps: float, silu: 
     rstd = 1 / np.sqrt(grouped.var(axis=(1, 3), keepdims=True) + eps)
     y = gamma * ((grouped - mean) * rstd).reshape(x.shape) + beta
     if silu:
-        y = silu_numpy.forward(y)
+        y = silu_numpy.forward(y, 1.0)
     return y.astype(x.dtype), mean.reshape(B, groups).astype(x.dtype), rstd.reshape(B, groups).astype(x.dtype)
 
 
@@ -26,7 +26,7 @@ def backward(
     grouped = B, -1, groups, C // groups
     mean, rstd = mean.reshape(B, 1, groups, 1), rstd.reshape(B, 1, groups, 1)
     x_hat = (x.reshape(grouped).astype(np.float64) - mean) * rstd
-    grad_z = silu_numpy.backward(grad_y, gamma * x_hat.reshape(x.shape) + beta) if silu else grad_y
+    grad_z = silu_numpy.backward(grad_y, gamma * x_hat.reshape(x.shape) + beta, 1.0) if silu else grad_y
     d = (grad_z * gamma).reshape(grouped)
     grad_x = rstd * (d - d.mean(axis=(1, 3), keepdims=True) - x_hat * (d * x_hat).mean(axis=(1, 3), keepdims=True))
     grad_gamma = (grad_z * x_hat.reshape(x.shape)).sum(axis=(0, 1))

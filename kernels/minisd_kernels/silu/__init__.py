@@ -1,7 +1,9 @@
-"""SiLU, element by element (Elfwing et al. 2018).
+"""SiLU, element by element (Elfwing et al. 2018), and with a slope Swish (Ramachandran et al. 2017).
 
-    y = x sigmoid(x),    sigmoid(x) = 1 / (1 + e^-x)
-    dy/dx = sigmoid(x) (1 + x (1 - sigmoid(x)))
+    y = x sigmoid(slope x),    sigmoid(z) = 1 / (1 + e^-z)
+    dy/dx = s (1 + slope x (1 - s)),    s = sigmoid(slope x)
+
+SiLU has slope 1. With 1.702 it is GELU's sigmoid form (Hendrycks & Gimpel 2016, section 2), CLIP's "quick GELU".
 
 Shapes: x (...) -> y (...).
 
@@ -21,13 +23,13 @@ from minisd_kernels.backends import kernel
 class Backend(Protocol):
     """What each backend's file defines."""
 
-    def forward(self, x: Array) -> Array: ...
+    def forward(self, x: Array, slope: float) -> Array: ...
 
-    def backward(self, grad_y: Array, x: Array) -> Array: ...
+    def backward(self, grad_y: Array, x: Array, slope: float) -> Array: ...
 
 
-def forward(x: Array) -> Array:
-    """y = x sigmoid(x).
+def forward(x: Array, *, slope: float = 1.0) -> Array:
+    """y = x sigmoid(slope x).
 
     Shapes: x (...) -> y (...).
 
@@ -35,10 +37,10 @@ def forward(x: Array) -> Array:
         TypeError: x is neither float32 nor float64.
     """
     require_float("silu", x)
-    return kernel(Backend, x).forward(x)
+    return kernel(Backend, x).forward(x, slope)
 
 
-def backward(grad_y: Array, x: Array) -> Array:
+def backward(grad_y: Array, x: Array, *, slope: float = 1.0) -> Array:
     """The gradient grad_y dy/dx.
 
     Shapes: grad_y (...), x (...) -> grad_x (...).
@@ -49,7 +51,7 @@ def backward(grad_y: Array, x: Array) -> Array:
     """
     require_float("silu", grad_y, x)
     require_shape("silu grad_y", grad_y, "the shape of x", x.shape)
-    return kernel(Backend, x).backward(grad_y, x)
+    return kernel(Backend, x).backward(grad_y, x, slope)
 
 
 if TYPE_CHECKING:  # so mypy holds them to it

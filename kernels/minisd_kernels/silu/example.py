@@ -8,7 +8,12 @@ from minisd_kernels.examples import Call, Calls, Example, Make
 
 def both_ways(make: Make) -> Calls:
     x, grad_y = make(64, 68), make(64, 68)
-    return {"forward": Call(silu.forward, x), "backward": Call(silu.backward, grad_y, x)}
+    return {
+        "forward": Call(silu.forward, x),
+        "backward": Call(silu.backward, grad_y, x),
+        "quick GELU": Call(silu.forward, x, slope=1.702),
+        "backward, quick GELU": Call(silu.backward, grad_y, x, slope=1.702),
+    }
 
 
 EXAMPLES = (Example("(64, 68)", both_ways),)

@@ -12,10 +12,10 @@ def _sigmoid(x: Array) -> Array:
         return 1 / (1 + np.exp(-x))
 
 
-def forward(x: Array) -> Array:
-    return x * _sigmoid(x)
+def forward(x: Array, slope: float) -> Array:
+    return x * _sigmoid(slope * x)
 
 
-def backward(grad_y: Array, x: Array) -> Array:
-    s = _sigmoid(x)
-    return grad_y * s * (1 + x * (1 - s))
+def backward(grad_y: Array, x: Array, slope: float) -> Array:
+    s = _sigmoid(slope * x)
+    return grad_y * s * (1 + slope * x * (1 - s))
