@@ -57,6 +57,7 @@ PLACES = {
         "compiling.py",
         "direct.py",
         "fast_exp.py",
+        "fast_normal.py",
         "kernel_cache.py",
         "numba_cpu.py",
         "prefetch.py",
