@@ -28,7 +28,7 @@ def test_examples(name: str) -> None:
     reason = missing_device_reason(need) if need in DEVICES else missing_reason(need)
     if reason:
         pytest.skip(reason)
-    if name.endswith(".in_torch"):
+    if name.endswith((".in_torch", ".torch_twins")):
         pytest.importorskip("torch")
     results = doctest.testmod(importlib.import_module(name))
     assert results.failed == 0

@@ -78,7 +78,7 @@ PLACES = {
     "filelock": {"checkpoint.py"},
     "click": {"cli"},
     "tqdm": {"draw.py", "drive.py", "kernels.py", "run.py"},
-    "torch": {"in_torch.py"},
+    "torch": {"in_torch.py", "torch_twins.py"},
 }
 
 

@@ -8,14 +8,15 @@ memory format, its fused optimiser, its compiler for whole steps, as many thread
 does not take back between two calls (``machine.py``). With --device cuda both compute on the GPU, and a call ends when
 the GPU has done its work.
 
-    case.py       what a case is: inputs, and who computes
-    kernels.py    single operations, as data
-    steps.py      the networks' training steps
-    in_torch.py   the same in PyTorch: the only file that imports it
-    runner.py     check, take turns, medians
-    machine.py    what the machine can do at most
-    table.py      rows for people and for programs
-    roofline.py   the picture
+    case.py         what a case is: inputs, and who computes
+    kernels.py      single operations, as data
+    steps.py        the networks' training steps
+    in_torch.py     the same in PyTorch, as candidates to be timed
+    torch_twins.py  the networks in PyTorch with the same weights, the parity tests' oracle, too
+    runner.py       check, take turns, medians
+    machine.py      what the machine can do at most
+    table.py        rows for people and for programs
+    roofline.py     the picture
 """
 
 from minisd.bench.case import Candidate, Case, Work

@@ -13,8 +13,12 @@ from minisd import ops
 from minisd.autograd import Tensor
 from minisd.nn import ResidualBlock
 
-torch = pytest.importorskip("torch")
-F = torch.nn.functional
+pytest.importorskip("torch")
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from minisd.bench import torch_twins
+
 pytestmark = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
@@ -144,36 +148,28 @@ def test_losses(normal: Callable[..., Array]) -> None:
 
 def test_a_residual_block(normal: Callable[..., Array], dtype: type[Any]) -> None:
     block = ResidualBlock(6, 9, groups=3, condition_width=5, rng=np.random.default_rng(0))
-    names = [name for name, _ in block.named_parameters()]
-    arrays = [(parameter.data + 0.1 * normal(*parameter.shape)).astype(dtype) for parameter in block.parameters()]
-
-    def ours(x: Tensor, condition: Tensor, *weights: Tensor) -> Tensor:
-        for parameter, weight in zip(block.parameters(), weights, strict=True):
-            parameter.data = weight.data
-        y: Tensor = block(x, condition)
-        return y
-
-    def theirs(x: Any, condition: Any, *weights: Any) -> Any:
-        of = dict(zip(names, weights, strict=True))
-
-        def conv(h: Any, name: str, padding: int) -> Any:
-            return F.conv2d(h, of[f"{name}.weight"].permute(3, 2, 0, 1), of[f"{name}.bias"], padding=padding)
-
-        x = to_nchw(x)
-        h = conv(F.silu(F.group_norm(x, 3, of["norm_1.gamma"], of["norm_1.beta"])), "conv_1", 1)
-        h = h + F.linear(F.silu(condition), of["to_shift.weight"].T, of["to_shift.bias"])[:, :, None, None]
-        h = conv(F.silu(F.group_norm(h, 3, of["norm_2.gamma"], of["norm_2.beta"])), "conv_2", 1)
-        return to_nhwc(conv(x, "shortcut", 0) + h)
-
+    for parameter in block.parameters():
+        parameter.data = (parameter.data + 0.1 * normal(*parameter.shape)).astype(dtype)
+    twin = torch_twins.with_weights(
+        torch_twins.ResidualBlock(6, 9, groups=3, condition_width=5),
+        {name: parameter.data for name, parameter in block.named_parameters()},
+    )
     inputs = [normal(2, 5, 4, 6), normal(2, 5)]
-    their_tensors = [torch.tensor(array, requires_grad=True) for array in (*inputs, *arrays)]
-    tensors = [Tensor(array, requires_grad=True) for array in inputs]
-    y, their_y = ours(*tensors, *map(Tensor, arrays)), theirs(*their_tensors)
+    tensors, their_tensors = [Tensor(a, requires_grad=True) for a in inputs], [leaf(a) for a in inputs]
+    y, their_y = block(*tensors), to_nhwc(twin(to_nchw(their_tensors[0]), their_tensors[1]))
     upstream = normal(*y.shape)
     y.backward(upstream)
     their_y.backward(torch.tensor(upstream))
+    ours = {name: parameter.grad for name, parameter in block.named_parameters()}
+    theirs = torch_twins.gradients(twin, list(ours))
     tolerance: dict[str, Any] = {"rtol": 1e-3, "atol": 1e-4} if dtype is np.float32 else {"rtol": 1e-8, "atol": 1e-9}
     np.testing.assert_allclose(y.data, their_y.detach().numpy(), **tolerance)
-    for tensor, their_tensor in zip((*tensors, *block.parameters()), their_tensors, strict=True):
-        assert tensor.grad is not None
+    assert ours.keys() == theirs.keys()
+    for name, found in ours.items():
+        np.testing.assert_allclose(found, theirs[name], **tolerance, err_msg=name)
+    for tensor, their_tensor in zip(tensors, their_tensors, strict=True):
         np.testing.assert_allclose(tensor.grad, their_tensor.grad.numpy(), **tolerance)
+
+
+def leaf(array: Array) -> Any:
+    return torch.tensor(array, requires_grad=True)

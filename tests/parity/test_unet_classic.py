@@ -12,33 +12,11 @@ from minisd import ops
 from minisd.autograd import Tensor
 from minisd.models.unet_classic import UNetClassic, UNetClassicConfig
 
-torch = pytest.importorskip("torch")
-F = torch.nn.functional
+pytest.importorskip("torch")
+import torch
+import torch.nn.functional as F  # noqa: N812
 
-
-def in_torch(x: Any, weights: dict[str, Any]) -> Any:
-    """The paper's figure 1 in PyTorch's operations and layout, with our weights by name; logits (B, H, W, classes)."""
-
-    def convolve(x: Any, name: str) -> Any:
-        return F.conv2d(x, weights[f"{name}.weight"].permute(3, 2, 0, 1), weights[f"{name}.bias"])
-
-    def convolve_twice(x: Any, name: str) -> Any:
-        return F.relu(convolve(F.relu(convolve(x, f"{name}.conv_1")), f"{name}.conv_2"))
-
-    depth = sum(name.startswith("up_convolutions") for name in weights) // 2
-    copies = []
-    x = x.permute(0, 3, 1, 2)
-    for level in range(depth):
-        copies.append(convolve_twice(x, f"contracting.levels.{level}"))
-        x = F.max_pool2d(copies[-1], 2)
-    x = convolve_twice(x, f"contracting.levels.{depth}")
-    for i in range(depth):
-        up = f"up_convolutions.{i}"
-        x = F.conv_transpose2d(x, weights[f"{up}.weight"].permute(2, 3, 0, 1), weights[f"{up}.bias"], stride=2)
-        copy, (H, W) = copies.pop(), x.shape[2:]
-        top, left = (copy.shape[2] - H) // 2, (copy.shape[3] - W) // 2
-        x = convolve_twice(torch.cat([x, copy[:, :, top : top + H, left : left + W]], dim=1), f"expanding.{i}")
-    return convolve(x, "to_logits").permute(0, 2, 3, 1)
+from minisd.bench import torch_twins
 
 
 def both(
@@ -57,11 +35,15 @@ def both(
     classes = (np.indices(logits.shape[1:3]).sum(axis=0) // 50 % config.classes).reshape(-1)  # slanted stripes
     ops.cross_entropy(logits.reshape(-1, config.classes), classes).backward()
 
-    weights = {name: torch.tensor(parameter.data, requires_grad=True) for name, parameter in unet.named_parameters()}
-    their_logits = in_torch(torch.tensor(image), weights)
-    F.cross_entropy(their_logits.reshape(-1, config.classes), torch.tensor(classes)).backward()
+    weights = {name: parameter.data for name, parameter in unet.named_parameters()}
+    twin = torch_twins.with_weights(torch_twins.ClassicUNet(config), weights)
+    their_logits = twin(torch_twins.to_torch(image, torch_twins.IMAGES), None)
+    F.cross_entropy(their_logits.permute(0, 2, 3, 1).reshape(-1, config.classes), torch.tensor(classes)).backward()
     ours = [logits.data, *(parameter.grad for parameter in unet.parameters())]
-    theirs = [their_logits.detach().numpy(), *(weight.grad.numpy() for weight in weights.values())]
+    theirs = [
+        torch_twins.to_ours(their_logits, torch_twins.IMAGES),
+        *torch_twins.gradients(twin, list(weights)).values(),
+    ]
     return ours, theirs, ["logits", *weights]
 
 
