@@ -184,7 +184,7 @@ class Pipeline:
                 guidance,
                 interval=self.info.guidance_interval,
             )
-            with np.errstate(all="ignore"):  # what overflows is said in words
+            with np.errstate(all="ignore"):
                 z_0 = sample(
                     model,
                     to_device(initial_noise(self.latent_shape, rngs), self.device),
@@ -239,7 +239,7 @@ class Pipeline:
         Raises:
             SamplingDiverged: the decoder's numbers are not finite.
         """
-        with no_grad():
+        with no_grad(), np.errstate(all="ignore"):  # what overflows is said in words
             images = to_host(self.vae.decode(Tensor(z / np.float32(self.info.scale_factor)).to(self.device)).data)
         if not np.isfinite(images).all():
             raise SamplingDiverged("decoding: the pictures' numbers are not finite; have the model's weights looked at")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,14 @@ import numpy as np
 import pytest
 from minisd_kernels.backends import use_backend
 
+from minisd import pipeline as room
+from minisd.autograd import Array, Tensor, no_grad
 from minisd.checkpoint import CheckpointError, load_json
+from minisd.data import draw_strokes
 from minisd.model_info import ModelInfo
-from minisd.pipeline import Pipeline, shipped_model
+from minisd.pictures import to_unit_range
+from minisd.pipeline import Pipeline, SamplingDiverged, shipped_model
+from minisd.text.captions import DIGITS
 
 
 @pytest.fixture(autouse=True)
@@ -183,3 +189,238 @@ def test_a_path_may_be_text(tmp_path: Path, pipeline: Pipeline) -> None:
     for name in FILES:
         assert (tmp_path / "copy" / name).read_bytes() == (shipped_model() / name).read_bytes()
     assert Pipeline.load(str(tmp_path / "copy")).info == pipeline.info
+
+
+# What is drawn: the steps written out by hand
+
+
+PROMPTS = ["a thick seven leaning left", "an 8", "a thin upright three", "zero", "the digit 4"]
+
+
+# z_0 of the first prompt at row 3, columns 2 to 4, in four steps under seed 0.
+GOLDEN_DDIM = [[1.258, 0.811, -0.624, -0.290], [-0.352, 1.589, -2.249, -1.794], [-2.054, -0.636, -0.087, -2.901]]
+GOLDEN_DDPM = [[-0.112, -0.604, -0.180, -1.677], [0.930, 1.573, -0.776, -1.841], [-1.461, 0.705, -1.974, -2.301]]
+
+
+def by_hand(pipeline: Pipeline, prompts: list[str], seed: int, guidance: float) -> Array:
+    """z_0 in two steps of DDIM, at t = 999 and 499, of which only the second is guided: 300 <= t < 800."""
+    clip, alpha_bar = pipeline.clip, pipeline.schedule.alpha_bar
+
+    def told(texts: list[str]) -> tuple[Tensor, Tensor]:
+        ids = np.array([pipeline.tokenizer.frame(text, 12)[0] for text in texts])
+        with no_grad():
+            last_but_one, pooled = clip.text(ids, clip_skip=2)
+        assert pooled is not None
+        return last_but_one, pooled
+
+    def v(z: Array, t: int, context: Tensor, pooled: Tensor) -> Array:
+        with no_grad():
+            return pipeline.unet(Tensor(z), np.full(len(z), t), context, pooled).data
+
+    noise = [np.random.default_rng([seed, i]).standard_normal((7, 7, 4)) for i in range(len(prompts))]
+    z_T = np.stack(noise).astype(np.float32)
+    alpha, sigma = (np.float32(np.sqrt(part)) for part in (alpha_bar[999], 1 - alpha_bar[999]))
+    v_999 = v(z_T, 999, *told(prompts))
+    z_0, noise_pred = alpha * z_T - sigma * v_999, sigma * z_T + alpha * v_999
+    alpha, sigma = (np.float32(np.sqrt(part)) for part in (alpha_bar[499], 1 - alpha_bar[499]))
+    z_499 = alpha * z_0 + sigma * noise_pred
+    told_nothing = v(z_499, 499, *told([""] * len(prompts)))
+    guided = told_nothing + np.float32(guidance) * (v(z_499, 499, *told(prompts)) - told_nothing)
+    return alpha * z_499 - sigma * guided
+
+
+@pytest.mark.parametrize(("asked", "means"), [(None, 1.5), (0, 0.0), (1.0, 1.0), (4, 4.0)])
+def test_drawing_is_its_equations(pipeline: Pipeline, asked: float | None, means: float) -> None:
+    seen: list[Array] = []
+    drawn = pipeline.draw(
+        PROMPTS, seed=3, steps=2, guidance=asked, callback=lambda step, t, z_t, z_0: seen.append(z_0)
+    )  # fmt: skip
+    expected = by_hand(pipeline, PROMPTS, 3, means)
+    np.testing.assert_allclose(seen[-1], expected, atol=2e-4)
+    with no_grad():
+        decoded = pipeline.vae.decode(Tensor(expected / np.float32(1.8030526638031006))).data[..., 0]
+    picture = ((decoded.clip(-1, 1) + 1) * 127.5).round()
+    assert drawn.shape == (5, 28, 28) and drawn.dtype == np.uint8
+    assert np.abs(drawn - picture).max() <= 1
+
+
+def test_the_latents_of_the_shipped_model(pipeline: Pipeline) -> None:
+    """Golden values: what a change of the arithmetic, of the weights or of the noise would move."""
+    seen: dict[str, Array] = {}
+    for sampler, steps in (("ddim", 4), ("ddpm", 4)):
+        pipeline.draw(
+            ["a thick seven leaning left"], steps=steps, sampler=sampler,
+            callback=lambda step, t, z_t, z_0, name=sampler: seen.update({name: z_0}),  # type: ignore[misc]
+        )  # fmt: skip
+    np.testing.assert_allclose(seen["ddim"][0, 3, 2:5], GOLDEN_DDIM, atol=2e-3)
+    np.testing.assert_allclose(seen["ddpm"][0, 3, 2:5], GOLDEN_DDPM, atol=2e-3)
+
+
+def test_every_step_is_told_to_the_callback(pipeline: Pipeline) -> None:
+    told: list[tuple[int, int]] = []
+    first: list[Array] = []
+
+    def watch(step: int, t: int, z_t: Array, z_0: Array) -> None:
+        told.append((step, t))
+        first.append(z_t)
+
+    pipeline.draw(PROMPTS[:3], steps=4, batch=2, callback=watch)
+    assert told == [(0, 999), (1, 749), (2, 499), (3, 249)] * 2
+    np.testing.assert_array_equal(first[4][0], np.random.default_rng([0, 2]).standard_normal((7, 7, 4)).astype("f4"))
+
+
+# Options
+
+
+def test_a_picture_depends_on_its_place_and_not_on_its_batch(pipeline: Pipeline) -> None:
+    same = ["a seven"] * 3
+    for sampler in ("ddim", "ddpm"):
+        whole = pipeline.draw(same, steps=2, sampler=sampler)
+        assert len(np.unique(whole, axis=0)) == 3
+        np.testing.assert_array_equal(pipeline.draw(same, steps=2, sampler=sampler, batch=2), whole)
+        np.testing.assert_array_equal(pipeline("a seven", num=3, steps=2, sampler=sampler, batch=1), whole)
+
+
+def test_every_option_changes_the_picture(pipeline: Pipeline) -> None:
+    plain = pipeline.draw(["a seven"], steps=3)
+    others: list[dict[str, Any]] = [
+        {"seed": 1}, {"steps": 4}, {"guidance": 0}, {"guidance": 1}, {"guidance": 5}, {"sampler": "ddpm"},
+    ]  # fmt: skip
+    pictures = [pipeline.draw(["a seven"], **{"steps": 3, **options}) for options in others]
+    assert len(np.unique([plain, *pictures], axis=0)) == 1 + len(others)
+    named = pipeline.draw(["a seven"], steps=3, seed=0, guidance=1.5, sampler="ddim", batch=7)
+    np.testing.assert_array_equal(named, plain)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"clip_skip": 1}, {"guidance": 3.0}, {"guidance_interval": (0, 1000)}, {"steps": 3}, {"sampler": "ddpm"},
+     {"prediction": "noise"}, {"schedule": "linear"}, {"scale_factor": 1.0}],
+    ids=str,
+)  # fmt: skip
+def test_what_model_json_says_is_obeyed(pipeline: Pipeline, changed: dict[str, Any]) -> None:
+    info = replace(pipeline.info, steps=4)
+    before, after = (
+        Pipeline(pipeline.vae, pipeline.clip, pipeline.unet, pipeline.tokenizer, about).draw(["a seven"])
+        for about in (info, replace(info, **changed))
+    )
+    assert not np.array_equal(before, after)
+
+
+def test_guidance_0_does_not_hear_the_prompt(pipeline: Pipeline) -> None:
+    info = replace(pipeline.info, guidance_interval=(0, 1000))
+    deaf = Pipeline(pipeline.vae, pipeline.clip, pipeline.unet, pipeline.tokenizer, info)
+    one, other = (deaf.draw([text], steps=2, guidance=0) for text in ("a seven", "a thin zero"))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_no_seed_draws_one_and_says_which(pipeline: Pipeline) -> None:
+    assert pipeline.seed is None
+    first = pipeline("a seven", seed=None, steps=1)
+    chosen = pipeline.seed
+    assert isinstance(chosen, int)
+    second = pipeline("a seven", seed=None, steps=1)
+    assert pipeline.seed != chosen and not np.array_equal(first, second)
+    np.testing.assert_array_equal(pipeline("a seven", seed=chosen, steps=1), first)
+    pipeline("a seven", steps=1)
+    assert pipeline.seed == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"prompts": []}, "a list of one prompt or more"),
+        ({"prompts": "a seven"}, "a list of one prompt or more"),
+        ({"batch": 0}, "a batch of 1 or more pictures, got 0"),
+        ({"guidance": float("nan")}, "a finite guidance, such as 1.5, got nan"),
+        ({"guidance": float("inf")}, "a finite guidance, such as 1.5, got inf"),
+        ({"steps": 0}, "wanted 1..1000 steps"),
+        ({"steps": 1001}, "wanted 1..1000 steps"),
+        ({"sampler": "magic"}, "choose one of ddpm, ddim"),
+        ({"seed": -1}, "non-negative"),
+    ],
+)
+def test_draw_refuses(pipeline: Pipeline, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        pipeline.draw(**{"prompts": ["a seven"], **options})
+
+
+def test_too_many_are_refused_before_a_list_of_them_is_made(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match="1,000,000,000,000 pictures need about 1,568,000 GB of memory and 6,9"):
+        pipeline("a seven", num=10**12)
+    with pytest.raises(ValueError, match="wanted 1 picture or more, got 0"):
+        pipeline("a seven", num=0)
+    monkeypatch.setattr(room, "available_memory", lambda: 5_000)
+    pipeline.check_count(5, bytes_each=1000)
+    with pytest.raises(ValueError, match=r"6 pictures need .* and 0 hours; 0\.0 GB are free, enough for 5 at a time"):
+        pipeline.check_count(6, bytes_each=1000)
+    monkeypatch.setattr(room, "available_memory", lambda: None)  # where the system does not say: 4 GB
+    with pytest.raises(ValueError, match=r"4\.3 GB are free"):
+        pipeline.check_count(10**8)
+
+
+# Numbers that are no longer finite
+
+
+def test_overflow_is_an_error_with_its_step(pipeline: Pipeline) -> None:
+    with pytest.raises(SamplingDiverged, match=r"at step 2 of 3, t = 666; draw with less guidance than 1e\+308"):
+        pipeline.draw(["a seven"], steps=3, guidance=1e308)
+
+
+def test_broken_weights_are_an_error(pipeline: Pipeline) -> None:
+    for name, parameter in pipeline.unet.named_parameters():
+        if name.endswith("bias"):
+            parameter.data[...] = np.nan
+    with pytest.raises(SamplingDiverged, match="at step 1 of 3, t = 999"):
+        pipeline.draw(["a seven"], steps=3)
+    for _, parameter in pipeline.vae.named_parameters():
+        parameter.data[...] = np.inf
+    with pytest.raises(SamplingDiverged, match="decoding: the pictures' numbers are not finite"):
+        pipeline.decode(np.zeros((1, 7, 7, 4), np.float32))
+
+
+# Prompts
+
+
+def test_what_is_not_read_is_said_once(pipeline: Pipeline) -> None:
+    with pytest.warns(UserWarning) as said:
+        pipeline(["a fluffy seven", "a seven", "a fluffy seven", "a seven 🙂"], steps=1)
+    assert [str(warning.message) for warning in said] == [
+        "'a fluffy seven': the model never saw 'fluffy' and may ignore it",
+        "'a seven 🙂': the model never saw '🙂' and may ignore it",
+    ]
+    assert all(warning.filename == __file__ for warning in said)
+    assert pipeline.remarks(PROMPTS) == []
+
+
+def test_chinese_digits_are_known(pipeline: Pipeline) -> None:
+    chinese = [f"a thick {digit}" for digit in "零一二三四五六七八九"]
+    english = [f"a thick {digit}" for digit in DIGITS]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn = pipeline(chinese, steps=1)
+    np.testing.assert_array_equal(drawn, pipeline(english, steps=1))
+
+
+def test_a_model_that_knows_no_english_digit_reads_the_prompt_as_it_is(pipeline: Pipeline) -> None:
+    info = replace(pipeline.info, words=("七", "a"))
+    chinese = Pipeline(pipeline.vae, pipeline.clip, pipeline.unet, pipeline.tokenizer, info)
+    assert not np.array_equal(chinese.draw(["a 七"], steps=1), pipeline.draw(["a 七"], steps=1))
+    assert chinese.remarks(["a 七"]) == []
+
+
+# Pictures and latents
+
+
+def test_latents_are_scaled_and_come_back(pipeline: Pipeline) -> None:
+    images = draw_strokes(50, 0).images
+    z = pipeline.encode(images)
+    with no_grad():
+        mean, _ = pipeline.vae.encode(Tensor(to_unit_range(images)))
+    np.testing.assert_allclose(z, mean.data * 1.8030526638031006, rtol=1e-6)
+    assert z.shape == (50, *pipeline.latent_shape) == (50, 7, 7, 4) and z.dtype == np.float32
+    again = pipeline.decode(z)
+    assert again.shape == images.shape and again.dtype == np.uint8
+    assert np.abs(again.astype(int) - images).mean() < 8  # grey levels of 255
