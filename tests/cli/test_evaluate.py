@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from command_line import minisd, refused
+from command_line import digits, minisd, refused
 
 from minisd import checkpoint
+from minisd.data import DigitSet
+from minisd.evaluation import DrawingReport, Judge, Report
 from minisd.pipeline import Pipeline
 
 
@@ -26,6 +31,76 @@ def test_judge_and_eval(model: Path, few_digits: None) -> None:
     report = checkpoint.load_json("a/b.json")
     assert [part["count"] for part in report["drawings"]] == [100, 100]
     assert len(report["drawings"][0]["accuracy_by_digit"]) == 10
+
+
+def measured() -> Report:
+    """Numbers that are all different."""
+    detailed = DrawingReport(
+        "digit, thickness and slant", 200, 0.901, (0.871, 0.922), [i / 100 for i in range(10)],
+        0.701, 0.602, 5.031, 0.412, 0.813, 0.714, 0.915,
+    )  # fmt: skip
+    plain = replace(detailed, prompts="digit alone", accuracy=0.809, thickness_as_asked=None, slant_as_asked=None)
+    return Report(0.9911, [detailed, plain], 24.56, 0.9812, 0.9613, 0.8214, 0.7315)
+
+
+def test_eval_says_what_was_measured(few_digits: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def evaluate(pipeline: Pipeline, judge: Judge, train: DigitSet, test: DigitSet, **options: Any) -> Report:
+        options.pop("say")("drawing")
+        seen.append({"train": train.labels.tolist(), "test": test.labels.tolist(), **options})
+        return measured()
+
+    monkeypatch.setattr("minisd.evaluation.evaluate", evaluate)
+    options = ("--num", 110, "--seed", 4, "--guidance", 0, "--steps", 9, "--sampler", "ddpm", "--json", "a.json")
+    result = minisd("--backend", "numpy", "eval", *options)
+    assert result.exit_code == 0 and result.stderr == "drawing\n", result.output
+    assert seen == [
+        {"train": digits(300, 0).labels.tolist(), "test": digits(300, 1).labels.tolist(),
+         "count": 110, "seed": 4, "guidance": 0, "steps": 9, "sampler": "ddpm"}
+    ]  # fmt: skip
+    assert checkpoint.load_json("a.json") == json.loads(json.dumps(measured().as_json()))
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert [line.split() for line in result.stdout.splitlines()] == [line.split() for line in TABLE.splitlines()]
+
+
+TABLE = """\
+Drawings, told the digit, thickness and slant
+  accuracy-200                      0.901 (95% interval 0.871 to 0.922)
+  accuracy-20 of each digit         0: 0.00  1: 0.01  2: 0.02  3: 0.03  4: 0.04
+                                    5: 0.05  6: 0.06  7: 0.07  8: 0.08  9: 0.09
+  thickness as asked-200            0.701 (chance 0.333)
+  slant as asked-200                0.602 (chance 0.333)
+  Fréchet-200                       5.03 (real against real 0.41)
+  precision-200                     0.813
+  recall-200                        0.714
+  diversity-200                     0.915 (real digits 1)
+Drawings, told the digit alone
+  accuracy-200                      0.809 (95% interval 0.871 to 0.922)
+  accuracy-20 of each digit         0: 0.00  1: 0.01  2: 0.02  3: 0.03  4: 0.04
+                                    5: 0.05  6: 0.06  7: 0.07  8: 0.08  9: 0.09
+  Fréchet-200                       5.03 (real against real 0.41)
+  precision-200                     0.813
+  recall-200                        0.714
+  diversity-200                     0.915 (real digits 1)
+Judge
+  accuracy on real digits-300       0.9911
+VAE
+  PSNR of reconstructions-300       24.56 dB
+  accuracy on reconstructions-300   0.9812
+CLIP, the caption nearest to a real picture
+  right digit of ten-300            0.9613
+  right thickness of three-300      0.8214
+  right slant of three-300          0.7315
+wrote a.json
+"""
+
+
+def test_eval_replaces_no_file(few_digits: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minisd.evaluation.evaluate", None)
+    Path("a.json").write_text("old")
+    refused(minisd("eval", "--json", "a.json"), "a.json is there already")
+    assert Path("a.json").read_text() == "old"
 
 
 def test_judge_for_some_time(few_digits: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from command_line import ENVIRONMENT, minisd, python, refused
+from minisd_kernels.backends import BackendUnavailable, current_backend
+from minisd_kernels.shapes import ShapeError
 
-from minisd.pipeline import Pipeline
+from minisd.cli import COMMANDS
+from minisd.pipeline import Pipeline, SamplingDiverged, shipped_model
 
 
 @pytest.mark.parametrize("command", ["", "draw", "train", "eval", "judge", "segment", "info"])
@@ -25,8 +29,31 @@ def test_help(command: str) -> None:
 
 def test_version_and_unknown_commands() -> None:
     assert minisd("--version").output.startswith("minisd, version ")
-    refused(minisd("paint"), "No such command 'paint'")
+    result = minisd("xyzzy")
+    refused(result, "No such command 'xyzzy'.")
+    assert "Did you mean" not in result.stderr
+    refused(minisd("drwa", "a seven"), "No such command 'drwa'. Did you mean draw?")
+    refused(minisd("draw", "--promts", "a"), "No such option", "--prompts")
     refused(minisd("--backend", "jax", "info"), "'jax' is not one of")
+
+
+@pytest.mark.parametrize("command", [(), ("draw",), ("kernels",), ("kernels", "trace"), ("eval",), ("bench",)])
+def test_help_has_a_short_name(command: tuple[str, ...]) -> None:
+    assert minisd(*command, "-h").output == minisd(*command, "--help").output
+
+
+def test_help_leads_on() -> None:
+    said = " ".join(minisd("--help").output.split())
+    assert "tutorials/01_draw_a_digit_from_a_sentence.py" in said
+    for command in COMMANDS:
+        assert f" {command} " in said
+    assert all(len(line) <= 80 for line in minisd("--help").output.splitlines())
+
+
+@pytest.mark.parametrize("option", [("--backend", "numpy"), ("--threads", "1")])
+def test_options_of_all_commands_stand_before_them(option: tuple[str, str]) -> None:
+    said = f"No such option '{option[0]}'. It stands before the command: minisd {option[0]} ... draw"
+    refused(minisd("draw", "a seven", *option), said)
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -50,6 +77,89 @@ def test_threads() -> None:
     said = subprocess.run(command, env=ENVIRONMENT, text=True, capture_output=True, check=True).stdout
     assert re.search(r"^threads +3$", said, re.MULTILINE)
     refused(minisd("--threads", 0, "info"), "--threads")
+
+
+def test_info_fits_the_terminal_and_leaves_paths_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minisd_kernels.devices.missing_device_reason", lambda device: "needs this and that, " * 9)
+    monkeypatch.setenv("MINISD_DATA", "/a/" + 90 * "long" + "/path")
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = minisd("info").output.splitlines()
+    wide = [line for line in lines if len(line) > 80]
+    assert all("/" in line for line in wide) and sum("needs this" in line for line in lines) > 3
+    assert "/a/" + 90 * "long" + "/path:" in " ".join(lines)
+    facts = [line.split()[0] for line in lines if not line.startswith(" ")]
+    assert facts == [
+        "minisd",
+        "Python",
+        "numpy",
+        "numba",
+        "platform",
+        "CPU",
+        "backend",
+        "devices",
+        "threads",
+        "MNIST",
+        "model",
+    ]
+    assert f"model     {shipped_model()}: present" in lines and "(MINISD_DATA is set)" in " ".join(lines)
+
+
+def test_python_m_minisd_is_the_command() -> None:
+    command = [sys.executable, "-m", "minisd", "paint"]
+    ended = subprocess.run(command, env=ENVIRONMENT, text=True, capture_output=True, check=False)
+    assert ended.returncode == 2 and ended.stderr.startswith("Usage: minisd ") and not ended.stdout
+
+
+def test_what_ends_a_command_badly_is_one_message(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def raising(error: Exception) -> Callable[..., None]:
+        def draw(*args: Any, **options: Any) -> None:
+            raise error
+
+        return draw
+
+    for error, said in (
+        (MemoryError(), "not enough memory"),
+        (MemoryError("6 GB"), "not enough memory (6 GB); ask for less at a time"),
+        (OSError(5, "Input/output error", "disk"), "disk: Input/output error"),
+        (OSError("odd"), "odd"),
+        (SamplingDiverged("drawing: at step 3"), "drawing: at step 3"),
+        (BackendUnavailable("numba is gone"), "numba is gone"),
+        (ShapeError("7 meets 8"), "7 meets 8"),
+    ):
+        monkeypatch.setattr(Pipeline, "draw", raising(error))
+        refused(minisd("draw", "a seven", "--model", model), f"Error: {said}")
+
+
+def test_the_backend_that_is_asked_for_computes(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy draws a few pictures while Numba's kernels are not compiled; what the user says comes first."""
+    seen = []
+
+    def draw(self: Pipeline, texts: list[str], **options: Any) -> Any:
+        seen.append((current_backend(), len(texts)))
+        return np.zeros((len(texts), 28, 28), np.uint8)
+
+    compiled: list[int] = []
+    monkeypatch.setattr(Pipeline, "draw", draw)
+    monkeypatch.setattr("minisd_kernels.warm_up.is_done", lambda: False)
+    monkeypatch.setattr("minisd.cli.draw.compile_first", lambda *_: compiled.append(1))
+    said = minisd("draw", "a seven")
+    assert "drawing with plain NumPy; minisd kernels compile makes the fast kernels, once" in said.stderr
+    assert seen.pop() == ("numpy", 1) and not compiled
+    assert not minisd("--backend", "numba", "draw", "a seven").stderr
+    assert seen.pop() == ("numba", 1)
+    minisd("--backend", "numpy", "draw", "a seven")
+    assert seen.pop() == ("numpy", 1)
+    monkeypatch.setenv("MINISD_BACKEND", "numba")
+    minisd("draw", "a seven")
+    assert seen.pop() == ("numba", 1) and not compiled
+    monkeypatch.delenv("MINISD_BACKEND")
+    minisd("draw", "a seven", "--num", 64)
+    assert seen.pop() == ("numpy", 64) and not compiled
+    minisd("draw", "a seven", "--num", 65)
+    assert seen.pop() == ("numba", 65) and compiled == [1]
+    monkeypatch.setattr("minisd_kernels.warm_up.is_done", lambda: True)
+    assert not minisd("draw", "a seven").stderr
+    assert seen.pop() == ("numba", 1)
 
 
 def test_info_without_numba() -> None:
