@@ -50,7 +50,9 @@ def drive(
     durations: list[float] = []
     fit.steps = plan.total(fit.steps_done)
     saved = previewed = time.monotonic()
-    with _stop_signal() as stop, _bar(fit, name) as bar:
+    title = name or fit.task.name
+    with _stop_signal() as stop, tqdm(initial=fit.steps_done, desc=title, unit="step", dynamic_ncols=True) as bar:
+        _show(bar, fit, plan, durations)
         while not fit.done:
             began = time.monotonic()
             with watching(fit.steps_done):
@@ -60,33 +62,31 @@ def drive(
             fit.steps = plan.total(fit.steps_done)
             _show(bar, fit, plan, durations)
             if stop:
-                save()
-                raise Interrupted(f"stopped at step {fit.steps_done} of {name or fit.task.name}", stop[0])
+                break
             if now - saved > SAVE_SECONDS:
                 save()
                 saved = now
             if now - previewed > PREVIEW_SECONDS:
                 preview()
                 previewed = now
-        preview()
+        if not stop:
+            preview()
         save()
+    if stop:
+        raise Interrupted(f"stopped at step {fit.steps_done} of {title}", stop[0])
     return durations
-
-
-def _bar(fit: Fit, name: str) -> tqdm:
-    return tqdm(total=fit.steps, initial=fit.steps_done, desc=name or fit.task.name, unit="step", dynamic_ncols=True)
 
 
 def _show(bar: tqdm, fit: Fit, plan: Plan, durations: list[float]) -> None:
     bar.total = fit.steps
-    numbers = {
-        "loss": f"{np.mean(fit.losses[-50:]):.4f}",
-        "images/s": f"{fit.batch_size / max(float(np.mean(durations[-20:])), 1e-9):.0f}",
-    }
+    numbers = {}
+    if durations:
+        numbers["loss"] = f"{np.mean(fit.losses[-50:]):.4f}"
+        numbers["images/s"] = f"{fit.batch_size / max(float(np.mean(durations[-20:])), 1e-9):.0f}"
     if fit.steps is None and (left := plan.seconds_left()) is not None:  # then the bar itself cannot say
         numbers["left"] = tqdm.format_interval(left)
-    bar.set_postfix(numbers, refresh=False)
-    bar.update()
+    bar.set_postfix(numbers, refresh=not durations)
+    bar.update(fit.steps_done - bar.n)
 
 
 @contextmanager
