@@ -345,3 +345,164 @@ def transformer_block(
         x = x + multi_head_attention(normed, context, part(weights, "attend_cross"), heads)
     wide = dense(layer_norm(x, **part(weights, "norm_perceptron")), **part(weights, "widen"))
     return x + dense(activation(wide), **part(weights, "narrow"))
+
+
+# ---- Networks: written out from their papers' equations, layer by layer
+
+
+def _conv(w: Weights, x: Array, stride: int = 1, padding: int = 1) -> Array:
+    return conv2d(x, w["weight"], w["bias"], (stride, stride), (padding, padding), (1, 1))
+
+
+def _double(w: Weights, x: Array) -> Array:
+    """Nearest-neighbour upsampling, then a convolution."""
+    return _conv(part(w, "conv"), upsample2d(x, (2, 2)))
+
+
+def _cropped(x: Array, like: Array) -> Array:
+    """The centre of x, as large as `like`; an odd row or column too many goes at the end."""
+    top, left = (x.shape[1] - like.shape[1]) // 2, (x.shape[2] - like.shape[2]) // 2
+    return x[:, top : top + like.shape[1], left : left + like.shape[2]]
+
+
+def spatial_transformer(
+    x: Array, context: Array | None, w: Weights, heads: int, groups: int, activation: Function
+) -> Array:
+    """x + proj_out(block(proj_in(norm(x)))) with an eps of 1e-6; without projections the block alone."""
+    B, H, W, C = x.shape
+    if "proj_in.weight" not in w:
+        return transformer_block(x.reshape(B, -1, C), context, part(w, "block"), heads, activation).reshape(x.shape)
+    tokens = group_norm(x, w["norm.gamma"], w["norm.beta"], groups, 1e-6).reshape(B, -1, C)
+    tokens = transformer_block(dense(tokens, **part(w, "proj_in")), context, part(w, "block"), heads, activation)
+    return x + dense(tokens, **part(w, "proj_out")).reshape(B, H, W, C)
+
+
+def pixel_attention(x: Array, w: Weights, heads: int, groups: int, eps: float) -> Array:
+    """x + attention(norm(x)) of pixels to pixels."""
+    B, _, _, C = x.shape
+    tokens = group_norm(x, w["norm.gamma"], w["norm.beta"], groups, eps).reshape(B, -1, C)
+    return x + multi_head_attention(tokens, tokens, part(w, "attend"), heads).reshape(x.shape)
+
+
+def time_condition(w: Weights, t: Array, width: int) -> Array:
+    """linear(silu(linear(e))), e_i = cos(t 10000^(-i/n)), e_{n+i} = sin(the same), i = 0..n-1, n = width / 2."""
+    n = width // 2
+    angles = [[float(time) * 10000 ** (-i / n) for i in range(n)] for time in t]
+    e = np.array([[math.cos(a) for a in row] + [math.sin(a) for a in row] for row in angles])
+    return dense(silu(dense(e, **part(w, "time_1"))), **part(w, "time_2"))
+
+
+def _out(w: Weights, x: Array, groups: int, eps: float) -> Array:
+    return _conv(part(w, "conv_out"), silu(group_norm(x, w["norm_out.gamma"], w["norm_out.beta"], groups, eps)))
+
+
+def unet_of_levels(w: Weights, x: Array, t: Array, context: Array, pooled: Array, heads: Pair, groups: int) -> Array:
+    """Two levels of one block, a copy a level: Ronneberger et al. 2015 with the blocks of Rombach et al. 2022."""
+    C = w["down.0.0.weight"].shape[-1]
+    normal = layer_norm(pooled, w["prompt_norm.gamma"], w["prompt_norm.beta"])
+    time = time_condition(w, t, C) + dense(normal, **part(w, "from_prompt"))
+
+    def block(name: str, at: int, x: Array, heads: int) -> Array:
+        x = residual_block(x, time, part(w, f"{name}.{at}"), groups, 1e-5)
+        return spatial_transformer(x, context, part(w, f"{name}.{at + 1}"), heads, groups, gelu)
+
+    above = block("down.0", 1, _conv(part(w, "down.0.0"), x), heads[0])
+    below = block("down.1", 1, _conv(part(w, "down.1.0"), above, stride=2), heads[1])
+    x = residual_block(below, time, part(w, "middle.0"), groups, 1e-5)
+    x = block("up.0", 0, np.concatenate([x, below], axis=-1), heads[1])
+    x = _cropped(_double(part(w, "up.0.2"), x), above)
+    x = block("up.1", 0, np.concatenate([x, above], axis=-1), heads[0])
+    return _out(w, x, groups, 1e-5)
+
+
+def unet_of_blocks(w: Weights, x: Array, t: Array, context: Array, heads: int, groups: int) -> Array:
+    """Two levels of one block, the lower without attention, every map copied (Ho et al. 2020; Rombach et al. 2022)."""
+    time = time_condition(w, t, w["down.0.0.weight"].shape[-1])
+
+    def residual(name: str, x: Array) -> Array:
+        return residual_block(x, time, part(w, name), groups, 1e-5)
+
+    def transformer(name: str, x: Array) -> Array:
+        return spatial_transformer(x, context, part(w, name), heads, groups, geglu)
+
+    first = _conv(part(w, "down.0.0"), x)
+    second = transformer("down.1.1", residual("down.1.0", first))
+    third = _conv(part(w, "down.2.0"), second, stride=2)
+    fourth = residual("down.3.0", third)
+    x = residual("middle.2", transformer("middle.1", residual("middle.0", fourth)))
+    x = residual("up.0.0", np.concatenate([x, fourth], axis=-1))
+    x = residual("up.1.0", np.concatenate([x, third], axis=-1))
+    x = _double(part(w, "up.1.1"), x)
+    x = transformer("up.2.1", residual("up.2.0", np.concatenate([x, second], axis=-1)))
+    x = transformer("up.3.1", residual("up.3.0", np.concatenate([x, first], axis=-1)))
+    return _out(w, x, groups, 1e-5)
+
+
+def _sequence(w: Weights, name: str, kinds: list[str], x: Array, groups: int, eps: float) -> Array:
+    """One layer after the other: conv, strided conv, padded conv, up-convolution, doubling, residual, attention."""
+    for i, kind in enumerate(kinds):
+        layer = part(w, f"{name}.{i}")
+        match kind:
+            case "conv":
+                x = _conv(layer, x)
+            case "strided":
+                x = _conv(layer, x, stride=2)
+            case "padded":  # a border of zeros at the bottom and at the right
+                x = _conv(layer, np.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0))), stride=2, padding=0)
+            case "transposed":
+                x = conv_transpose2d(x, layer["weight"], layer["bias"], (2, 2), (1, 1), (1, 1), (0, 0))
+            case "double":
+                x = _double(layer, x)
+            case "residual":
+                x = residual_block(x, None, layer, groups, eps)
+            case "attention":
+                x = pixel_attention(x, layer, 1, groups, eps)
+    return silu(group_norm(x, w[f"{name}_norm.gamma"], w[f"{name}_norm.beta"], groups, eps))
+
+
+def vae_moments(w: Weights, x: Array, kinds: list[str], groups: int, eps: float) -> tuple[Array, Array]:
+    """Mean and log-variance: the first and the second half of the encoder's channels."""
+    moments = _conv(part(w, "to_moments"), _sequence(w, "encoder", kinds, x, groups, eps))
+    if "quant_conv.weight" in w:
+        moments = _conv(part(w, "quant_conv"), moments, padding=0)
+    half = moments.shape[-1] // 2
+    return moments[..., :half], moments[..., half:]
+
+
+def vae_picture(w: Weights, z: Array, kinds: list[str], groups: int, eps: float) -> Array:
+    """The decoder, which ends as its halving begins: by an up-convolution or a convolution."""
+    if "post_quant_conv.weight" in w:
+        z = _conv(part(w, "post_quant_conv"), z, padding=0)
+    x, last = _sequence(w, "decoder", kinds, z, groups, eps), part(w, "to_image")
+    if last["weight"].shape[0] == 3:
+        return _conv(last, x)
+    return conv_transpose2d(x, last["weight"], last["bias"], (2, 2), (1, 1), (1, 1), (0, 0))
+
+
+def text_states(w: Weights, ids: Array, layers: int, heads: int, activation: Function) -> list[Array]:
+    """What stands behind each layer of the causal transformer, the final norm applied to each."""
+    x = embedding(w["token_embedding.table"], ids) + w["position_embedding.table"][: ids.shape[1]]
+    states = []
+    for n in range(layers):
+        x = transformer_block(x, None, part(w, f"blocks.{n}"), heads, activation, causal=True)
+        states.append(layer_norm(x, w["final_norm.gamma"], w["final_norm.beta"]))
+    return states
+
+
+def image_vector(w: Weights, x: Array) -> Array:
+    """Three strided convolutions, each with norm and SiLU, and a projection of all pixels."""
+    for i in (1, 2, 3):
+        x = _conv(part(w, f"conv_{i}"), x, stride=2)
+        x = silu(group_norm(x, w[f"norm_{i}.gamma"], w[f"norm_{i}.beta"], 8))
+    return x.reshape(len(x), -1) @ w["projection.weight"]
+
+
+def contrastive_loss(images: Array, texts: Array, temperature: float) -> float:
+    """Radford et al. 2021, figure 3: cross-entropy of cosine similarities times the temperature, both ways."""
+
+    def unit(x: Array) -> Array:
+        return x / np.sqrt((x**2).sum(axis=1, keepdims=True))
+
+    scores, one_hot, ones = unit(images) @ unit(texts).T * temperature, np.eye(len(images)), np.ones(len(images))
+    rows, columns = cross_entropy(scores, one_hot, ones), cross_entropy(scores.T, one_hot, ones)
+    return float(rows + columns) / 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
@@ -16,6 +16,8 @@ from minisd_kernels.backends import BackendUnavailable, available_backends, use_
 from minisd_kernels.devices import DEVICES, to_device, to_host
 from minisd_kernels.shapes import effective_window, window_output_size
 from minisd_kernels.switches import tensor_cores
+
+from minisd.nn import Module
 
 Array = npt.NDArray[Any]
 
@@ -151,3 +153,21 @@ def geometries(draw: st.DrawFn, max_dilation: int = 1, uneven: bool = False) -> 
         return draw(st.integers(smallest, smallest + 5)), window, stride, padding, dilation
 
     return Geometry(*zip(axis(), axis(), strict=True))
+
+
+AnyModule = TypeVar("AnyModule", bound=Module)
+
+
+def in_float64(module: AnyModule, seed: int = 0) -> AnyModule:
+    """The module with weights that hide nothing: norms' gains from 0.5 to 1.5, no bias and no weight 0, in float64."""
+    rng = np.random.default_rng(seed)
+    for name, parameter in module.named_parameters():
+        shape = parameter.shape
+        if name.endswith("gamma"):
+            values = rng.uniform(0.5, 1.5, shape)
+        elif name.endswith(("beta", "bias")):
+            values = 0.1 * rng.standard_normal(shape)
+        else:
+            values = rng.standard_normal(shape) / np.sqrt(max(1, np.prod(shape[:-1])))
+        parameter.data = values
+    return module

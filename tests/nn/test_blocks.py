@@ -1,15 +1,16 @@
-"""Blocks of layers against their equations, written out in tests/oracles.py, with random weights."""
+"""Blocks against their equations written out in oracles.py, in float64: order, norms, eps, activations, heads."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import oracles
 import pytest
+from minisd_kernels.backends import use_backend
+from strategies import Array, in_float64
 
-from minisd import ops
-from minisd.autograd import Array, Tensor
+from minisd.autograd import Tensor
 from minisd.nn import (
     Embedding,
     LayerNorm,
@@ -20,7 +21,21 @@ from minisd.nn import (
     ResidualBlock,
     SpatialTransformer,
     TransformerBlock,
+    Upsample,
 )
+
+ACTIVATIONS: dict[str, oracles.Function] = {
+    "gelu_tanh": oracles.gelu,
+    "gelu": oracles.exact_gelu,
+    "quick_gelu": oracles.quick_gelu,
+    "geglu": oracles.geglu,
+}
+
+
+@pytest.fixture(autouse=True)
+def numpy_backend() -> Iterator[None]:
+    with use_backend("numpy"):
+        yield
 
 
 def rng() -> np.random.Generator:
@@ -28,89 +43,129 @@ def rng() -> np.random.Generator:
 
 
 def normal(*shape: int) -> Array:
-    return np.random.default_rng(shape).standard_normal(shape).astype(np.float32)
+    return np.random.default_rng(sum(shape)).standard_normal(shape)
 
 
-def with_random_weights(module: Module) -> oracles.Weights:
-    """Give every parameter numbers of its own, so that none can be left out or exchanged; returns them."""
-    numbers = rng()
-    for parameter in module.parameters():
-        parameter.data[...] = 0.5 * numbers.standard_normal(parameter.shape)
-    return module.state_dict()
+def flat(*shape: int) -> Array:
+    """A map of so small a variance that a norm's eps decides what comes out."""
+    return 2e-3 * normal(*shape)
 
 
-def tensors(*arrays: Array | None) -> list[Tensor | None]:
-    return [None if array is None else Tensor(array) for array in arrays]
+def check(module: Module, wanted: Callable[[oracles.Weights], Array], *inputs: Array | None) -> None:
+    weights = module.state_dict()
+    got = module(*(None if x is None else Tensor(x) for x in inputs)).data
+    np.testing.assert_allclose(got, wanted(weights), rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.parametrize("condition_width", [None, 5])
-@pytest.mark.parametrize("outputs", [4, 6])
-@pytest.mark.parametrize("eps", [1e-5, 0.5])
-def test_a_residual_block_is_its_equation(condition_width: int | None, outputs: int, eps: float) -> None:
-    block = ResidualBlock(4, outputs, groups=2, eps=eps, condition_width=condition_width, rng=rng())
-    weights = with_random_weights(block)
-    x, condition = normal(2, 3, 4, 4), normal(2, condition_width) if condition_width else None
-    wanted = oracles.residual_block(x, condition, weights, 2, eps)
-    np.testing.assert_allclose(block(*tensors(x, condition)).data, wanted, rtol=1e-4, atol=1e-4)
+@pytest.mark.parametrize("make", [normal, flat])
+@pytest.mark.parametrize(("outputs", "condition_width"), [(6, None), (6, 5), (8, 5)])
+def test_a_residual_block_is_its_equation(
+    make: Callable[..., Array], outputs: int, condition_width: int | None
+) -> None:
+    for eps in (1e-5, 1e-6, 0.5):
+        block = in_float64(ResidualBlock(6, outputs, groups=2, eps=eps, condition_width=condition_width, rng=rng()))
+        x, condition = make(2, 4, 3, 6), normal(2, condition_width) if condition_width else None
+
+        def wanted(w: oracles.Weights, x: Array = x, condition: Array | None = condition, eps: float = eps) -> Array:
+            return oracles.residual_block(x, condition, w, 2, eps)
+
+        check(block, wanted, x, condition)
 
 
 @pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize(("context_width", "causal"), [(None, False), (None, True), (3, False)])
-def test_multi_head_attention_is_its_equation(context_width: int | None, bias: bool, causal: bool) -> None:
-    attend = MultiHeadAttention(6, 2, context_width=context_width, bias=bias, causal=causal, rng=rng())
-    weights = with_random_weights(attend)
-    assert ("to_query.bias" in weights) == bias and "to_out.bias" in weights
-    x, context = normal(2, 4, 6), normal(2, 5, 3) if context_width else None
-    wanted = oracles.multi_head_attention(x, x if context is None else context, weights, 2, causal)
-    np.testing.assert_allclose(attend(*tensors(x, context)).data, wanted, rtol=1e-4, atol=1e-4)
+@pytest.mark.parametrize("heads", [1, 2, 3])
+def test_attention_is_its_equation(heads: int, bias: bool) -> None:
+    x, context = normal(2, 4, 6), normal(2, 3, 5)
+    for causal in (False, True):
+        itself = in_float64(MultiHeadAttention(6, heads, causal=causal, bias=bias, rng=rng()))
+        assert ("to_query.bias" in itself.state_dict()) is bias and "to_out.bias" in itself.state_dict()
+        check(itself, lambda w, causal=causal: oracles.multi_head_attention(x, x, w, heads, causal), x)  # type: ignore[misc]
+    across = in_float64(MultiHeadAttention(6, heads, context_width=5, bias=bias, rng=rng()))
+    check(across, lambda w: oracles.multi_head_attention(x, context, w, heads), x, context)
 
 
-@pytest.mark.parametrize("options", [{}, {"context_width": 3}, {"causal": True}, {"bias": True}, {"expansion": 2}])
-def test_a_transformer_block_is_its_equation(options: dict[str, Any]) -> None:
-    block = TransformerBlock(6, 2, rng=rng(), **options)
-    weights = with_random_weights(block)
-    assert weights["widen.weight"].shape == (6, 6 * options.get("expansion", 4))
-    x, context = normal(2, 4, 6), normal(2, 5, 3) if "context_width" in options else None
-    wanted = oracles.transformer_block(x, context, weights, 2, oracles.gelu, "causal" in options)
-    np.testing.assert_allclose(block(*tensors(x, context)).data, wanted, rtol=1e-4, atol=1e-4)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("context_width", [None, 5])
+def test_a_transformer_block_is_its_equation(activation: str, context_width: int | None) -> None:
+    x, context = normal(2, 4, 6), normal(2, 3, 5) if context_width else None
+    for causal, expansion, bias in ((False, 2, True), (True, 3, False)):
+        block = in_float64(
+            TransformerBlock(
+                6, 2, context_width=context_width, causal=causal, activation=activation, expansion=expansion,
+                bias=bias, rng=rng(),
+            )
+        )  # fmt: skip
+        assert block.narrow.weight.shape == (6 * expansion, 6)
+        assert ("attend_self.to_key.bias" in block.state_dict()) is bias
+
+        def wanted(w: oracles.Weights, causal: bool = causal) -> Array:
+            return oracles.transformer_block(x, context, w, 2, ACTIVATIONS[activation], causal)
+
+        check(block, wanted, x, context)
 
 
-def test_a_transformer_block_uses_the_activation_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ops.ACTIVATIONS, "square", lambda x: x * x)
-    block = TransformerBlock(6, 3, activation="square", rng=rng())
-    weights, x = with_random_weights(block), normal(1, 4, 6)
-    wanted = oracles.transformer_block(x, None, weights, 3, np.square)
-    np.testing.assert_allclose(block(Tensor(x)).data, wanted, rtol=1e-4, atol=1e-3)
+def test_a_transformer_block_s_layer_norms_have_an_eps_of_1e_5() -> None:
+    x = flat(1, 4, 6)
+    check(
+        in_float64(TransformerBlock(6, 2, rng=rng())),
+        lambda w: oracles.transformer_block(x, None, w, 2, oracles.gelu),
+        x,
+    )
 
 
-@pytest.mark.parametrize("context_width", [None, 3])
-@pytest.mark.parametrize("groups", [None, 2])
-@pytest.mark.parametrize("eps", [1e-6, 0.5])
-def test_a_spatial_transformer_is_its_equation(context_width: int | None, groups: int | None, eps: float) -> None:
-    block = SpatialTransformer(6, 3, context_width=context_width, groups=groups, eps=eps, rng=rng())
-    weights = with_random_weights(block)
-    x, context = normal(2, 2, 3, 6), normal(2, 4, 3) if context_width else None
-    inner = oracles.part(weights, "block")
-
-    def attended(tokens: Array) -> Array:
-        return oracles.transformer_block(tokens, context, inner, 3, oracles.gelu)
-
-    if groups:
-        normed = oracles.group_norm(x, weights["norm.gamma"], weights["norm.beta"], groups, eps)
-        tokens = oracles.dense(normed.reshape(2, 6, 6), **oracles.part(weights, "proj_in"))
-        wanted = x + oracles.dense(attended(tokens), **oracles.part(weights, "proj_out")).reshape(x.shape)
-    else:
-        wanted = attended(x.reshape(2, 6, 6)).reshape(x.shape)
-    np.testing.assert_allclose(block(*tensors(x, context)).data, wanted, rtol=1e-3, atol=1e-3)
+@pytest.mark.parametrize("groups", [None, 3])
+@pytest.mark.parametrize("make", [normal, flat])
+def test_a_spatial_transformer_is_its_equation(groups: int | None, make: Callable[..., Array]) -> None:
+    x, context = make(2, 3, 2, 6), normal(2, 4, 5)
+    transformer = in_float64(
+        SpatialTransformer(6, 2, context_width=5, groups=groups, activation="geglu", expansion=2, rng=rng())
+    )
+    check(transformer, lambda w: oracles.spatial_transformer(x, context, w, 2, groups or 0, oracles.geglu), x, context)
+    alone = in_float64(SpatialTransformer(6, 2, groups=groups, rng=rng()))
+    assert alone.block.widen.weight.shape == (6, 24)
+    check(alone, lambda w: oracles.spatial_transformer(x, None, w, 2, groups or 0, oracles.gelu), x)
 
 
-@pytest.mark.parametrize("eps", [1e-6, 0.5])
-def test_pixel_attention_is_its_equation(eps: float) -> None:
-    attend = PixelAttention(6, 3, groups=2, eps=eps, rng=rng())
-    weights, x = with_random_weights(attend), normal(2, 2, 3, 6)
-    tokens = oracles.group_norm(x, weights["norm.gamma"], weights["norm.beta"], 2, eps).reshape(2, 6, 6)
-    wanted = x + oracles.multi_head_attention(tokens, tokens, oracles.part(weights, "attend"), 3).reshape(x.shape)
-    np.testing.assert_allclose(attend(Tensor(x)).data, wanted, rtol=1e-4, atol=1e-4)
+@pytest.mark.parametrize("make", [normal, flat])
+@pytest.mark.parametrize("eps", [1e-6, 1e-5])
+def test_attention_over_pixels_is_its_equation(make: Callable[..., Array], eps: float) -> None:
+    x = make(2, 3, 2, 6)
+    attend = in_float64(PixelAttention(6, 2, groups=3, eps=eps, rng=rng()))
+    check(attend, lambda w: oracles.pixel_attention(x, w, 2, 3, eps), x)
+
+
+def test_upsampling_repeats_before_it_convolves() -> None:
+    x = normal(2, 3, 2, 4)
+
+    def wanted(w: oracles.Weights) -> Array:
+        return oracles.conv2d(x.repeat(2, 1).repeat(2, 2), w["conv.weight"], w["conv.bias"], (1, 1), (1, 1), (1, 1))
+
+    check(in_float64(Upsample(4, 3, rng=rng())), wanted, x)
+
+
+def test_what_a_block_is_not_told_or_told_in_vain_is_an_error() -> None:
+    x, tokens, context, condition = (
+        Tensor(normal(*shape).astype(np.float32)) for shape in ((1, 2, 2, 4), (1, 4, 4), (1, 3, 5), (1, 5))
+    )
+    with pytest.raises(ValueError, match="ResidualBlock: wanted a condition, got none"):
+        ResidualBlock(4, 4, groups=2, condition_width=5, rng=rng())(x)
+    with pytest.raises(ValueError, match="ResidualBlock: wanted no condition, got one"):
+        ResidualBlock(4, 4, groups=2, rng=rng())(x, condition)
+    with pytest.raises(ValueError, match="MultiHeadAttention: wanted a context of width 5, got none"):
+        MultiHeadAttention(4, 2, context_width=5, rng=rng())(tokens)
+    with pytest.raises(ValueError, match="MultiHeadAttention: wanted no context, got one"):
+        MultiHeadAttention(4, 2, rng=rng())(tokens, context)
+    with pytest.raises(ValueError, match="MultiHeadAttention: wanted a context of width 5, got none"):
+        TransformerBlock(4, 2, context_width=5, rng=rng())(tokens)
+    with pytest.raises(ValueError, match="TransformerBlock: wanted no context, got one"):
+        TransformerBlock(4, 2, rng=rng())(tokens, context)
+    for groups in (None, 2):
+        with pytest.raises(ValueError, match="wanted a context of width 5, got none"):
+            SpatialTransformer(4, 2, context_width=5, groups=groups, rng=rng())(x)
+        with pytest.raises(ValueError, match="wanted no context, got one"):
+            SpatialTransformer(4, 2, groups=groups, rng=rng())(x, context)
+    with pytest.raises(ValueError, match="no activation 'tanh'; wanted gelu_tanh, gelu, quick_gelu, geglu"):
+        TransformerBlock(4, 2, activation="tanh", rng=rng())
 
 
 # ---- What a fresh layer begins with
