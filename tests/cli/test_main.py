@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -193,3 +194,40 @@ def test_a_bug_keeps_its_traceback(model: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(Pipeline, "draw", bug)
     assert isinstance(minisd("draw", "a seven", "--model", model).exception, ValueError)
+
+
+# What commands write beside their lines
+
+
+@pytest.mark.parametrize(
+    ("command", "taken"),
+    [
+        (("animate", "pool", "--out", "a.gif"), "a.gif"),
+        (("animate", "pool", "--out", "a.gif"), "a-frames.png"),
+        (("claims", "--json", "a.json"), "a.json"),
+        (("bench", "kernels", "--only", "max-pool", "--json", "a.json"), "a.json"),
+        (("bench", "kernels", "--only", "max-pool", "--plot", "a.png"), "a.png"),
+        (("kernels", "report", "--json", "a.json"), "a.json"),
+    ],
+)
+def test_no_command_replaces_a_file(command: tuple[str, ...], taken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minisd.bench.machine.restart_if_needed", lambda: None)
+    Path(taken).write_text("old")
+    refused(minisd(*command), f"{taken} is there already")
+    assert Path(taken).read_text() == "old" and os.listdir() == [taken]
+
+
+def test_no_command_writes_two_things_into_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minisd.bench.machine.restart_if_needed", lambda: None)
+    refused(minisd("bench", "kernels", "--json", "a.png", "--plot", "a.png"), "a.png is named for two outputs")
+    assert not os.listdir()
+
+
+def test_animate_numbers_the_names_that_it_makes_up() -> None:
+    for names in (["pool.gif", "pool-frames.png"], ["pool-2.gif", "pool-2-frames.png"]):
+        result = minisd("animate", "pool", "--input", 2)
+        assert result.exit_code == 0, result.output
+        assert [line for line in result.stdout.splitlines() if line.startswith("wrote")] == [
+            f"wrote {n}" for n in names
+        ]
+        assert all(Path(name).stat().st_size for name in names)

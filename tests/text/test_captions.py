@@ -9,11 +9,13 @@ from minisd.text import (
     CaptionError,
     all_captions,
     caption_text,
+    in_english,
     parse_caption,
     phrases,
     random_caption,
     unknown_words,
 )
+from minisd.text.captions import DIGITS
 
 EVERY = [Caption(*said) for said in product(range(10), (None, 0, 1, 2), (None, 0, 1, 2))]
 
@@ -148,3 +150,15 @@ def test_unknown_words():
     assert unknown_words("A purple SEVEN, leaning left, on Mars") == ["purple", "on", "mars"]
     assert unknown_words("the digit 7") == []
     assert unknown_words("") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        *((digit, name) for digit, name in zip("零一二三四五六七八九", DIGITS, strict=True)),
+        ("〇", "zero"), ("７", "seven"), ("٧", "seven"), ("a thick七 leaning left", "a thick seven leaning left"),
+        ("画一个七", "画 a seven"), ("a 7, 8!", "a 7, 8!"), ("十", "十"), ("½", "½"), ("", ""),
+    ],
+)  # fmt: skip
+def test_digits_of_other_scripts(text, english):
+    assert in_english(text) == english
