@@ -312,7 +312,7 @@ class Pipeline:
                 info=from_json(ModelInfo, about.get("info")),
             )
             digests = about.get("sha256", {})
-            if digests and (not isinstance(digests, dict) or {*digests} != {*pipeline._files()}):
+            if not isinstance(digests, dict) or (digests and {*digests} != {*pipeline._files()}):
                 raise ValueError(f"sha256: wanted a digest of each of {', '.join(pipeline._files())}, got {digests!r}")
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else error

@@ -146,6 +146,8 @@ def refused(folder: Path, *said: str) -> None:
         (lambda about: about["unet"].update(context_width=32), "UNetConfig: context_width: wanted 64, to fit"),
         (lambda about: about["unet"].update(pooled_width=32), "UNetConfig: pooled_width: wanted 64, to fit"),
         (lambda about: about.update(sha256={"vae.safetensors": "0"}), "sha256: wanted a digest of each of"),
+        (lambda about: about.update(sha256=[]), "sha256: wanted a digest of each of"),
+        (lambda about: about.update(sha256=None), "sha256: wanted a digest of each of"),
         (lambda about: about.update(sha256=7), "sha256: wanted a digest of each of"),
         (lambda about: about.update(format=3), "its format is 3, this minisd reads formats 1 to 2"),
         (lambda about: about.update(format=1, unet=None), ""),
