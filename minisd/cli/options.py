@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from minisd_kernels.devices import DEVICES
 
 from minisd.data.sets import DATA_SETS
@@ -52,6 +53,11 @@ class SamplerName(click.types.StringParamType):
         from minisd.diffusion.samplers import SAMPLERS
 
         return f"[{'|'.join(SAMPLERS)}]"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from minisd.diffusion.samplers import SAMPLERS
+
+        return [CompletionItem(name) for name in SAMPLERS if name.startswith(incomplete)]
 
 
 class OutputFile(click.Path):

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.shell_completion import ShellComplete
 from command_line import ENVIRONMENT, minisd, python, refused
 from minisd_kernels.backends import BackendUnavailable, current_backend
 from minisd_kernels.shapes import ShapeError
 
-from minisd.cli import COMMANDS
+from minisd.cli import COMMANDS, main
 from minisd.pipeline import Pipeline, SamplingDiverged, shipped_model
 
 
@@ -55,6 +56,16 @@ def test_help_leads_on() -> None:
 def test_options_of_all_commands_stand_before_them(option: tuple[str, str]) -> None:
     said = f"No such option '{option[0]}'. It stands before the command: minisd {option[0]} ... draw"
     refused(minisd("draw", "a seven", *option), said)
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("dr", ["draw"]), ("draw --sampler dd", ["ddpm", "ddim"]), ("kernels tr", ["trace"]), ("--back", ["--backend"])],
+)
+def test_the_shell_completes(typed: str, offered: list[str]) -> None:
+    *before, last = typed.split()
+    items = ShellComplete(main, {}, "minisd", "_MINISD_COMPLETE").get_completions(before, last)
+    assert [item.value for item in items] == offered
 
 
 def test_help_imports_nothing_heavy() -> None:
