@@ -210,5 +210,5 @@ def test_every_operation_is_said_for_the_reference_the_cpu_and_the_gpu() -> None
     operations = [folder for folder in folders if folder.name not in ("cuda", "emulator", "shapes")]
     assert len(operations) >= 17
     for operation in operations:
-        for file in ("numpy_ref.py", "numba_cpu.py", "cupy_gpu.py"):
+        for file in ("numpy_ref.py", "numba_cpu.py", "cupy_gpu.py", "example.py"):
             assert (operation / file).is_file(), f"{operation.name} has no {file}"

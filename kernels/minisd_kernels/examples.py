@@ -1,7 +1,7 @@
 """The representative calls of every operation, written once, in ``example.py`` of its folder, and found there.
 
 They are what is compiled ahead (warm_up.py), run watched and counted on the emulator, and held against NumPy on every
-backend and device by the tests. An operation is a folder that has an ``example.py``; nothing else names it.
+backend and device, and by the plain loops, by the tests. Nothing but its folder names an operation.
 
     def both_ways(make: Make) -> Calls:
         x, grad_y = make(64, 65), make(64, 65)
@@ -74,7 +74,7 @@ class Example:
 def operations() -> list[str]:
     """The name of every operation, which is its folder's."""
     folders = [module.name for module in pkgutil.iter_modules(minisd_kernels.__path__) if module.ispkg]
-    return [name for name in folders if importlib.util.find_spec(f"minisd_kernels.{name}.example") is not None]
+    return [name for name in folders if importlib.util.find_spec(f"minisd_kernels.{name}.numpy_ref") is not None]
 
 
 def examples(operation: str, *, ladder: bool = False) -> list[Example]:

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import pkgutil
 from typing import Any
 
-import minisd_kernels
 import pytest
 from minisd_kernels.backends import CUDA_FILE, FILES
+from minisd_kernels.examples import operations
 
-OPERATIONS = sorted(
-    module.name
-    for module in pkgutil.iter_modules(minisd_kernels.__path__)
-    if module.ispkg and importlib.util.find_spec(f"minisd_kernels.{module.name}.numpy_ref")
-)
-each_operation = pytest.mark.parametrize("operation", OPERATIONS)
+each_operation = pytest.mark.parametrize("operation", operations())
 
 
 def promised(operation: str) -> dict[str, inspect.Signature]:

@@ -108,7 +108,8 @@ def test_a_few_pictures_are_not_worth_compiling_for(
 ) -> None:
     monkeypatch.setattr(warm_up, "is_done", lambda: compiled)
     monkeypatch.delenv("MINISD_BACKEND", raising=False)
-    arguments = ["draw", "a seven", "--steps", "1", "--out", str(tmp_path / "seven.png")]
+    monkeypatch.chdir(tmp_path)
+    arguments = ["draw", "a seven", "--steps", "1"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     assert ("plain NumPy" in result.stderr) is not compiled

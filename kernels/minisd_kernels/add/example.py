@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from minisd_kernels import add
 from minisd_kernels.examples import Call, Calls, Example, Make
 
 
-def _sums(make: Make, *shape: int) -> Calls:
+def _sums(make: Make, size: int) -> Calls:
     return {
-        "forward": Call(add.forward, make(*shape), make(*shape)),
-        "into": Call(add.into, make(*shape), make(*shape)),
+        "forward": Call(add.forward, make(size), make(size)),
+        "into": Call(add.into, make(size), make(size)),
     }
 
 
 EXAMPLES = (
-    Example("(64, 65)", lambda make: _sums(make, 64, 65)),
-    Example("(128, 130)", lambda make: _sums(make, 128, 130)),
+    Example("4160 numbers", partial(_sums, size=4160)),
+    Example("16640 numbers", partial(_sums, size=16640)),
 )

@@ -9,8 +9,8 @@ from minisd_kernels import conv2d
 from minisd_kernels.examples import Call, Calls, Example, Make
 
 
-def _both_ways(make: Make, kh: int, kw: int, C: int, O: int, **options: Any) -> Calls:
-    x, weight, bias = make(2, 9, 8, C), make(kh, kw, C, O) / make.dtype(8), make(O)
+def _both_ways(make: Make, shape: tuple[int, ...], window: tuple[int, int], O: int, **options: Any) -> Calls:
+    x, weight, bias = make(*shape), make(*window, shape[3], O) / make.dtype(8), make(O)
     grad = make(*conv2d.forward(x, weight, bias, **options).shape) / make.dtype(8)
     return {
         "forward": Call(conv2d.forward, x, weight, bias, **options),
@@ -27,12 +27,15 @@ def ladder(make: Make) -> Calls:
 
 
 EXAMPLES = (
-    Example("3 x 3, padding 1: (2, 9, 8, 33) -> (2, 9, 8, 37)", partial(_both_ways, kh=3, kw=3, C=33, O=37, padding=1)),
+    Example(
+        "3 x 3, padding 1: (1, 6, 7, 33) -> (1, 6, 7, 37)",
+        partial(_both_ways, shape=(1, 6, 7, 33), window=(3, 3), O=37, padding=1),
+    ),
     Example(
         "3 x 2, stride 2 x 1, padding 1 x 0, dilation 1 x 2: (2, 9, 8, 12) -> (2, 5, 6, 17)",
-        partial(_both_ways, kh=3, kw=2, C=12, O=17, stride=(2, 1), padding=(1, 0), dilation=(1, 2)),
+        partial(_both_ways, shape=(2, 9, 8, 12), window=(3, 2), O=17, stride=(2, 1), padding=(1, 0), dilation=(1, 2)),
     ),
-    Example("3 x 2: (2, 9, 8, 5) -> (2, 7, 7, 3)", partial(_both_ways, kh=3, kw=2, C=5, O=3)),
+    Example("3 x 2: (2, 9, 8, 5) -> (2, 7, 7, 3)", partial(_both_ways, shape=(2, 9, 8, 5), window=(3, 2), O=3)),
     Example(
         "3 x 3, padding 1: (1, 16, 16, 32) -> (1, 16, 16, 64)", ladder, ladder=True, products=9 * 32 * 16 * 16 * 64
     ),

@@ -7,7 +7,7 @@ from minisd_kernels.examples import Call, Calls, Example, Make
 
 
 def both_ways(make: Make) -> Calls:
-    table, ids, grad_y = make(64, 34), make.integers(64, 8, 16), make(8, 16, 34)
+    table, ids, grad_y = make(64, 34), make.integers(64, 128), make(128, 34)
     return {"forward": Call(embedding.forward, table, ids), "backward": Call(embedding.backward, grad_y, ids, 64)}
 
 

@@ -20,6 +20,7 @@ from minisd_kernels.cuda import toolkit
 from minisd_kernels.cuda.inspect import nvrtc, sass
 from minisd_kernels.cuda.inspect.occupancy import LIMITS, occupancy
 from minisd_kernels.cuda.source import SOURCES, Source
+from minisd_kernels.examples import operations
 
 ARCHITECTURES = tuple(LIMITS)
 THREADS = 256  # of a block, where a kernel's launch bounds do not say
@@ -92,9 +93,9 @@ class Compilation:
 
 def all_sources() -> list[Source]:
     """The CUDA file of every operation that has one."""
-    for path in sorted(_PACKAGE.glob(f"*/{CUDA_FILE}.py")):
-        importlib.import_module(f"minisd_kernels.{path.parent.name}.{CUDA_FILE}")
-    return sorted((s for s in SOURCES if _PACKAGE in s.path.parents), key=lambda source: source.path)
+    files = [importlib.import_module(f"minisd_kernels.{name}.{CUDA_FILE}").__file__ for name in operations()]
+    folders = {_PACKAGE / "cuda", *(Path(str(file)).parent for file in files)}
+    return sorted((s for s in SOURCES if s.path.parent in folders), key=lambda source: source.path)
 
 
 def file_of(source: Source) -> str:
