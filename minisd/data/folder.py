@@ -92,24 +92,22 @@ class _Files:
 
     def remarks(self, used: set[Path], table: Path | None) -> Iterator[str]:
         """What was passed over, and why."""
-        hidden = [path for path in self.all if path.name.startswith(".") and path.suffix.lower() in SUFFIXES]
-        folders = [path for path in self.all if path.is_dir() and not path.name.startswith(".")]
-        unnamed = [path for path in self.images() if path not in used]
-        others = [
-            path
-            for path in self.all
-            if path.suffix.lower() not in (*SUFFIXES, ".txt") and path != table
-            if not path.name.startswith(".") and not path.is_dir()
-        ]
-        for paths, what in (
-            (hidden, "hidden, so no picture of yours"),
-            (folders, "a folder: pictures below are used if captions.csv names them, as sub/cat.png"),
-            (unnamed, "not named in captions.csv"),
-            (others, f"not a picture that is read ({', '.join(SUFFIXES)}); save it as PNG if it is one"),
+        seen = [path for path in self.all if not path.name.startswith(".")]
+        of_pictures = [path for path in self.all if path.suffix.lower() in SUFFIXES]
+        folders = [path for path in seen if path.is_dir() and not any(path in file.parents for file in used)]
+        kinds = (*SUFFIXES, ".txt")
+        for paths, why in (
+            ([path for path in of_pictures if path not in seen], "hidden, as macOS leaves them in archives"),
+            ([path for path in of_pictures if path in seen and not path.exists()], "a link to nothing"),
+            (folders, "a folder: pictures in it are used where captions.csv names them, as sub/cat.png"),
+            ([path for path in self.images() if path not in used], "not named in captions.csv"),
+            (
+                [path for path in seen if path.suffix.lower() not in kinds and path != table and not path.is_dir()],
+                f"not one of {' '.join(SUFFIXES)}; if it is a picture, save it as PNG",
+            ),
         ):
-            paths = [path for path in paths if not any(path in file.parents for file in used)]
             if paths:
-                yield f"passed over {_count(len(paths), 'file')}: {_names(paths)} ({what})"
+                yield f"passed over {len(paths)}: {_names(paths)} ({why})"
 
 
 def _key(name: str) -> str:
@@ -138,7 +136,7 @@ def _from_table(table: Path, files: _Files) -> list[tuple[Path, str]]:
                 )
             line = rows.line_num + 1
             for row in rows:
-                if row:
+                if any(map(str.strip, row)):  # spreadsheets leave lines of mere commas
                     pairs.append(_pair(row, names, f"{table}, line {line}", files))
                 line = rows.line_num + 1
     except UnicodeDecodeError as error:
@@ -211,11 +209,11 @@ def _read_image(path: Path, size: int, background: str | None) -> _Picture:
         with warnings.catch_warnings(), Image.open(path) as file:
             warnings.simplefilter("ignore")  # of large pictures and odd notes in them; what is too large raises
             image = ImageOps.exif_transpose(file)  # upright, before anything else
+            if image.mode[0] in "IF":
+                image = _by_its_depth(image)
             ground = None
             if image.has_transparency_data:
                 image, ground = _on_ground(image.convert("RGBA"), background)
-            elif image.mode[0] in "IF":
-                image = _by_its_depth(image)
             return _Picture(np.asarray(ImageOps.pad(image.convert("L"), (size, size), color=0)), ground)
     except Exception as error:  # whatever a decoder raises at what it finds in a damaged file
         reason = "it is empty" if path.stat().st_size == 0 else " ".join(str(error).split()) or type(error).__name__
@@ -228,7 +226,10 @@ def _by_its_depth(image: "Image") -> "Image":
 
     levels = np.asarray(image).astype(np.float64)
     most = next((float(2**bits - 1) for bits in (12, 16, 32) if levels.max() < 2**bits), levels.max())
-    return Image.fromarray(np.rint(levels.clip(0) * (255 / most)).astype(np.uint8))
+    grey = Image.fromarray(np.rint(levels.clip(0) * (255 / most)).astype(np.uint8))
+    if (clear := image.info.get("transparency")) is not None:  # one level that stands for no ink
+        grey.putalpha(Image.fromarray(np.where(levels == clear, 0, 255).astype(np.uint8)))
+    return grey
 
 
 def _on_ground(image: "Image", background: str | None) -> tuple["Image", str]:
@@ -241,15 +242,15 @@ def _on_ground(image: "Image", background: str | None) -> tuple["Image", str]:
         laid[ground] = Image.alpha_composite(sheet, image).convert("L")
     on_white, on_black = (np.ptp(np.asarray(laid[ground]).astype(int)) for ground in GROUNDS)
     ground = background or ("black" if 4 * on_white < on_black else "white")
-    return laid[ground], ground
+    lost = 4 * on_white < on_black if ground == "white" else 4 * on_black < on_white
+    return laid[ground], f"{ground}, where its ink is lost" if lost else ground
 
 
 def _on_grounds(pairs: list[tuple[Path, str]], pictures: list[_Picture]) -> Iterator[str]:
     """What transparent pictures were laid on, and that pictures are named twice."""
-    for ground in GROUNDS:
-        if on_it := [path for (path, _), picture in zip(pairs, pictures, strict=True) if picture.ground == ground]:
-            number = _count(len(on_it), "transparent picture")
-            yield f"laid {number} on {ground}: {_names(on_it)} (--background chooses)"
+    for ground in dict.fromkeys(picture.ground for picture in pictures if picture.ground):
+        on_it = [path for (path, _), picture in zip(pairs, pictures, strict=True) if picture.ground == ground]
+        yield f"laid {_count(len(on_it), 'transparent picture')} on {ground}: {_names(on_it)} (--background chooses)"
     if twice := [path for path, lines in Counter(path for path, _ in pairs).items() if lines > 1]:
         yield f"{_count(len(twice), 'picture')} with several captions: {_names(twice)} (used with each of them)"
 

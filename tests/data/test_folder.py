@@ -51,6 +51,158 @@ def test_what_is_wrong_is_said(tmp_path, files, message):
         load_folder(tmp_path)
 
 
+def test_what_is_wrong_in_a_table_is_said_with_its_line(tmp_path):
+    save(tmp_path / "a.png")
+    save(tmp_path / "b.png")
+    for text, line, said in (
+        ("a.png,a seven, leaning left\n", 2, 'put quotes around commas: "a seven, leaning left"'),
+        ('a.png,"a seven\nb.png,an eight\n', 2, "a quote that opens must close"),
+        ('a.png,one\nb.png,"a seven\nc.png,""an eight"\n', 3, "a line's end"),
+        ('a.png,one\nb.png,"a\nseven"\n', 3, "a line's end"),
+        ('a.png,"a seven"s\n', 2, "a quote that opens must close"),
+        ("a.png,o\0ne\n", 2, "not printed"),
+        ("a.png,one\n\n" + "x" * 300 + ".png,x\n", 4, "cannot be the name of a file (File name too long)"),
+        ("a.png,one\n,\nb.png,\n", 4, "fill both columns"),
+        (".,one\n", 2, "no file"),
+    ):
+        (tmp_path / "captions.csv").write_bytes(b"file,caption\n" + text.encode())
+        with pytest.raises(DataError) as caught:
+            load_folder(tmp_path)
+        assert f"captions.csv, line {line}: " in str(caught.value) and said in str(caught.value)
+
+
+def test_tables_as_programs_write_them(tmp_path):
+    save(tmp_path / "A.PNG", value=10)
+    save(tmp_path / "e\u0301.png", value=20)  # as macOS composes an accent
+    (tmp_path / "sub").mkdir()
+    save(tmp_path / "sub" / "c.png", value=30)
+    rows = ["File, Caption,by", 'a.png, "one, two",me', "", "\u00e9.png,a\tb,", 'sub/c.png,"a ""c"""', ",,"]
+    for end in ("\n", "\r\n", "\r"):
+        (tmp_path / "Captions.CSV").write_bytes(end.join(rows).encode("utf-8-sig"))
+        said = []
+        images, captions = load_folder(tmp_path, say=said.append)
+        assert captions == ["one, two", "a\tb", 'a "c"'] and images[:, 5, 5].tolist() == [10, 20, 30] and said == []
+
+
+def test_the_case_of_a_text_files_name_does_not_matter(tmp_path):
+    for i, (picture, text) in enumerate(
+        (("A.PNG", "A.TXT"), ("b.png", "B.txt"), ("c.Jpg", "c.TXT"), ("d.png", "d.txt"))
+    ):
+        save(tmp_path / picture)
+        (tmp_path / text).write_text(f"number {i}\n of four")
+    (tmp_path / "D.TXT").write_text("another")
+    assert load_folder(tmp_path)[1] == [f"number {i} of four" for i in range(4)]
+
+
+def test_what_is_passed_over_is_said_by_name_and_why(tmp_path):
+    for name in ("a.png", "b.png", "old/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        save(tmp_path / name)
+    for name in ("._cat.png", "x.tif", "y.tiff", "z.heic", "w.svg", ".DS_Store"):
+        (tmp_path / name).write_bytes(b"junk")
+    (tmp_path / "dead.png").symlink_to("nowhere")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "captions.csv").write_text("file,caption\na.png,one\n")
+    said = []
+    assert len(load_folder(tmp_path, say=said.append)[0]) == 1
+    starts = [
+        "passed over 1: ._cat.png (hidden", "passed over 1: dead.png (a link to nothing)",
+        "passed over 2: folder.png, old (a folder: ", "passed over 1: b.png (not named in captions.csv)",
+        "passed over 4: w.svg, x.tif, y.tiff and 1 more (not one of .png",
+    ]  # fmt: skip
+    assert [line[: len(start)] for line, start in zip(said, starts, strict=True)] == starts
+    (tmp_path / "captions.csv").write_text("file,caption\na.png,one\nold/c.png,three\na.png,two\nb.png,four\n")
+    said.clear()
+    assert load_folder(tmp_path, say=said.append)[1] == ["one", "three", "two", "four"]
+    assert said[2].startswith("passed over 1: folder.png (a folder") and said[3].startswith("passed over 4: ")
+    assert said[4:] == ["1 picture with several captions: a.png (used with each of them)"]
+
+
+def shape():
+    """A figure that no turning and no mirroring leaves as it is."""
+    figure = np.zeros((28, 28), np.uint8)
+    figure[4:24, 8:12] = figure[4:8, 8:20] = figure[12:15, 8:16] = 255
+    return figure
+
+
+def picture(tmp_path, image, name="a.png", background=None, **options):
+    image.save(tmp_path / name, **options)
+    (tmp_path / name).with_suffix(".txt").write_text("a figure")
+    said = []
+    images, _ = load_folder(tmp_path, background=background, say=said.append)
+    return images[0].astype(int), said
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_camera_that_was_turned(tmp_path, orientation):
+    """The note says how to turn the file's pixels; here they were turned the other way first."""
+    ways = {
+        1: shape(), 2: shape()[:, ::-1], 3: shape()[::-1, ::-1], 4: shape()[::-1], 5: shape().T,
+        6: np.rot90(shape()), 7: shape()[::-1, ::-1].T, 8: np.rot90(shape(), -1),
+    }  # fmt: skip
+    image = Image.fromarray(np.ascontiguousarray(ways[orientation]))
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    assert np.abs(picture(tmp_path, image, exif=exif)[0] - shape()).max() == 0
+
+
+def test_pictures_of_many_bits_are_scaled_by_their_own(tmp_path):
+    level = np.linspace(0, 1, 28 * 28).reshape(28, 28)
+    for most, name in ((65535, "16.png"), (4095, "12.png")):
+        grey, said = picture(tmp_path, Image.fromarray((level * most).astype(np.uint16)), name)
+        assert np.abs(grey - 255 * level).max() <= 1 and said == []
+        (tmp_path / name).unlink()
+    grey, _ = picture(tmp_path, Image.fromarray(np.full((28, 28), 600, np.uint16)))
+    assert (grey == round(255 * 600 / 4095)).all()
+    clear = Image.fromarray(np.where(shape() > 0, 60_000, 0).astype(np.uint16))
+    grey, said = picture(tmp_path, clear, transparency=0)
+    assert "laid 1 transparent picture on black: a.png" in said[0] or grey[0, 0] == 255
+    assert abs(grey[6, 10] - grey[0, 0]) > 20
+
+
+def inked(level):
+    return Image.fromarray(np.dstack([np.full((28, 28, 3), level, np.uint8), shape()]))
+
+
+def test_on_a_transparent_ground_the_shape_is_kept_for_black_and_for_white_ink(tmp_path):
+    grey, said = picture(tmp_path, inked(0))
+    np.testing.assert_array_equal(grey, 255 - shape())
+    assert said == ["laid 1 transparent picture on white: a.png (--background chooses)"]
+    grey, said = picture(tmp_path, inked(255))
+    np.testing.assert_array_equal(grey, shape())
+    assert said == ["laid 1 transparent picture on black: a.png (--background chooses)"]
+    for mode, options in (("LA", {}), ("P", {"transparency": 0})):
+        image = Image.fromarray(shape()).convert("P") if mode == "P" else inked(0).convert("LA")
+        grey, said = picture(tmp_path, image, **options)
+        assert len(said) == 1 and np.ptp(grey) == 255 and np.unique(grey).size == 2
+
+
+def test_the_ground_can_be_chosen(tmp_path):
+    np.testing.assert_array_equal(picture(tmp_path, inked(128), background="black")[0], np.where(shape(), 128, 0))
+    np.testing.assert_array_equal(picture(tmp_path, inked(128), background="white")[0], np.where(shape(), 128, 255))
+    assert "on white, where its ink is lost" in picture(tmp_path, inked(255), background="white")[1][0]
+    assert "on black, where its ink is lost" in picture(tmp_path, inked(0), background="black")[1][0]
+    with pytest.raises(DataError, match="background is 'green'; wanted white or black"):
+        load_folder(tmp_path, background="green")
+
+
+@pytest.mark.parametrize(("mode", "name"), [("1", "a.png"), ("P", "a.gif"), ("RGB", "a.bmp"), ("RGBA", "a.webp")])
+def test_pictures_of_every_mode_show_the_same(tmp_path, mode, name):
+    assert np.abs(picture(tmp_path, Image.fromarray(shape()).convert(mode), name)[0] - shape()).max() < 40
+
+
+def test_printers_colours(tmp_path):
+    grey, said = picture(tmp_path, Image.fromarray(shape()).convert("CMYK"), "a.jpg", quality=95)
+    assert np.abs(grey - shape()).mean() < 10 and said == []
+
+
+def test_empty_files_are_named(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(DataError, match=r"a\.png: cannot be read as an image \(it is empty\)"):
+        load_folder(tmp_path)
+
+
 def test_missing_folder(tmp_path):
     with pytest.raises(DataError, match="no such folder"):
         load_folder(tmp_path / "nowhere")
