@@ -37,8 +37,9 @@ def load_digits(name: str, split: Split, data_dir: Path | None = None) -> DigitS
     Raises:
         DataError: as ``load_pictures``, or the data set holds no digits.
     """
-    digits = load_pictures(name, split, Source(data_dir))
-    if not isinstance(digits, DigitSet):
+    if name in DATA_SETS and not DATA_SETS[name].digits:
         has_them = ", ".join(name for name, one in DATA_SETS.items() if one.digits)
         raise DataError(f"the data set {name!r} holds no digits with labels; wanted one of {has_them}")
+    digits = load_pictures(name, split, Source(data_dir))
+    assert isinstance(digits, DigitSet)
     return digits

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,11 @@ import pytest
 from click.testing import Result
 from command_line import MODEL_FILES, copy_of, digits, minisd, python, refused
 
+from minisd import checkpoint
 from minisd.data import mnist
+from minisd.train.drive import Interrupted
 from minisd.train.loop import Fit, TrainingDiverged
+from minisd.train.run import Run, Settings
 
 
 def test_train_says_where_the_model_is(trained: tuple[Path, Result]) -> None:
@@ -58,6 +63,10 @@ def test_a_model_is_not_trained_over(model: Path, tmp_path: Path) -> None:
         (("--data", "mnist", "--data-dir", "missing"), "--data strokes"),
         (("--data", "strokes", "--out", "file"), "is a file"),
         (("--data", "strokes", "--out", "file/below"), "could not be written"),
+        (("--data", "idx"), "needs --data-dir"),
+        (("--data", "strokes", "--background", "black"), "--background is for --data folder"),
+        (("--background", "green"), "--background"),
+        (("--resume", "--background", "white"), "leave out --background"),
         (("--resume", "--seed", "1", "--steps", "2"), "leave out --seed, --steps"),
         (("--resume",), "run.json: there is no such file"),
     ],
@@ -110,6 +119,89 @@ def test_a_folder_in_use_is_refused(trained: tuple[Path, Result]) -> None:
     with holder:
         assert holder.stdout and holder.stdout.readline() == "locked\n"
         refused(minisd("train", "--resume", "--out", trained[0]), "another run is writing to")
+
+
+def test_what_was_asked_for_reaches_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every option, and every default."""
+    runs: list[tuple[Path, Settings, bool]] = []
+    monkeypatch.setattr(Run, "train", lambda run, say, profile: runs.append((run.folder, run.settings, profile)))
+    assert minisd("train").exit_code == 0
+    (tmp_path / "pictures").mkdir()
+    options = ["--data-dir", tmp_path / "pictures", "--seed", 7, "--steps", 9, "--background", "black", "--profile"]
+    assert minisd("train", "--data", "folder", *options, "--out", "mine").exit_code == 0
+    assert minisd("train", "--data", "strokes", "--minutes", 3.5).exit_code == 0
+    assert runs == [
+        (Path("runs/mnist"), Settings("mnist", None, 0, 14.0, None, "cpu", None), False),
+        (Path("mine"), Settings("folder", str(tmp_path / "pictures"), 7, 14.0, 9, "cpu", "black"), True),
+        (Path("runs/strokes"), Settings("strokes", None, 0, 3.5, None, "cpu", None), False),
+    ]
+    checkpoint.save_json(tmp_path / "run.json", {"settings": {"seed": 5}, "planned": {}, "seconds": 1})
+    assert minisd("train", "--resume", "--out", tmp_path, "--device", "cpu", "--profile").exit_code == 0
+    assert runs[-1] == (tmp_path, Settings(seed=5), True)
+
+
+def test_a_folder_that_was_made_up_is_numbered_where_a_model_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    folders: list[Path] = []
+    monkeypatch.setattr(Run, "train", lambda run, say, profile: folders.append(run.folder))
+    run = json.dumps({"settings": {}, "planned": {}, "seconds": 1})
+    for name, files in (("mnist", ["run.json", "model.json"]), ("mnist-2", ["model.json"])):
+        Path("runs", name).mkdir(parents=True)
+        for file in files:
+            Path("runs", name, file).write_text(run)
+    result = minisd("train")
+    assert result.exit_code == 0 and "the model is in runs/mnist-3\n" in result.stdout
+    assert minisd("train", "--resume").exit_code == 0  # all of them are finished: it says so of the first
+    Path("runs/mnist-3").mkdir()
+    Path("runs/mnist-3/run.json").write_text(run)
+    refused(minisd("train"), "runs/mnist-3 holds a training run already: go on with --resume --out runs/mnist-3")
+    assert minisd("train", "--resume").exit_code == 0
+    assert folders == [Path("runs/mnist-3"), Path("runs/mnist"), Path("runs/mnist-3")]
+
+
+@pytest.mark.parametrize(
+    ("stop", "status", "said"),
+    [
+        (Interrupted("stopped at step 7 of vae", signal.SIGINT), 130, "stopped at step 7 of vae; saved. Go on with: "),
+        (Interrupted("stopped at step 7 of vae", signal.SIGTERM), 143, "stopped at step 7 of vae; saved. Go on with: "),
+        (KeyboardInterrupt(), 130, "stopped; saved. Go on with: "),
+    ],
+)
+def test_a_stopped_run_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, stop: BaseException, status: int, said: str
+) -> None:
+    def stopped(run: Run, say: Any, profile: bool) -> None:
+        run.folder.mkdir()
+        run._save_plan()
+        raise stop
+
+    monkeypatch.setattr(Run, "train", stopped)
+    result = minisd("train", "--out", "my run")
+    assert result.exit_code == status
+    assert result.stderr.splitlines()[-1] == f"{said}minisd train --resume --out 'my run'"
+
+
+def test_what_was_stopped_before_it_began_is_not_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("minisd.train.run.load_pictures", stopped)
+    result = minisd("train", "--data", "strokes")
+    assert result.exit_code == 130 and result.stderr.splitlines()[-1] == "stopped; nothing was begun"
+    assert not Path("runs").exists()
+
+
+def test_missing_data_leave_nothing_and_say_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minisd.cli.train.compile_first", lambda device: False)
+    result = minisd("train")
+    refused(result, "could not download", "--data strokes", "--data-dir FOLDER", *mnist.FILES["train"])
+    assert max(map(len, result.stderr.splitlines())) < 100 and os.listdir() == []
+
+
+def test_next_comes_what_can_be_done_with_the_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(Run, "train", lambda run, say, profile: None)
+    result = minisd("train", "--data", "idx", "--data-dir", tmp_path)
+    assert result.stdout.splitlines() == ["the model is in runs/idx", "next: minisd draw PROMPT --model runs/idx"]
+    assert "minisd eval --model runs/strokes" in minisd("train", "--data", "strokes").stdout
 
 
 def test_divergence_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from minisd.models.unet_classic import UNetClassicConfig
 from minisd.ops import crop
 from minisd.pictures import to_unit_range
 from minisd.train import segmentation
+from minisd.train.loop import Fit
 from minisd.train.segmentation import NETWORKS, SegmentationTask, Segmenter, Tiles, segment, train_segmenter, turned
 
 SMALL = UNetClassicConfig(base=2, depth=1)
@@ -104,6 +105,16 @@ def test_all_networks_learn_from_the_same_tiles(tiles: Tiles, monkeypatch: pytes
     for name, network in NETWORKS.items():
         train_segmenter(network(SMALL, rng=np.random.default_rng(0)), tiles, seed=1, steps=4, name=name)
     assert len(set(drawn)) == 4 and drawn == 3 * drawn[:4]
+
+
+def test_the_average_is_kept(tiles: Tiles) -> None:
+    module, again = (NETWORKS["U-Net"](SMALL, rng=np.random.default_rng(0)) for _ in range(2))
+    losses, _ = train_segmenter(module, tiles, seed=5, steps=3, name="a network")
+    fit = Fit(SegmentationTask(again, tiles), seed=5, steps=3)
+    while not fit.done:
+        fit.step()
+    np.testing.assert_array_equal(module.flat_parameters(), fit.ema.average)
+    assert losses == fit.losses and np.any(again.flat_parameters() != fit.ema.average)
 
 
 @each_network
@@ -201,6 +212,30 @@ def test_the_command_stops_at_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyP
     result = command("--out", tmp_path / "run")
     assert result.exit_code == 130
     assert result.stderr.strip() == f"stopped; the networks that were trained to the end are in {tmp_path / 'run'}"
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_command_passes_on_what_was_asked_for_and_replaces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[Any, ...]] = []
+
+    def trained(module: Segmenter, tiles: Tiles, *, seed: int, steps: int, name: str) -> tuple[list[float], float]:
+        calls.append((type(module), module.flat_parameters().sum(), tiles.cells.images.sum(), seed, steps, name))
+        return [1.0, 0.5], 0.25
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(segmentation, "train_segmenter", trained)
+    for arguments in ((), ("--seed", 1, "--steps", 7), ("--seed", 1, "--out", "mine")):
+        assert command(*arguments).exit_code == 0
+    assert [call[3:5] for call in calls] == [(0, 600)] * 3 + [(1, 7)] * 3 + [(1, 600)] * 3
+    assert [(call[0], call[5]) for call in calls[:3]] == [(network, name) for name, network in NETWORKS.items()]
+    assert all(a[1] != b[1] and a[2] != b[2] for a, b in zip(calls[:3], calls[3:6], strict=True))
+    assert [call[:4] for call in calls[3:6]] == [call[:4] for call in calls[6:]]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["segment", "segment-2"]
+    refused = command("--out", "mine")
+    assert refused.exit_code == 2 and "mine/fcn.safetensors is there already" in " ".join(refused.stderr.split())
+    assert len(calls) == 9
 
 
 def test_the_command_refuses_before_it_works(tmp_path: Path) -> None:

@@ -15,9 +15,11 @@ from minisd.diffusion.schedule import cosine_schedule
 from minisd.models.vae import VAE, VAEConfig
 from minisd.pictures import to_unit_range
 from minisd.text.tokenizer import Tokenizer
-from minisd.train.classifier import ClassifierTask
+from minisd.train import classifier
+from minisd.train.classifier import ClassifierTask, train_judge
 from minisd.train.clip import CLIPTask
-from minisd.train.loop import Recipe
+from minisd.train.loop import Fit, Recipe
+from minisd.train.plan import Plan
 from minisd.train.segmentation import SegmentationTask
 from minisd.train.unet import UNetTask, encode_all
 from minisd.train.vae import VAETask
@@ -87,6 +89,24 @@ def test_the_judges_loss(digits: DigitSet) -> None:
     task.module = Stub(Tensor(logits), Tensor(numbers(3, 64)))  # type: ignore[assignment]
     loss = task.loss(Tensor(numbers(3, 28, 28, 1)), Tensor(np.array([9, 3, 4])))
     assert loss.item() == pytest.approx(-log_softmax(logits)[[0, 1, 2], [9, 3, 4]].mean())
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_trained_judge_is_the_average(digits: DigitSet, seed: int) -> None:
+    judge = train_judge(digits, seed=seed, minutes=0, steps=3)
+    fit = Fit(ClassifierTask(digits, rng(seed)), seed=seed, steps=3)
+    while not fit.done:
+        fit.step()
+    np.testing.assert_array_equal(judge.flat_parameters(), fit.ema.average)
+
+
+def test_without_a_number_of_steps_a_judge_has_its_minutes(digits: DigitSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans: list[Plan] = []
+    monkeypatch.setattr(classifier, "drive", lambda fit, plan: plans.append(plan))
+    train_judge(digits, minutes=3)
+    train_judge(digits, minutes=3, steps=7)
+    assert plans[0]._seconds == 180 and plans[0].total(0) is None
+    assert plans[1].seconds_left() is None and plans[1].total(0) == 7
 
 
 # The VAE
