@@ -58,7 +58,6 @@ PLACES = {
         "direct.py",
         "fast_exp.py",
         "fast_normal.py",
-        "kernel_cache.py",
         "numba_cpu.py",
         "prefetch.py",
         "register_tile.py",

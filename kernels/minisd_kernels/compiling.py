@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -19,8 +21,10 @@ os.environ.setdefault("NUMBA_OPT", "2")
 import numpy as np
 import numpy.typing as npt
 from numba import config, njit
+from numba.core import caching
 
 from minisd_kernels import kernel_cache
+from minisd_kernels.notes import say
 
 
 def contiguous(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -36,6 +40,45 @@ _OPTIONS: dict[str, Any] = {
     "fastmath": {"contract", "reassoc", "nsz", "arcp"},
 }
 
+COMPILING = "compiling kernels, once: up to a minute (`minisd kernels compile` does it ahead, on all cores)"
+_FunctionCache: Any = caching.FunctionCache
+
+
+class KernelCache(_FunctionCache):  # type: ignore[misc]
+    """The compiled forms of one function, a file each, and an index of them; what is damaged is set aside."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        before, config.CACHE_DIR = config.CACHE_DIR, str(kernel_cache.folder())  # type: ignore[attr-defined, unused-ignore]
+        try:
+            super().__init__(function)  # which asks where
+        finally:
+            config.CACHE_DIR = before  # type: ignore[attr-defined, unused-ignore]
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The compiled form for a signature; None if it is to be compiled."""
+        try:
+            found = super().load_overload(sig, target_context)
+        except Exception:  # what unpickling damaged bytes can raise is anything
+            self._set_aside()
+            found = None
+        if found is None:
+            say(COMPILING)
+        return found
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep it; a disk that is full, or read-only by now, is no reason not to run it."""
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            self.disable()
+            say(f"a compiled kernel could not be kept ({error.strerror or error})")
+
+    def _set_aside(self) -> None:
+        say(f"compiled kernels in {kernel_cache.folder()} were damaged: set aside as *.damaged, and compiled again")
+        for path in Path(self.cache_path).glob(f"{self._impl.filename_base}.*nb?"):
+            with suppress(OSError):
+                path.replace(path.with_name(f"{path.name}.damaged"))
+
 
 def jit(of: Any, **options: Any) -> Any:
     """Compile a function for whatever types it is called with, or, as ``@jit(signature)``, for these at once."""
@@ -49,7 +92,7 @@ def _compiled(function: Callable[..., Any], signature: Any, options: dict[str, A
     if config.DISABLE_JIT:  # type: ignore[attr-defined, unused-ignore]
         return dispatcher  # the function
     if kernel_cache.folder() is not None:
-        dispatcher._cache = kernel_cache.KernelCache(function)
+        dispatcher._cache = KernelCache(function)
     if signature is not None:
         dispatcher.compile(signature)
         dispatcher.disable_compile()

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from minisd_kernels import notes
+from minisd_kernels import kernel_cache, notes
 from minisd_kernels.backends import use_backend
 from minisd_kernels.examples import Make, examples, operations
 
@@ -51,13 +51,8 @@ def _stamp() -> str:
 
 def is_done() -> bool:
     """Whether compile_kernels() has run through on this machine, for these sources."""
-    from minisd_kernels import kernel_cache
-
     folder = kernel_cache.folder()
-    try:
-        return folder is not None and (folder / _MARK).read_text() == _stamp()
-    except OSError:
-        return False
+    return folder is not None and (mark := folder / _MARK).is_file() and mark.read_text() == _stamp()
 
 
 def compile_kernels(processes: int | None = None) -> Iterator[str]:
@@ -68,8 +63,6 @@ def compile_kernels(processes: int | None = None) -> Iterator[str]:
     Args:
         processes: how many at once, one a core unless given; each takes some 300 MB.
     """
-    from minisd_kernels import kernel_cache
-
     folder = kernel_cache.folder()
     if folder is None:
         return

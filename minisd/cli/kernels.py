@@ -30,9 +30,9 @@ def compile_command() -> None:
 
     Training does so by itself. Drawing does without: until they are compiled, plain NumPy draws.
     """
-    backends.require("numba")
     from minisd_kernels import kernel_cache
 
+    backends.require("numba")
     if kernel_cache.folder() is None:
         raise Failure("there is no folder to keep them in; name one in the variable NUMBA_CACHE_DIR")
     click.echo("compiled" if compile_first() else "they are compiled already")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from minisd_kernels import kernel_cache, notes
+from minisd_kernels import compiling, kernel_cache, notes
 from numba import config
 
 pytestmark = pytest.mark.skipif(config.DISABLE_JIT, reason="nothing is compiled")
@@ -59,7 +59,7 @@ def compiled_forms() -> list[Path]:
 def test_what_is_compiled_is_found_again(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kernel = started(package)
     assert kernel(3.0) == 6 and not kernel.stats.cache_hits
-    assert capsys.readouterr().err == f"minisd: {kernel_cache.COMPILING}\n"  # not a minute of silence
+    assert capsys.readouterr().err == f"minisd: {compiling.COMPILING}\n"  # not a minute of silence
     kernel = started(package)
     assert kernel(3.0) == 6 and kernel.stats.cache_hits
     assert capsys.readouterr().err == ""
@@ -117,7 +117,7 @@ def test_a_disk_that_is_full_stops_nothing(
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(kernel_cache._FunctionCache, "save_overload", full)
+    monkeypatch.setattr(compiling._FunctionCache, "save_overload", full)
     kernel = started(package)
     assert kernel(3.0) == 6 and kernel(3) == 6
     assert capsys.readouterr().err.count("could not be kept (No space left on device)") == 1
