@@ -64,6 +64,7 @@ def draw(
     from minisd import plots
     from minisd.diffusion.schedule import timesteps
     from minisd.pipeline import Pipeline
+    from minisd.text import in_english
 
     if prompts is not None:
         if prompt is not None:
@@ -91,7 +92,7 @@ def draw(
     for remark in pipeline.remarks(texts):
         click.echo(f"Warning: {remark}", err=True)
 
-    several, texts = len(texts) > 1, [text for text in texts for _ in range(num)]
+    several, texts = len(set(texts)) > 1, [text for text in texts for _ in range(num)]
     if device == "cpu":
         _choose_backend(ctx, len(texts))
     pipeline.to(device)
@@ -100,7 +101,7 @@ def draw(
         plots.save_grid(paths[0], images, scale=10, margin=0)
     else:
         columns = num if several and num > 1 else None
-        plots.save_grid(paths[0], images, columns=columns, captions=texts if several else None)
+        plots.save_grid(paths[0], images, columns=columns, captions=list(map(in_english, texts)) if several else None)
     if show_steps:
         _save_moments(paths[1], pipeline, moments, images)
     if npz is not None:

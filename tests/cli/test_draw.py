@@ -7,6 +7,7 @@ import json
 import os
 import struct
 from collections.abc import Callable
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,80 @@ def test_too_many_pictures_are_refused_at_once(model: Path, monkeypatch: pytest.
     refused(
         draw(model, "--prompts", "list.txt", "--num", 6), "12 pictures need", "0.0 GB are free, enough for 9 at a time"
     )
+
+
+def test_the_sheet_has_a_row_a_prompt_and_says_which(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, Any]] = []
+    drawn: list[list[str]] = []
+
+    def save_grid(path: Path, images: NDArray[np.uint8], **options: Any) -> None:
+        seen.append(options)
+        path.write_bytes(b"png")
+
+    def pictures(self: Pipeline, texts: list[str], **options: Any) -> NDArray[np.uint8]:
+        drawn.append(list(texts))
+        return np.zeros((len(texts), 28, 28), np.uint8)
+
+    monkeypatch.setattr("minisd.plots.save_grid", save_grid)
+    monkeypatch.setattr(Pipeline, "draw", pictures)
+    Path("two.txt").write_text("a seven\na thin 八\n", encoding="utf-8")
+    Path("same.txt").write_text("a seven\na seven\n")
+    for arguments in (
+        ("--prompts", "two.txt", "--num", 3), ("--prompts", "two.txt"), ("--prompts", "same.txt"),
+        ("a seven", "--num", 4), ("a seven",),
+    ):  # fmt: skip
+        assert draw(model, *arguments).exit_code == 0
+    names = ["a seven"] * 3 + ["a thin eight"] * 3
+    assert drawn[0] == ["a seven"] * 3 + ["a thin 八"] * 3
+    assert seen == [
+        {"columns": 3, "captions": names},
+        {"columns": None, "captions": names[2:4]},
+        {"columns": None, "captions": None},
+        {"columns": None, "captions": None},
+        {"scale": 10, "margin": 0},
+    ]
+
+
+def test_the_steps_show_the_first_pictures_from_noise_to_drawn(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    def save_strip(path: Path, frames: NDArray[np.uint8], labels: list[str]) -> None:
+        seen.extend((frames, labels))
+        path.write_bytes(b"png")
+
+    monkeypatch.setattr("minisd.plots.save_strip", save_strip)
+    monkeypatch.setattr("minisd.pipeline.Pipeline.draw", partialmethod(Pipeline.draw, batch=9))
+    result = draw(model, "a seven", "--num", 10, "--show-steps", "--npz", "a.npz", "--steps", 12, "--guidance", 1)
+    assert result.exit_code == 0
+    frames, labels = seen
+    assert labels == [
+        "t = 999",
+        "t = 916",
+        "t = 749",
+        "t = 666",
+        "t = 499",
+        "t = 416",
+        "t = 332",
+        "t = 166",
+        "t = 82",
+        "drawn",
+    ]
+    assert frames.shape == (10, 8, 28, 28)  # the first 8 of the first batch, which later ones do not replace
+    with np.load("a.npz") as file:
+        np.testing.assert_array_equal(frames[-1], file["images"][:8])
+    noise = np.stack([np.random.default_rng([0, i]).standard_normal((7, 7, 4)) for i in range(8)])
+    np.testing.assert_array_equal(frames[0], Pipeline.load().decode(noise.astype(np.float32)))
+
+
+def test_the_device_that_is_asked_for_draws(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved: list[str] = []
+    monkeypatch.setattr(Pipeline, "to", lambda self, device: moved.append(device))
+    monkeypatch.setattr(Pipeline, "draw", lambda self, texts, **options: np.zeros((1, 28, 28), np.uint8))
+    monkeypatch.setattr("minisd_kernels.devices.missing_device_reason", lambda device: None)
+    assert draw(model, "a seven", "--device", "emu").exit_code == 0 and draw(model, "a seven").exit_code == 0
+    assert moved == ["emu", "cpu"]
+    monkeypatch.setattr("minisd_kernels.devices.missing_device_reason", lambda device: "no GPU here")
+    refused(draw(model, "a seven", "--device", "cuda"), "device 'cuda': no GPU here")
 
 
 def test_large_numbers_are_drawn_in_chunks(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
