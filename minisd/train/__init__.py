@@ -1,1 +1,1 @@
-"""Training: one loop for every network, one file for what each network learns, and the run that does them all."""
+"""Training: one step and one drive for every network, a file for what each of them learns, and the run of all."""

@@ -181,7 +181,7 @@ class Run:
                 self.settings.data, "train", Source(Path(source) if source else None, self.settings.background, say)
             )
             self._save_plan()
-            say(f"{len(data):,} pictures of {self.settings.data}")
+            say(f"{len(data):,} picture{'s' if len(data) != 1 else ''} of {self.settings.data}")
             self._fit("vae", lambda: VAETask(data.images, self._rng("vae")), say)
             self._fit("clip", lambda: CLIPTask(data, self._tokenizer(data), self._rng("clip")), say)
             pipeline, latents = self._pipeline(data)
@@ -346,6 +346,6 @@ def too_few(network: str, steps: int) -> str | None:
             if 2 * steps < wanted:
                 return (
                     f"{network}: about {steps} steps fit into its share of the time; the model that comes with minisd, "
-                    f"whose figures the README has, had {wanted}: draw less of this one, or give it more --minutes"
+                    f"whose figures the README has, had {wanted}: expect less of this one, or give it more --minutes"
                 )
     return None
