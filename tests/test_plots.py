@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -49,6 +50,24 @@ def test_loss_curve_of_three_networks(tmp_path: Path) -> None:
 def test_loss_curve_of_strange_losses(tmp_path: Path, values: list[float]) -> None:
     save_loss_curve(tmp_path / "a.png", {"unet": values})
     assert (pixels(tmp_path / "a.png") < 128).any()
+
+
+def test_loss_curve_has_steps_and_losses_where_they_belong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    save = Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, *args, **options: drawn.append(self) or save(self, *args, **options)
+    )
+    values = [float("nan"), *np.linspace(8, 1, 199)]
+    save_loss_curve(tmp_path / "a.png", {"vae": values, "unet": [2.0, -1.0]}, steps_per_value=5)
+    vae, unet = drawn[0].axes
+    assert (vae.get_title(), vae.get_yscale(), unet.get_title(), unet.get_yscale()) == ("vae", "log", "unet", "linear")
+    each, mean = vae.get_lines()
+    for line in (each, mean):
+        assert line.get_xdata().tolist() == list(range(10, 1001, 5))  # what is not finite is left out
+    assert each.get_ydata().tolist() == values[1:]
+    np.testing.assert_allclose(mean.get_ydata()[5], np.mean(values[4:7]))  # windows of a fiftieth
+    assert [text.get_text() for text in vae.get_legend().get_texts()] == ["each value", "mean of 3"]
 
 
 def test_loss_curve_of_nothing(tmp_path: Path) -> None:

@@ -128,6 +128,23 @@ def test_too_many_pictures_are_refused_at_once(model: Path, monkeypatch: pytest.
     )
 
 
+def test_every_option_reaches_the_drawing(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def pictures(self: Pipeline, texts: list[str], **options: Any) -> NDArray[np.uint8]:
+        options.pop("callback")
+        seen.append(options)
+        return np.zeros((len(texts), 28, 28), np.uint8)
+
+    monkeypatch.setattr(Pipeline, "draw", pictures)
+    minisd("draw", "a seven")
+    minisd("draw", "a seven", "--seed", 7, "--steps", 3, "--guidance", 0, "--sampler", "ddpm")
+    assert seen == [
+        {"seed": 0, "steps": 50, "guidance": None, "sampler": None},
+        {"seed": 7, "steps": 3, "guidance": 0, "sampler": "ddpm"},
+    ]
+
+
 def test_the_sheet_has_a_row_a_prompt_and_says_which(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[dict[str, Any]] = []
     drawn: list[list[str]] = []
