@@ -13,6 +13,7 @@ from command_line import digits, minisd, refused
 from minisd import checkpoint
 from minisd.data import DigitSet
 from minisd.evaluation import DrawingReport, Judge, Report
+from minisd.nn import Module
 from minisd.pipeline import Pipeline
 
 
@@ -62,6 +63,31 @@ def test_eval_says_what_was_measured(few_digits: None, monkeypatch: pytest.Monke
     assert checkpoint.load_json("a.json") == json.loads(json.dumps(measured().as_json()))
     assert max(map(len, result.stdout.splitlines())) <= 80
     assert [line.split() for line in result.stdout.splitlines()] == [line.split() for line in TABLE.splitlines()]
+
+
+def test_eval_measures_the_model_and_asks_the_judge_that_are_named(
+    tmp_path: Path, few_digits: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def evaluate(pipeline: Pipeline, judge: Judge, *sets: DigitSet, **options: Any) -> Report:
+        seen.extend([pipeline.info.steps, judge.classifier.to_logits.bias.data[0]])
+        return measured()
+
+    model, judge = Pipeline.load(), Judge.load()
+    model.info = replace(model.info, steps=7)
+    judge.classifier.to_logits.bias.data[0] = 123
+    model.save(tmp_path)
+    judge.save(tmp_path)
+    moved: list[tuple[str, str]] = []
+    monkeypatch.setattr(Module, "to", lambda self, device: moved.append((type(self).__name__, device)))
+    monkeypatch.setattr("minisd.evaluation.evaluate", evaluate)
+    monkeypatch.setattr("minisd_kernels.devices.missing_device_reason", lambda device: None)
+    assert minisd("eval", "--model", tmp_path, "--judge", tmp_path, "--device", "emu", "--num", 100).exit_code == 0
+    assert seen == [7, 123]
+    assert moved == [("VAE", "emu"), ("CLIP", "emu"), ("UNet", "emu"), ("Classifier", "emu")]
+    monkeypatch.setattr("minisd_kernels.devices.missing_device_reason", lambda device: "no GPU here")
+    refused(minisd("eval", "--device", "cuda"), "device 'cuda': no GPU here")
 
 
 TABLE = """\

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from minisd_kernels.backends import BackendUnavailable, current_backend
 from minisd_kernels.shapes import ShapeError
 
 from minisd.cli import COMMANDS, main
+from minisd.data import mnist
 from minisd.pipeline import Pipeline, SamplingDiverged, shipped_model
 
 
@@ -114,6 +116,26 @@ def test_info_fits_the_terminal_and_leaves_paths_whole(monkeypatch: pytest.Monke
         "model",
     ]
     assert f"model     {shipped_model()}: present" in lines and "(MINISD_DATA is set)" in " ".join(lines)
+
+
+def test_info_says_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = {"cpu": None, "cuda": "no GPU here", "emu": None}
+    monkeypatch.setattr("minisd_kernels.devices.missing_device_reason", missing.get)
+    monkeypatch.setattr("minisd_kernels.backends.missing_reason", {"numpy": None, "numba": "numba is gone"}.get)
+    monkeypatch.setenv("MINISD_DATA", str(tmp_path))
+    images, labels = mnist.FILES["train"]
+    (tmp_path / images).touch()
+    (tmp_path / f"{labels}.gz").touch()
+    lines = minisd("--threads", 1, "--backend", "numpy", "info").output.splitlines()
+    for expected in (
+        f"numpy     {metadata.version('numpy')}", f"numba     {metadata.version('numba')}", "backend   numpy",
+        "  numpy   present", "  numba   numba is gone", "devices   cpu, emu", "  cpu     present",
+        "  cuda    no GPU here", "  emu     present", "threads   1",
+    ):  # fmt: skip
+        assert expected in lines
+    assert f"MNIST {tmp_path}: 2 of 4 files (MINISD_DATA is set)" in " ".join(" ".join(lines).split())
+    monkeypatch.setattr("minisd.pipeline.shipped_model", lambda: tmp_path)
+    assert "missing; make one: minisd train" in " ".join(minisd("info").output.split())
 
 
 def test_python_m_minisd_is_the_command() -> None:
