@@ -217,7 +217,8 @@ class Pipeline:
 
     def encode_prompts(self, prompts: Sequence[str]) -> Prompt:
         """The text encoder's view of every prompt, where the networks live."""
-        ids, _ = self.tokenizer([self._as_read(prompt) for prompt in prompts], self.clip.config.context_length)
+        config = self.clip.config
+        ids, _ = self.tokenizer([self._as_read(p) for p in prompts], config.context_length, config.padding_id)
         with no_grad():
             context, pooled = self.clip.text(to_device(ids, self.device), clip_skip=self.info.clip_skip)
         return Prompt(context.data, pooled.data)

@@ -396,31 +396,33 @@ def _out(w: Weights, x: Array, groups: int, eps: float) -> Array:
     return _conv(part(w, "conv_out"), silu(group_norm(x, w["norm_out.gamma"], w["norm_out.beta"], groups, eps)))
 
 
-def unet_of_levels(w: Weights, x: Array, t: Array, context: Array, pooled: Array, heads: Pair, groups: int) -> Array:
+def unet_of_levels(
+    w: Weights, x: Array, t: Array, context: Array, pooled: Array, heads: Pair, groups: int, eps: float
+) -> Array:
     """Two levels of one block, a copy a level: Ronneberger et al. 2015 with the blocks of Rombach et al. 2022."""
     C = w["down.0.0.weight"].shape[-1]
     normal = layer_norm(pooled, w["prompt_norm.gamma"], w["prompt_norm.beta"])
     time = time_condition(w, t, C) + dense(normal, **part(w, "from_prompt"))
 
     def block(name: str, at: int, x: Array, heads: int) -> Array:
-        x = residual_block(x, time, part(w, f"{name}.{at}"), groups, 1e-5)
+        x = residual_block(x, time, part(w, f"{name}.{at}"), groups, eps)
         return spatial_transformer(x, context, part(w, f"{name}.{at + 1}"), heads, groups, gelu)
 
     above = block("down.0", 1, _conv(part(w, "down.0.0"), x), heads[0])
     below = block("down.1", 1, _conv(part(w, "down.1.0"), above, stride=2), heads[1])
-    x = residual_block(below, time, part(w, "middle.0"), groups, 1e-5)
+    x = residual_block(below, time, part(w, "middle.0"), groups, eps)
     x = block("up.0", 0, np.concatenate([x, below], axis=-1), heads[1])
     x = _cropped(_double(part(w, "up.0.2"), x), above)
     x = block("up.1", 0, np.concatenate([x, above], axis=-1), heads[0])
-    return _out(w, x, groups, 1e-5)
+    return _out(w, x, groups, eps)
 
 
-def unet_of_blocks(w: Weights, x: Array, t: Array, context: Array, heads: int, groups: int) -> Array:
+def unet_of_blocks(w: Weights, x: Array, t: Array, context: Array, heads: int, groups: int, eps: float) -> Array:
     """Two levels of one block, the lower without attention, every map copied (Ho et al. 2020; Rombach et al. 2022)."""
     time = time_condition(w, t, w["down.0.0.weight"].shape[-1])
 
     def residual(name: str, x: Array) -> Array:
-        return residual_block(x, time, part(w, name), groups, 1e-5)
+        return residual_block(x, time, part(w, name), groups, eps)
 
     def transformer(name: str, x: Array) -> Array:
         return spatial_transformer(x, context, part(w, name), heads, groups, geglu)
@@ -435,7 +437,7 @@ def unet_of_blocks(w: Weights, x: Array, t: Array, context: Array, heads: int, g
     x = _double(part(w, "up.1.1"), x)
     x = transformer("up.2.1", residual("up.2.0", np.concatenate([x, second], axis=-1)))
     x = transformer("up.3.1", residual("up.3.0", np.concatenate([x, first], axis=-1)))
-    return _out(w, x, groups, 1e-5)
+    return _out(w, x, groups, eps)
 
 
 def _sequence(w: Weights, name: str, kinds: list[str], x: Array, groups: int, eps: float) -> Array:

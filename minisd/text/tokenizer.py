@@ -198,10 +198,11 @@ class Tokenizer:
         words = "".join(symbols).replace(END_OF_WORD, " ")
         return b"".join(b" " if c == " " else bytes([_BYTE[c]]) for c in words).decode("utf-8", "replace").strip()
 
-    def frame(self, text: str, context_length: int) -> tuple[list[int], str]:
-        """The text between start and end, padded with end to `context_length` as in SD 1.x, and what did not fit.
+    def frame(self, text: str, context_length: int, padding: int | None = None) -> tuple[list[int], str]:
+        """The text between start and end, filled up to `context_length`, and what did not fit.
 
-        What did not fit begins with the first word of which a token is missing.
+        It is filled up with `padding`, or with end marks as in SD 1.x; SD 2.x takes 0. What did not fit begins with the
+        first word of which a token is missing.
 
         Raises:
             TokenizerError: there is no room for the start and the end token.
@@ -220,12 +221,12 @@ class Tokenizer:
             ids += self._encode_word(word)
             if len(ids) > room:
                 dropped.append(word)
-        padding = [self.end] * (1 + max(room - len(ids), 0))
-        return [self.start, *ids[:room], *padding], " ".join(dropped)
+        filling = [self.end if padding is None else padding] * max(room - len(ids), 0)
+        return [self.start, *ids[:room], self.end, *filling], " ".join(dropped)
 
-    def __call__(self, texts: Sequence[str], context_length: int) -> TokenBatch:
+    def __call__(self, texts: Sequence[str], context_length: int, padding: int | None = None) -> TokenBatch:
         """Every text framed: ids int64 (B, M) with M = context_length."""
-        framed = [self.frame(text, context_length) for text in texts]
+        framed = [self.frame(text, context_length, padding) for text in texts]
         ids = np.array([ids for ids, _ in framed], np.int64).reshape(len(framed), context_length)
         return TokenBatch(ids, [dropped for _, dropped in framed])
 

@@ -22,7 +22,8 @@ class CLIPTask:
         self.data = data
         self.module = CLIP(CLIPConfig(vocabulary=tokenizer.size, end_id=tokenizer.end), rng=rng)
         texts = data.all_captions()
-        self.ids, _ = tokenizer(texts, self.module.config.context_length)
+        config = self.module.config
+        self.ids, _ = tokenizer(texts, config.context_length, config.padding_id)
         self.rows = {text: row for row, text in enumerate(texts)}
 
     @property

@@ -98,23 +98,23 @@ def test_stable_diffusion_s_vae_is_its_table() -> None:
 
 def test_mnist_s_u_net_is_its_equation() -> None:
     config = UNetConfig(
-        levels=(Level(4, heads=2), Level(6, heads=3)), middle=Level(6), groups=2, context_width=5, pooled_width=3,
-        time_width=8,
+        levels=(Level(4, heads=2), Level(6, heads=3)), middle=Level(6), groups=2, eps=1e-3, context_width=5,
+        pooled_width=3, time_width=8,
     )  # fmt: skip
     unet = in_float64(UNet(config, rng=rng()))
     x, t, context, pooled = normal(2, 5, 6, 4), np.array([3.0, 712.5]), normal(2, 3, 5), normal(2, 3)
-    wanted = oracles.unet_of_levels(unet.state_dict(), x, t, context, pooled, (2, 3), 2)
+    wanted = oracles.unet_of_levels(unet.state_dict(), x, t, context, pooled, (2, 3), 2, 1e-3)
     check(unet(Tensor(x), t, Tensor(context), Tensor(pooled)), wanted)
 
 
 def test_stable_diffusion_s_u_net_is_its_equation() -> None:
     config = replace(
-        SD_1, levels=(Level(4, heads=2), Level(6)), middle=Level(6, blocks=2, heads=2), groups=2, context_width=5,
-        time_width=8, expansion=2,
+        SD_1, levels=(Level(4, heads=2), Level(6)), middle=Level(6, blocks=2, heads=2), groups=2, eps=1e-3,
+        context_width=5, time_width=8, expansion=2,
     )  # fmt: skip
     unet = in_float64(UNet(config, rng=rng()))
     x, t, context = normal(2, 4, 6, 4), np.array([3.0, 712.5]), normal(2, 3, 5)
-    check(unet(Tensor(x), t, Tensor(context)), oracles.unet_of_blocks(unet.state_dict(), x, t, context, 2, 2))
+    check(unet(Tensor(x), t, Tensor(context)), oracles.unet_of_blocks(unet.state_dict(), x, t, context, 2, 2, 1e-3))
 
 
 def test_two_blocks_a_level_take_one_copy_or_two() -> None:
@@ -183,6 +183,7 @@ def test_the_text_encoder_is_its_equation(activation: str) -> None:
     )  # fmt: skip
     encoder = in_float64(TextEncoder(config, rng=rng()))
     assert encoder.blocks[0].widen.weight.shape == (6, 24)
+    assert ("blocks.2.attend_self.to_value.bias" in encoder.state_dict()) is config.bias
     ids = np.array([[3, 1, 10, 10, 2], [7, 7, 7, 5, 10]])
     form = {"gelu_tanh": oracles.gelu, "quick_gelu": oracles.quick_gelu, "gelu": oracles.exact_gelu}[activation]
     states = oracles.text_states(encoder.state_dict(), ids, 3, 2, form)

@@ -13,6 +13,7 @@ from strategies import Array, in_float64
 from minisd.autograd import Tensor
 from minisd.nn import (
     Embedding,
+    GroupNorm,
     LayerNorm,
     Linear,
     Module,
@@ -131,7 +132,16 @@ def test_a_spatial_transformer_is_its_equation(groups: int | None, make: Callabl
 def test_attention_over_pixels_is_its_equation(make: Callable[..., Array], eps: float) -> None:
     x = make(2, 3, 2, 6)
     attend = in_float64(PixelAttention(6, 2, groups=3, eps=eps, rng=rng()))
+    assert {f"attend.to_{name}.bias" for name in ("query", "key", "value", "out")} < set(attend.state_dict())
     check(attend, lambda w: oracles.pixel_attention(x, w, 2, 3, eps), x)
+
+
+def test_norms_have_the_eps_they_were_made_with() -> None:
+    x = normal(2, 3, 4)
+    for eps in (1e-5, 0.5):
+        layer, group = in_float64(LayerNorm(4, eps)), in_float64(GroupNorm(2, 4, eps))
+        check(layer, lambda w, eps=eps: oracles.layer_norm(x, w["gamma"], w["beta"], eps), x)  # type: ignore[misc]
+        check(group, lambda w, eps=eps: oracles.group_norm(x, w["gamma"], w["beta"], 2, eps), x)  # type: ignore[misc]
 
 
 def test_upsampling_repeats_before_it_convolves() -> None:

@@ -120,6 +120,9 @@ def test_frame_pads_with_end_and_reports_what_was_dropped(tokenizer):
     assert tokenizer.frame("a seven", 4) == ([s, *seven, e], "")
     assert tokenizer.frame("a seven leaning left", 4) == ([s, *seven, e], "leaning left")
     assert tokenizer.frame("", 3) == ([s, e, e], "")
+    assert tokenizer.frame("a seven", 6, padding=0) == ([s, *seven, e, 0, 0], "")
+    assert tokenizer.frame("a seven leaning left", 4, padding=0) == ([s, *seven, e], "leaning left")
+    assert tokenizer(["", "a seven"], 4, padding=7).ids.tolist() == [[s, e, 7, 7], [s, *seven, e]]
     assert tokenizer.frame("a", 2) == ([s, e], "a")
     with pytest.raises(TokenizerError, match="context_length is 1"):
         tokenizer.frame("a", 1)
