@@ -82,10 +82,9 @@ def train(
         folder = str(data_dir.resolve()) if data_dir else None  # --resume may come from elsewhere
         run = Run.start(out, Settings(data, folder, seed, minutes, steps, device, background))
     require_device(run.settings.device)
-    compile_first(run.settings.device)
     again = f"minisd train --resume --out {shlex.quote(str(out))}"
     with stoppable(ctx, lambda: f"saved. Go on with: {again}" if (out / "run.json").exists() else "nothing was begun"):
-        run.train(say=click.echo, profile=profile)
+        run.train(click.echo, profile, prepare=lambda: compile_first(run.settings.device))
     click.echo(f"the model is in {out}")
     if DATA_SETS[run.settings.data].digits:
         click.echo(f'next: minisd draw "{EXAMPLE}" --model {out}\n      minisd eval --model {out}')

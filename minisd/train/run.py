@@ -160,10 +160,13 @@ class Run:
         """The plans as JSON can hold them."""
         return {network: sorted(totals.items()) for network, totals in self.planned.items()}
 
-    def train(self, say: Callable[[str], None] = print, profile: bool = False) -> Path:
+    def train(
+        self, say: Callable[[str], None] = print, profile: bool = False, prepare: Callable[[], object] = lambda: None
+    ) -> Path:
         """Train what is not trained yet; returns the folder, then a model that ``Pipeline.load`` reads.
 
-        With `profile`, where the steps' time went is said for each network, and drawn in profile.png.
+        With `profile`, where the steps' time went is said for each network, and drawn in profile.png. `prepare` is
+        called when the data are there, and before the time begins to count.
 
         Raises:
             Interrupted: by Ctrl-C or SIGTERM; the state is saved.
@@ -174,12 +177,13 @@ class Run:
             if self.finished:
                 say(f"{self.folder} is trained already")
                 return self.folder
-            self._sitting = time.monotonic() - self.seconds
             device, source = self.settings.device, self.settings.data_dir
             self._profiles = {network: Profile(device) for network in NETWORKS} if profile else {}
             data = load_pictures(
                 self.settings.data, "train", Source(Path(source) if source else None, self.settings.background, say)
             )
+            prepare()
+            self._sitting = time.monotonic() - self.seconds
             self._save_plan()
             say(f"{len(data):,} picture{'s' if len(data) != 1 else ''} of {self.settings.data}")
             self._fit("vae", lambda: VAETask(data.images, self._rng("vae")), say)

@@ -124,7 +124,9 @@ def test_a_folder_in_use_is_refused(trained: tuple[Path, Result]) -> None:
 def test_what_was_asked_for_reaches_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every option, and every default."""
     runs: list[tuple[Path, Settings, bool]] = []
-    monkeypatch.setattr(Run, "train", lambda run, say, profile: runs.append((run.folder, run.settings, profile)))
+    monkeypatch.setattr(
+        Run, "train", lambda run, say, profile, prepare: runs.append((run.folder, run.settings, profile))
+    )
     assert minisd("train").exit_code == 0
     (tmp_path / "pictures").mkdir()
     options = ["--data-dir", tmp_path / "pictures", "--seed", 7, "--steps", 9, "--background", "black", "--profile"]
@@ -142,7 +144,7 @@ def test_what_was_asked_for_reaches_the_run(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_folder_that_was_made_up_is_numbered_where_a_model_is(monkeypatch: pytest.MonkeyPatch) -> None:
     folders: list[Path] = []
-    monkeypatch.setattr(Run, "train", lambda run, say, profile: folders.append(run.folder))
+    monkeypatch.setattr(Run, "train", lambda run, say, profile, prepare: folders.append(run.folder))
     run = json.dumps({"settings": {}, "planned": {}, "seconds": 1})
     for name, files in (("mnist", ["run.json", "model.json"]), ("mnist-2", ["model.json"])):
         Path("runs", name).mkdir(parents=True)
@@ -169,7 +171,7 @@ def test_a_folder_that_was_made_up_is_numbered_where_a_model_is(monkeypatch: pyt
 def test_a_stopped_run_says_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch, stop: BaseException, status: int, said: str
 ) -> None:
-    def stopped(run: Run, say: Any, profile: bool) -> None:
+    def stopped(run: Run, *_: Any, **__: Any) -> None:
         run.folder.mkdir()
         run._save_plan()
         raise stop
@@ -191,14 +193,14 @@ def test_what_was_stopped_before_it_began_is_not_gone_on_with(monkeypatch: pytes
 
 
 def test_missing_data_leave_nothing_and_say_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("minisd.cli.train.compile_first", lambda device: False)
+    monkeypatch.setattr("minisd.cli.train.compile_first", lambda device: pytest.fail("compiled before it looked"))
     result = minisd("train")
     refused(result, "could not download", "--data strokes", "--data-dir FOLDER", *mnist.FILES["train"])
     assert max(map(len, result.stderr.splitlines())) < 100 and os.listdir() == []
 
 
 def test_next_comes_what_can_be_done_with_the_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(Run, "train", lambda run, say, profile: None)
+    monkeypatch.setattr(Run, "train", lambda run, say, profile, prepare: None)
     result = minisd("train", "--data", "idx", "--data-dir", tmp_path)
     assert result.stdout.splitlines() == ["the model is in runs/idx", "next: minisd draw PROMPT --model runs/idx"]
     assert "minisd eval --model runs/strokes" in minisd("train", "--data", "strokes").stdout

@@ -212,6 +212,20 @@ def test_the_seed_decides_the_first_weights_and_the_steps(driven: list[tuple[Fit
         np.testing.assert_array_equal(a, again)
 
 
+def test_the_time_counts_from_when_all_is_ready(
+    driven: list[tuple[Fit, Plan]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever came before, compiling say, the VAE begins with its share of all the minutes."""
+    now = [0.0]
+    monkeypatch.setattr(run_module.time, "monotonic", lambda: now[0])
+
+    def prepare() -> None:
+        now[0] += 500
+
+    Run.start(tmp_path / "out", Settings("strokes", minutes=10)).train(lambda line: None, prepare=prepare)
+    assert [plan._seconds for _, plan in driven] == pytest.approx([600 * 0.16, 600 * 0.11 / 0.84, 600])
+
+
 def test_a_network_gets_its_share_of_the_time_that_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """10 minutes, 100 s of which are over when it begins; its task took 10 s to make."""
     assert sum(SHARES.values()) == pytest.approx(1) and SHARES["unet"] > 0.5
