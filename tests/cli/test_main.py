@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 from click.shell_completion import ShellComplete
 from command_line import ENVIRONMENT, minisd, python, refused
-from minisd_kernels.backends import BackendUnavailable, current_backend
+from minisd_kernels.backends import BackendUnavailable, current_backend, use_backend
+from minisd_kernels.cuda.inspect.occupancy import LIMITS
 from minisd_kernels.shapes import ShapeError
 
 from minisd.cli import COMMANDS, main
+from minisd.cli.kernels import compile_first
 from minisd.data import mnist
 from minisd.pipeline import Pipeline, SamplingDiverged, shipped_model
 
@@ -136,6 +138,29 @@ def test_info_says_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert f"MNIST {tmp_path}: 2 of 4 files (MINISD_DATA is set)" in " ".join(" ".join(lines).split())
     monkeypatch.setattr("minisd.pipeline.shipped_model", lambda: tmp_path)
     assert "missing; make one: minisd train" in " ".join(minisd("info").output.split())
+
+
+def test_kernels_are_compiled_only_where_numba_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[int] = []
+    monkeypatch.setattr("minisd_kernels.warm_up.compile_kernels", lambda: compiled.append(1) or iter(()))
+    monkeypatch.setattr("minisd_kernels.warm_up.is_done", lambda: False)
+    with use_backend("numba"):
+        assert not compile_first("cuda") and not compile_first("emu") and not compiled
+        assert compile_first() and compiled == [1]
+        monkeypatch.setattr("minisd_kernels.warm_up.is_done", lambda: True)
+        assert not compile_first()
+    monkeypatch.setattr("minisd_kernels.warm_up.is_done", lambda: False)
+    with use_backend("numpy"):
+        assert not compile_first() and compiled == [1]
+
+
+def test_the_report_is_of_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[list[int], str]] = []
+    monkeypatch.setattr("minisd.cli.kernels._figures", lambda archs, only: asked.append((archs, only)) or [])
+    monkeypatch.setattr("minisd_kernels.cuda.inspect.table.lines", lambda figures: ["a line"])
+    assert minisd("kernels", "report", "--arch", "90", "--arch", "75", "--only", "relu").stdout == "a line\n"
+    assert minisd("kernels", "report").exit_code == 0
+    assert asked == [([75, 90], "relu"), (list(LIMITS), "")]
 
 
 def test_python_m_minisd_is_the_command() -> None:
