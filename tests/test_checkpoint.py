@@ -105,6 +105,7 @@ def test_about_comes_back_and_the_bytes_repeat(tmp_path: Path) -> None:
     about = {letter: letter * 3 for letter in "hgfedcba"}
     for name in ("a", "b"):
         save_arrays(tmp_path / name, {"z": np.ones(2), "y": np.ones(1)}, about)
+        about = dict(reversed(about.items()))
     assert load_about(tmp_path / "a") == about
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     save_arrays(tmp_path / "a", {})
@@ -223,6 +224,15 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(CheckpointError, match=r"a\.txt: could not be written: No space left .*; .*free some space"):
         write_atomically(path, b"new")
     assert [file.name for file in tmp_path.iterdir()] == ["a.txt"] and path.read_bytes() == b"old"
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link.txt").symlink_to(tmp_path / "far" / "a.txt")
+    for data in (b"old", b"new"):
+        write_atomically(tmp_path / "link.txt", data)
+    assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "far" / "a.txt").read_bytes() == b"new"
+    assert [file.name for file in (tmp_path / "far").iterdir()] == ["a.txt"]
 
 
 def test_unwritable_places(tmp_path: Path) -> None:

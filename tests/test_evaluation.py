@@ -22,7 +22,7 @@ from minisd.autograd import Array, Tensor
 from minisd.checkpoint import CheckpointError
 from minisd.data import DigitSet, draw_strokes
 from minisd.evaluation import Judge, Report, check_count, evaluate
-from minisd.metrics import wilson_interval
+from minisd.metrics import diversity_ratio, frechet_distance, precision_and_recall, wilson_interval
 from minisd.pictures import to_bytes
 from minisd.pipeline import shipped_model
 from minisd.text.captions import Caption, parse_caption
@@ -63,6 +63,7 @@ class World:
     chosen: Callable[[list[int]], list[int]] = lambda numbers: numbers
     device: str = "cpu"
     asked: list[tuple[list[str], dict[str, Any]]] = field(default_factory=list)
+    looked_at: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.of_test = np.random.default_rng(0).standard_normal((COUNT, 5)) + 4 * np.eye(10, 5)[LABELS]
@@ -74,6 +75,10 @@ class World:
 
     def features(self, images: Array) -> Array:
         number = numbers(images)
+        self.looked_at.append(number)
+        return self.features_of(number)
+
+    def features_of(self, number: Array) -> Array:
         kind = np.array([0.0, self.shift, self.moved])[number // 1000]
         return self.of_test[number % 1000] + kind[:, None] * np.eye(5)[0]
 
@@ -111,14 +116,15 @@ class World:
         return SimpleNamespace(pooled=self.vectors(said) * np.array([[1.0 + 9 * (c.digit == 3)] for c in said]))
 
     def vectors(self, said: list[Caption]) -> NDArray[np.float64]:
-        """Of each caption or picture: its digit, thickness and slant, each as one of so many axes."""
-        out = np.zeros((len(said), 16))
+        """Of each caption or picture: an axis of its digit, of its thickness and slant as that digit has them, and one
+        that all share, so that of texts that are not of one length the longest would be the nearest."""
+        out = np.zeros((len(said), 71))
         for row, caption in zip(out, said, strict=True):
-            row[caption.digit] = 1
+            row[[caption.digit, 70]] = 1
             if caption.thickness is not None:
-                row[10 + caption.thickness] = 1
+                row[10 + 3 * caption.digit + caption.thickness] = 1
             if caption.slant is not None:
-                row[13 + caption.slant] = 1
+                row[40 + 3 * caption.digit + caption.slant] = 1
         return out
 
     def measure(self, **options: Any) -> Report:
@@ -187,9 +193,9 @@ def test_the_nearest_caption_may_be_a_wrong_one() -> None:
                 if caption.digit == 3:
                     row[[3, 8]] = 0, 1
                 if caption.digit == 4 and caption.thickness == 0:
-                    row[[10, 12]] = 0, 1
+                    row[[22, 24]] = 0, 1
                 if caption.slant == 2:
-                    row[[15, 13]] = 0, 1
+                    row[[42 + 3 * caption.digit, 40 + 3 * caption.digit]] = 0, 1
         return out
 
     world.vectors = confused  # type: ignore[method-assign]
@@ -213,6 +219,23 @@ def test_what_is_asked_for() -> None:
     pairs = sorted(zip(LABELS, world.test.thickness_bin, world.test.slant_bin, strict=True))
     assert sorted((c.digit, c.thickness, c.slant) for c in said) == pairs  # of the real digits, all of them
     assert {(parse_caption(text).thickness, parse_caption(text).slant) for text in plain} == {(None, None)}
+
+
+def test_drawings_are_compared_with_the_digits_that_were_asked_for() -> None:
+    world = World(moved=1.0)
+    report = world.measure(count=100)
+    real, others, *_ = world.looked_at
+    assert len(set(real)) == len(set(others)) == 100  # none twice
+    assert (real % 10 == others % 10).all() and (real < 1000).all() and (others >= 1000).all()
+    assert report.drawings[0].frechet_floor == pytest.approx(
+        frechet_distance(world.features_of(real), world.features_of(others))
+    )
+    for part, drawn in zip(report.drawings, (world.draw(captions) for captions, _ in world.asked[:2]), strict=True):
+        ours, theirs = world.features(drawn), world.features_of(real)
+        assert part.frechet == pytest.approx(frechet_distance(ours, theirs))
+        assert (part.precision, part.recall) == precision_and_recall(theirs, ours)
+        labels = np.arange(100) % 10
+        assert part.diversity == pytest.approx(diversity_ratio(theirs, ours, labels, labels))
 
 
 def test_seeds_choose_other_digits() -> None:
