@@ -404,6 +404,7 @@ class Careless(Function):
     [
         (np.ones(2), r"Careless\.backward: wanted a tuple of 1 gradients, one per input; got array"),
         ((np.ones(2), np.ones(2)), "wanted a tuple of 1 gradients"),
+        ([np.ones(2)], "wanted a tuple of 1 gradients"),
         ((np.ones(3),), r"Careless\.backward: wanted a gradient of shape \(2,\), got \(3,\)"),
         ((np.ones((1, 2)),), r"wanted a gradient of shape \(2,\), got \(1, 2\)"),
     ],

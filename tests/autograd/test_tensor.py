@@ -49,9 +49,11 @@ def test_an_array_on_the_left_gives_a_tensor() -> None:
         assert isinstance(result, Tensor) and result.requires_grad
 
 
-def test_integers_have_no_gradient() -> None:
-    with pytest.raises(TypeError, match=r"requires_grad wants a floating type, got int64; .* use .astype"):
-        Tensor(np.array([1, 2]), requires_grad=True)
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.bool_])
+def test_integers_have_no_gradient(dtype: type[Any]) -> None:
+    name = np.dtype(dtype).name
+    with pytest.raises(TypeError, match=rf"requires_grad wants a floating type, got {name}; .* use .astype"):
+        Tensor(np.array([1, 0], dtype), requires_grad=True)
 
 
 @pytest.mark.parametrize(("a", "b"), [((2, 3), (2, 3)), ((3,), (3, 2)), ((2, 3), (3,))])
@@ -191,6 +193,31 @@ def test_each_side_has_its_own_gradient() -> None:
     assert gradients(lambda a, b: a / b) == [0.5, -1.5]
     assert gradients(lambda a, b: 3 - a + 1 / b) == [-1, -0.25]
     assert gradients(lambda a, b: (a - 6).exp() + b.log() - a) == [0, 0.5]
+    assert gradients(lambda a, b: -(a * b)) == [-2, -6]
+    assert gradients(lambda a, b: a**2 / b) == [6, -9]
+
+
+def test_each_place_has_its_own_gradient() -> None:
+    """With another upstream gradient everywhere, so that no two places can be exchanged."""
+    data = np.arange(24.0).reshape(2, 3, 4) + 1
+    compute: dict[str, Callable[[Any], Any]] = {
+        "slices": lambda x: x[:, 2:0:-1, ..., None, -1],
+        "one": lambda x: x[1],
+        "mask": lambda x: x[data[:, :, 0] > 4],
+        "numbers": lambda x: x[[1, 0, 1]],
+        "reshape": lambda x: x.reshape(4, 6),
+        "transpose": lambda x: x.transpose(2, 0, 1),
+        "sum": lambda x: x.sum(axis=(0, 2)),
+        "product": lambda x: x * (x + 1) - 3 / x,
+    }
+    for name, function in compute.items():
+        x = Tensor(data, requires_grad=True)
+        y = function(x)
+        np.testing.assert_allclose(y.data, function(data), err_msg=name)
+        upstream = np.arange(y.data.size).reshape(y.shape) + 1.0
+        y.backward(upstream)
+        wanted = oracles.gradient(lambda at, f=function: 1 * f(at), data, upstream)  # type: ignore[misc]
+        np.testing.assert_allclose(x.grad, wanted, rtol=1e-6, atol=1e-6, err_msg=name)  # type: ignore[arg-type]
 
 
 def test_the_gradients_of_a_product_of_matrices() -> None:
@@ -281,6 +308,17 @@ def test_a_tensor_of_a_tensor_is_refused() -> None:
             make(Tensor(np.ones(2)))
     with pytest.raises(TypeError, match="the exponent must be one plain number, got Tensor"):
         Tensor(np.ones(2)) ** Tensor(np.ones(2))  # type: ignore[operator]
+
+
+def test_what_comes_of_a_parameter_is_a_plain_tensor() -> None:
+    weight = Parameter(np.ones(2, np.float32))
+    for made in (weight * 2, weight.sum(), weight[0], weight.reshape(2, 1), weight.detach()):
+        assert type(made) is Tensor
+
+
+def test_numpys_functions_do_not_take_a_tensor_apart() -> None:
+    with pytest.raises(TypeError, match="does not support ufuncs"):
+        np.exp(Tensor(np.ones(2)))
 
 
 def test_several_numbers_are_neither_true_nor_false() -> None:

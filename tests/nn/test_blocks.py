@@ -178,6 +178,36 @@ def test_what_a_block_is_not_told_or_told_in_vain_is_an_error() -> None:
         TransformerBlock(4, 2, activation="tanh", rng=rng())
 
 
+# ---- Parts
+
+BLOCKS: dict[str, tuple[Callable[[], Module], str]] = {
+    "residual": (
+        lambda: ResidualBlock(4, 6, groups=2, condition_width=5, rng=rng()),
+        "norm_1.gamma norm_1.beta conv_1.weight conv_1.bias to_shift.weight to_shift.bias norm_2.gamma norm_2.beta "
+        "conv_2.weight conv_2.bias shortcut.weight shortcut.bias",
+    ),
+    "transformer": (
+        lambda: TransformerBlock(6, 2, context_width=3, rng=rng()),
+        "norm_self.gamma norm_self.beta attend_self.to_query.weight attend_self.to_key.weight "
+        "attend_self.to_value.weight attend_self.to_out.weight attend_self.to_out.bias norm_cross.gamma "
+        "norm_cross.beta attend_cross.to_query.weight attend_cross.to_key.weight attend_cross.to_value.weight "
+        "attend_cross.to_out.weight attend_cross.to_out.bias norm_perceptron.gamma norm_perceptron.beta widen.weight "
+        "widen.bias narrow.weight narrow.bias",
+    ),
+    "pixels": (
+        lambda: PixelAttention(4, 2, groups=2, rng=rng()),
+        "norm.gamma norm.beta attend.to_query.weight attend.to_query.bias attend.to_key.weight attend.to_key.bias "
+        "attend.to_value.weight attend.to_value.bias attend.to_out.weight attend.to_out.bias",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_block_has_these_parts(name: str) -> None:
+    make, parts = BLOCKS[name]
+    assert list(make().state_dict()) == parts.split()
+
+
 # ---- What a fresh layer begins with
 
 

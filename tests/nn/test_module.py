@@ -37,6 +37,29 @@ def test_a_part_leaves_the_whole_modules_buffer_for_one_of_its_own() -> None:
     assert module.flat_parameters() is not whole  # gathered anew
 
 
+def test_a_state_is_the_parameters_themselves() -> None:
+    module = Both()
+    for array, parameter in zip(module.state_dict().values(), module.parameters(), strict=True):
+        assert array is parameter.data
+
+
+@pytest.mark.parametrize("wrong", ["missing", "unknown", "misshapen"])
+def test_each_kind_of_other_architecture_is_refused_and_changes_nothing(wrong: str) -> None:
+    module = Both()
+    state = {name: array + 1 for name, array in module.state_dict().items()}
+    before = {name: array.copy() for name, array in module.state_dict().items()}
+    if wrong == "missing":
+        del state["layers.1.bias"]
+    elif wrong == "unknown":
+        state["layers.2.bias"] = np.ones(2, np.float32)
+    else:
+        state["layers.1.bias"] = np.ones((2, 1), np.float32)  # as many numbers
+    with pytest.raises(ValueError, match=rf"another architecture than Both: {wrong}: layers\.\d\.bias"):
+        module.load_state_dict(state)
+    for name, array in module.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
 def test_loaded_weights_are_a_new_version() -> None:
     module = Both()
     loss = module.layers[0](Tensor(np.ones((1, 2), np.float32))).sum()
