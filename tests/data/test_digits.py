@@ -13,6 +13,10 @@ def test_strokes_carry_what_was_drawn(monkeypatch):
     assert (len(train), len(test)) == (100, 10)
     assert not np.array_equal(train.images[:10], test.images)
     np.testing.assert_array_equal(train.thickness_bin, np.digitize(train.thickness, (2.31, 2.83)))
+    drawn = draw_strokes(100, 0)
+    np.testing.assert_array_equal(train.images, drawn.images)
+    np.testing.assert_array_equal(train.thickness, drawn.thickness)  # as drawn, not as measured
+    np.testing.assert_array_equal(train.slant, drawn.slant)
     np.testing.assert_array_equal(train.slant_bin, np.digitize(train.slant, (-0.6, 12.6)))
 
 

@@ -65,6 +65,7 @@ def test_attributes_are_spread_as_mnists(digits):
     assert np.log(digits.thickness).std() == pytest.approx(0.25, abs=0.03)
     assert digits.slant.mean() == pytest.approx(6, abs=2.5) and digits.slant.std() == pytest.approx(14.6, abs=1.5)
     assert digits.slant.min() < -20 and digits.slant.max() > 32
+    assert (digits.thickness.min(), digits.thickness.max()) == (1.4, 4.2)
 
 
 def test_every_way_to_write_a_digit_is_drawn(monkeypatch):

@@ -69,6 +69,16 @@ def test_scale_1_asks_once() -> None:
     np.testing.assert_array_equal(prediction, model(x_t, t, context))
 
 
+@pytest.mark.parametrize("t", [0, 1, 50, 999])
+def test_every_t_is_guided_if_nothing_is_said(t: int) -> None:
+    context, null_context = contexts(2)
+    x_t, times = initial_noise((4, 5, 2), sample_rngs(seed=0, count=2), np.float64), np.full(2, t)
+    model = CountingModel()
+    prediction = ClassifierFreeGuidance(model, context, null_context, 3.0)(x_t, times)
+    wanted = guided(model(x_t, times, context), model(x_t, times, null_context), 3.0)
+    np.testing.assert_array_equal(prediction, wanted)
+
+
 def test_interval_guides_inside_only() -> None:
     context, null_context = contexts(3)
     x_t, t = initial_noise((4, 5, 2), sample_rngs(seed=0, count=3), np.float64), np.array([199, 200, 800])

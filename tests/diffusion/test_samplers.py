@@ -106,14 +106,17 @@ def test_prediction_kinds_give_the_same_picture(sampler: str) -> None:
     np.testing.assert_allclose(results[0], results[1], rtol=0, atol=1e-9)
 
 
-def by_hand(sampler: str, x_T: float, visited: list[int], noises: list[float], alpha_bar: Array, eta: float) -> float:
-    """One number's way from x_T to x_0 under the model "noise = tanh(x_t) + t / 1000", written from the papers."""
-    x = x_T
+def by_hand(
+    sampler: str, x_T: float, visited: list[int], noises: list[float], alpha_bar: Array, eta: float
+) -> list[tuple[float, float]]:
+    """One number's way under the model "noise = tanh(x_t) + t / 1000", from the papers: x_t and x_0_pred at each t."""
+    x, way = x_T, []
     for i, t in enumerate(visited):
         now = float(alpha_bar[t])
         before = float(alpha_bar[visited[i + 1]]) if i + 1 < len(visited) else 1.0
         noise = math.tanh(x) + t / 1000
         x_0 = (x - math.sqrt(1 - now) * noise) / math.sqrt(now)
+        way.append((x, x_0))
         if sampler == "ddpm":  # Ho et al. 2020, eq. 11 and 7
             alpha = now / before
             mean = (x - (1 - alpha) / math.sqrt(1 - now) * noise) / math.sqrt(alpha)
@@ -121,7 +124,7 @@ def by_hand(sampler: str, x_T: float, visited: list[int], noises: list[float], a
         else:  # Song et al. 2021, eq. 12 and 16
             sigma = eta * math.sqrt((1 - before) / (1 - now)) * math.sqrt(1 - now / before)
             x = math.sqrt(before) * x_0 + math.sqrt(1 - before - sigma**2) * noise + sigma * noises[i]
-    return x
+    return way
 
 
 @pytest.mark.parametrize(
@@ -129,15 +132,18 @@ def by_hand(sampler: str, x_T: float, visited: list[int], noises: list[float], a
 )
 def test_three_steps_by_hand(sampler: str, options: dict[str, float]) -> None:
     schedule, x_T = make_schedule("scaled_linear"), np.array([0.7, -1.2]).reshape(2, 1, 1, 1)
+    steps: list[tuple[Array, Array]] = []
     found = sample(
         lambda x_t, t: np.tanh(x_t) + t.reshape(-1, 1, 1, 1) / 1000,
-        x_T, schedule, sampler=sampler, steps=3, rngs=sample_rngs(seed=5, count=2), **options,
+        x_T, schedule, sampler=sampler, steps=3, rngs=sample_rngs(seed=5, count=2),
+        callback=lambda index, t, x_t, x_0_pred: steps.append((x_t, x_0_pred)), **options,
     )  # fmt: skip
     for number in range(2):
         noises = np.random.default_rng([5, number]).standard_normal(3).tolist()
         visited, start = [999, 666, 332], float(x_T[number, 0, 0, 0])
-        wanted = by_hand(sampler, start, visited, noises, schedule.alpha_bar, options.get("eta", 0.0))
-        assert found[number].item() == pytest.approx(wanted, rel=1e-9)
+        way = by_hand(sampler, start, visited, noises, schedule.alpha_bar, options.get("eta", 0.0))
+        np.testing.assert_allclose([[part[number].item() for part in step] for step in steps], way, rtol=1e-9)
+        assert found[number].item() == pytest.approx(way[-1][1], rel=1e-9)  # the last step ends at its x_0
 
 
 def test_what_sampling_is_if_nothing_is_said() -> None:

@@ -85,6 +85,12 @@ def test_split():
     assert list(split_words("ein süßer 七 🙂👍")) == ["ein", "süßer", "七", "🙂👍"]
 
 
+@pytest.mark.parametrize("ending", ["s", "t", "re", "ve", "m", "ll", "d"])
+def test_contractions_are_words_of_their_own(ending):
+    assert list(split_words(f"it'{ending}")) == ["it", f"'{ending}"]
+    assert list(split_words("it'x")) == ["it", "'", "x"]
+
+
 @given(st.text())
 def test_split_agrees_with_clips_pattern(text):
     regex = pytest.importorskip("regex")
@@ -138,6 +144,12 @@ def test_batch(tokenizer):
 
 def test_specials_in_a_text_are_specials(tokenizer):
     assert tokenizer.encode(f"{START} a {END}") == [tokenizer.start, *tokenizer.encode("a"), tokenizer.end]
+
+
+def test_specials_are_no_words(tokenizer):
+    assert tokenizer.decode([tokenizer.start, *tokenizer.encode("a seven"), tokenizer.end, tokenizer.end]) == "a seven"
+    assert tokenizer.decode([tokenizer.start]) == tokenizer.decode([tokenizer.end]) == ""
+    assert Tokenizer.train([f"{START} ab {END}"] * 3, 600).merges == [("a", "b</w>")]
 
 
 def test_json_round_trip(tokenizer):
