@@ -13,9 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from minisd_kernels import geglu, gelu, relu, silu, softmax
-from minisd_kernels.geglu import numba_cpu as geglu_numba
 from minisd_kernels.gelu import numba_cpu as gelu_numba
-from minisd_kernels.relu import numba_cpu as relu_numba
 from minisd_kernels.shapes import ShapeError
 from minisd_kernels.silu import numba_cpu as silu_numba
 from minisd_kernels.softmax import numba_cpu as softmax_numba
@@ -152,26 +150,6 @@ def test_geglu_explains_what_has_no_halves() -> None:
             geglu.forward(np.zeros(shape, np.float32))
     with pytest.raises(ShapeError, match=r"geglu grad_y: wanted shape \(\.\.\., D\) = \(3, 2\)"):
         geglu.backward(np.zeros((3, 4), np.float32), np.zeros((3, 4), np.float32))
-
-
-def test_the_plain_loops_are_the_fast_ones() -> None:
-    make = Arrays(5, np.float32)
-    x, grad_y = make(20), make(20)
-    for gate, option in ((silu_numba, 1.0), (silu_numba, 1.702), (gelu_numba, False), (gelu_numba, True)):
-        np.testing.assert_allclose(gate.plain_forward(x, option), gate.forward(x, option), **make.tolerance)
-        plain = gate.plain_backward(grad_y, x, option)
-        np.testing.assert_allclose(plain, gate.backward(grad_y, x, option), **make.tolerance)
-    halves, grad_y_of_halves = make(3, 10), make(3, 5)
-    np.testing.assert_allclose(geglu_numba.plain_forward(halves), geglu_numba.forward(halves), **make.tolerance)
-    plain = geglu_numba.plain_backward(grad_y_of_halves, halves)
-    np.testing.assert_allclose(plain, geglu_numba.backward(grad_y_of_halves, halves), **make.tolerance)
-    np.testing.assert_array_equal(relu_numba.plain_forward(x), relu_numba.forward(x))
-    np.testing.assert_array_equal(relu_numba.plain_backward(grad_y, x), relu_numba.backward(grad_y, x))
-    rows, grad_rows = make(4, 5), make(4, 5)
-    y = softmax_numba.plain_forward(rows)
-    np.testing.assert_allclose(y, softmax_numba.forward(rows), **make.tolerance)
-    plain = softmax_numba.plain_backward(grad_rows, y)
-    np.testing.assert_allclose(plain, softmax_numba.backward(grad_rows, y), **make.tolerance)
 
 
 def test_wrong_arguments_are_explained() -> None:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from minisd_kernels import add
-from minisd_kernels.add import numba_cpu
 from minisd_kernels.shapes import ShapeError
 from strategies import Array, Arrays, arrays, each_backend, few, run
 
@@ -24,11 +23,6 @@ def test_it_is_the_sum(backend: str, make: Arrays, shape: tuple[int, ...]) -> No
         return total
 
     np.testing.assert_array_equal(run(backend, into, np.ascontiguousarray(a).copy(), b), a + b)
-
-
-def test_the_plain_loop_is_the_fast_one() -> None:
-    a, b = np.arange(5.0), np.ones(5)
-    np.testing.assert_array_equal(numba_cpu.plain_forward(a, b), numba_cpu.forward(a, b))
 
 
 def test_wrong_arguments_are_explained() -> None:

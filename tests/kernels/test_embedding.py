@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minisd_kernels import embedding
 from minisd_kernels.devices import missing_device_reason, to_device, to_host
-from minisd_kernels.embedding import numba_cpu
 from minisd_kernels.shapes import ShapeError
 from strategies import Array, Arrays, arrays, each_backend, few, run
 
@@ -56,14 +55,6 @@ def test_numba_sums_in_the_order_of_numpy() -> None:
     grad_y, ids = make(500, 17), make.rng.integers(0, 3, 500)
     wanted = run("numpy", embedding.backward, grad_y, ids, 3)
     np.testing.assert_array_equal(run("numba", embedding.backward, grad_y, ids, 3), wanted)
-
-
-def test_the_plain_loops_are_the_fast_ones() -> None:
-    make = Arrays(0, np.float32)
-    table, ids = make(4, 9), make.rng.integers(0, 4, 6)
-    y = numba_cpu.plain_forward(table, ids)
-    np.testing.assert_array_equal(y, numba_cpu.forward(table, ids))
-    np.testing.assert_array_equal(numba_cpu.plain_backward(y, ids, 4), numba_cpu.backward(y, ids, 4))
 
 
 @pytest.mark.parametrize("wrong", [4, -1])

@@ -11,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minisd_kernels import cross_entropy, mean_squared_error
 from minisd_kernels.backends import use_backend
-from minisd_kernels.cross_entropy import numba_cpu as cross_entropy_numba
 from minisd_kernels.devices import missing_device_reason, to_device, to_host
-from minisd_kernels.mean_squared_error import numba_cpu as mean_squared_error_numba
 from minisd_kernels.shapes import ShapeError
 from strategies import Array, Arrays, arrays, each_backend, few, on_one_thread, run
 
@@ -167,20 +165,6 @@ def test_the_losses_are_the_same_on_any_number_of_threads() -> None:
     with use_backend("numba"):
         for loss, other in ((mean_squared_error, b), (cross_entropy, classes)):
             assert on_one_thread(lambda: loss.forward(a, other)) == loss.forward(a, other)  # noqa: B023
-
-
-def test_the_plain_loops_are_the_fast_ones() -> None:
-    make = Arrays(5, np.float32)
-    a, b, grad = make(20), make(20), np.float32(0.7)
-    loops = mean_squared_error_numba
-    np.testing.assert_allclose(loops.plain_forward(a, b), loops.forward(a, b), **make.tolerance)
-    np.testing.assert_allclose(loops.plain_backward(grad, a, b), loops.backward(grad, a, b), **make.tolerance)
-    fast = cross_entropy_numba
-    logits, weight = make(6, 5), make(6)
-    for target in (np.array([0, 1, 2, 3, 4, 4]), make(6, 5)):
-        row = logits, target, weight
-        np.testing.assert_allclose(fast.plain_forward(*row), fast.forward(*row), **make.tolerance)
-        np.testing.assert_allclose(fast.plain_backward(grad, *row), fast.backward(grad, *row), **make.tolerance)
 
 
 def test_wrong_arguments_are_explained() -> None:

@@ -169,30 +169,6 @@ def test_one_thread_gives_layer_norm_the_same_bits() -> None:
         np.testing.assert_array_equal(got, want)
 
 
-@pytest.mark.parametrize("silu", [False, True])
-def test_the_plain_loops_are_the_fast_ones(silu: bool) -> None:
-    make = Arrays(4, np.float32)
-    x, gamma, beta, grad_y = make(2, 10, 6), make(6), make(6), make(2, 10, 6)
-    plain = group_norm_numba.plain_forward(x, gamma, beta, 3, 1e-5, silu)
-    for got, want in zip(group_norm_numba.forward(x, gamma, beta, 3, 1e-5, silu), plain, strict=True):
-        np.testing.assert_allclose(got, want, **make.tolerance)
-    arguments = grad_y, x, gamma, beta, plain[1], plain[2], 3, silu
-    for got, want in zip(
-        group_norm_numba.backward(*arguments), group_norm_numba.plain_backward(*arguments), strict=True
-    ):
-        np.testing.assert_allclose(got, want, **make.tolerance)
-
-    rows, grad_rows = x[0], grad_y[0]
-    plain = layer_norm_numba.plain_forward(rows, gamma, beta, 1e-5)
-    for got, want in zip(layer_norm_numba.forward(rows, gamma, beta, 1e-5), plain, strict=True):
-        np.testing.assert_allclose(got, want, **make.tolerance)
-    row_arguments = grad_rows, rows, gamma, plain[1], plain[2]
-    for got, want in zip(
-        layer_norm_numba.backward(*row_arguments), layer_norm_numba.plain_backward(*row_arguments), strict=True
-    ):
-        np.testing.assert_allclose(got, want, **make.tolerance)
-
-
 def test_wrong_arguments_are_explained() -> None:
     x, ones = np.zeros((1, 2, 2, 6), np.float32), np.ones(6, np.float32)
     with pytest.raises(ShapeError, match="6 channels do not divide into 4 groups; choose one of 1, 2, 3, 6"):

@@ -136,18 +136,6 @@ def test_nan_is_the_maximum(backend: str) -> None:
     assert argmax.ravel().tolist() == [1, 1]
 
 
-def test_the_plain_loops_are_the_fast_ones() -> None:
-    make = Arrays(0, np.float32)
-    x, g = make(2, *ASYMMETRIC.size, 3), ASYMMETRIC
-    y, argmax = numba_cpu.plain_forward(x, g.window, g.stride, g.padding, g.out)
-    fast_y, fast_argmax = numba_cpu.forward(x, g.window, g.stride, g.padding, g.out)
-    np.testing.assert_array_equal(y, fast_y)
-    np.testing.assert_array_equal(argmax, fast_argmax)
-    grad_y = make(*y.shape)
-    arguments = grad_y, argmax, x.shape, g.window, g.stride, g.padding
-    np.testing.assert_allclose(numba_cpu.plain_backward(*arguments), numba_cpu.backward(*arguments), rtol=1e-6)
-
-
 def test_wrong_arguments_are_explained() -> None:
     x = np.zeros((1, 4, 4, 2), np.float32)
     with pytest.raises(ShapeError, match=r"padding .* must be smaller than the window"):

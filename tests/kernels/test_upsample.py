@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minisd_kernels import upsample2d
 from minisd_kernels.shapes import ShapeError
-from minisd_kernels.upsample2d import numba_cpu
 from strategies import Arrays, arrays, each_backend, few, run
 
 sizes = st.tuples(st.integers(1, 2), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3))
@@ -34,14 +33,6 @@ def test_forward_and_backward_are_the_loops(
         wanted[b, h // scale[0], w // scale[1], c] += grad_y[b, h, w, c]
     assert grad_x.dtype == x.dtype
     np.testing.assert_allclose(grad_x, wanted, **make.tolerance)
-
-
-def test_the_plain_loops_are_the_fast_ones() -> None:
-    make = Arrays(0, np.float32)
-    x, grad_y = make(2, 3, 5, 4), make(2, 6, 15, 4)
-    np.testing.assert_array_equal(numba_cpu.plain_forward(x, (2, 3)), numba_cpu.forward(x, (2, 3)))
-    plain = numba_cpu.plain_backward(grad_y, (2, 3))
-    np.testing.assert_allclose(plain, numba_cpu.backward(grad_y, (2, 3)), **make.tolerance)
 
 
 def test_wrong_arguments_are_explained() -> None:
