@@ -1,10 +1,15 @@
 """What every test run says first: the backends and devices that it covers, and why the others are missing."""
 
 import pytest
+from hypothesis import settings
 from minisd_kernels import backends, devices, notes, warm_up
 
 MANY = 1000  # tests: for so many it pays to compile all of Numba's kernels ahead, on every core
 DEVICES = {"gpu": "cuda", "emu": "emu"}  # what a marked test needs
+
+
+settings.register_profile("whatever the machine's speed", deadline=None)
+settings.load_profile("whatever the machine's speed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -304,7 +304,7 @@ class Run:
         share = SHARES[network] / sum(SHARES[later] for later in NETWORKS[NETWORKS.index(network) :])
         seconds = share * (self.settings.minutes * 60 - begun) - (time.monotonic() - self._sitting - begun)
         totals = self.planned.setdefault(network, {})
-        said = bool(totals)
+        said = any(self.planned.values())  # once is enough
 
         def changed() -> None:
             nonlocal said
