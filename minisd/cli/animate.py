@@ -11,7 +11,7 @@ from minisd.cli.outputs import new_files, numbered_files
 from minisd.shapes.animation.operation import KINDS, WindowOperation
 
 
-@click.command()
+@click.command(short_help="Show a window walking over its input, as a GIF.")
 @click.argument("kind", type=click.Choice(list(KINDS)))
 @click.option("--input", "size", type=Size(), default=5, show_default=True, help="The input: 7, or 5x7.")
 @click.option("--window", type=Size(), help="The window. [default: 3; a pooling's 2]")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from minisd.bench import Case, Machine, Row
 
 
-@click.command()
+@click.command(short_help="Time kernels and training steps, beside PyTorch's.")
 @click.argument("what", type=click.Choice(["kernels", "steps", "all"]), default="all")
 @device_option
 @click.option("--only", metavar="TEXT", help="Only cases whose name, group or shapes contain TEXT.")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from minisd.evaluation import Report
 
 
-@click.command("eval")
+@click.command("eval", short_help="Measure a model's drawings, VAE and text encoder.")
 @sampling_options
 @device_option
 @click.option(

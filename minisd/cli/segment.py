@@ -15,7 +15,7 @@ _TRAINING, _HELD_OUT = 40, 8  # pictures
 _SHOWN = slice(3), slice(48, 208), slice(48, 208)  # of the held-out ones, so large that single pixels can be seen
 
 
-@click.command()
+@click.command(short_help="Show on cells what copy and crop is good for.")
 @click.option(
     "--out", type=FOLDER, help="Where the results are kept. [default: runs/segment, numbered if some are there]"
 )

@@ -53,6 +53,7 @@ def test_help_leads_on() -> None:
     assert "tutorials/01_draw_a_digit_from_a_sentence.py" in said
     for command in COMMANDS:
         assert f" {command} " in said
+    assert "..." not in said.partition("Commands:")[2]  # each is said in one line
     assert all(len(line) <= 80 for line in minisd("--help").output.splitlines())
 
 
