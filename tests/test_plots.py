@@ -109,6 +109,15 @@ def test_captions_stand_above_their_picture_and_are_not_cut(tmp_path: Path) -> N
     assert (sheet[:60, :half] == 255).all() and (sheet[:60, half:] < 128).any()  # no first caption, but a second
 
 
+def test_a_short_caption_stands_right_above_its_picture(tmp_path: Path) -> None:
+    images = np.full((2, 28, 28), 255, np.uint8)
+    save_grid(tmp_path / "a.png", images, captions=["7", "a very thick seven, slanted to the left"])
+    sheet = pixels(tmp_path / "a.png")
+    band = sheet.shape[0] - 28 * 3 - 2 * 2  # the captions' part of the sheet, margins left out
+    short = (sheet[2 : 2 + band, : sheet.shape[1] // 2] < 128).any(axis=1)
+    assert band > 3 * 11 and short[-12:].any() and not short[:-14].any()
+
+
 def test_strip_has_a_picture_a_row(tmp_path: Path) -> None:
     frames = random_images(3, 2, 28, 28)  # 3 moments of 2 pictures
     save_strip(tmp_path / "a.png", frames, ["t = 999", "t = 500", "t = 0"])
