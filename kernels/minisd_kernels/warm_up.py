@@ -10,12 +10,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+
+import numpy as np
 
 from minisd_kernels import kernel_cache, notes
 from minisd_kernels.backends import use_backend
@@ -55,20 +57,21 @@ def is_done() -> bool:
     return folder is not None and (mark := folder / _MARK).is_file() and mark.read_text() == _stamp()
 
 
-def compile_kernels(processes: int | None = None) -> Iterator[str]:
-    """Compile every float32 kernel that training and drawing need, and name each example's operation as it is done.
+def compile_kernels(processes: int | None = None, dtypes: Sequence[str] = ("float32",)) -> Iterator[str]:
+    """Compile the kernels of every example, and name each example's operation as it is done.
 
     Nothing is done if there is no folder to keep them in: a kernel then compiles when it is called.
 
     Args:
         processes: how many at once, one a core unless given; each takes some 300 MB.
+        dtypes: of the arrays; training and drawing compute in float32.
     """
     folder = kernel_cache.folder()
     if folder is None:
         return
     pool = ProcessPoolExecutor(processes or os.cpu_count(), multiprocessing.get_context("spawn"), _start)
     try:
-        names = {pool.submit(compile_example, *job): job[0] for job in jobs()}
+        names = {pool.submit(compile_example, *job, dtype): job[0] for dtype in dtypes for job in jobs()}
         for future in as_completed(names):
             future.result()
             yield names[future]
@@ -85,8 +88,8 @@ def _start() -> None:
     notes.quiet = True
 
 
-def compile_example(operation: str, number: int) -> None:
+def compile_example(operation: str, number: int, dtype: str = "float32") -> None:
     """Call the functions of one example."""
     with use_backend("numba"):
-        for call in examples(operation)[number].calls(Make()).values():
+        for call in examples(operation)[number].calls(Make("cpu", np.dtype(dtype).type)).values():
             call()
