@@ -272,25 +272,35 @@ BUGS = {
 }  # fmt: skip
 
 
+ALONE = "one too far in shared memory, by a pointer"  # there is no other kernel's memory behind it
+
+
+def with_bug(bug: str, name: str) -> str:
+    return f"__global__ void {name}(float* x) {{ __shared__ float tile[64];\n {BUGS[bug][0]}\n}}\n"
+
+
+@pytest.fixture(scope="module")
+def bugs(tmp_path_factory: pytest.TempPathFactory) -> EmulatedModule:
+    """A kernel for each bug: one program, for compilers take their time, in which each counts its lines from 1."""
+    path = tmp_path_factory.mktemp("bugs") / "bugs.cu"
+    path.write_text("".join(f'#line 1 "test.cu"\n{with_bug(bug, f"bug_{i}")}' for i, bug in enumerate(BUGS)))
+    return EmulatedModule(path, [f"bug_{i}" for i, _ in enumerate(BUGS)])
+
+
 @pytest.mark.parametrize("bug", BUGS)
-def test_a_bug_is_caught_and_named(bug: str, bench: Bench) -> None:
-    body, message = BUGS[bug]
-    text = f"__global__ void test(float* x) {{ __shared__ float tile[64];\n {body}\n}}\n"
-    for line in (2, 3):
-        message = message.replace(f"{{{line}}}", str(line))
+def test_a_bug_is_caught_and_named(bug: str, bugs: EmulatedModule, bench: Bench) -> None:
+    message = BUGS[bug][1].replace("{2}", "2").replace("{3}", "3")
     with watching(), pytest.raises(EmulationError) as caught:
-        bench.run(text, floats(64), grid=2, block=64)
+        if bug == ALONE:
+            bench.run(with_bug(bug, "test"), floats(64), grid=2, block=64)
+        bugs.get_function(f"bug_{list(BUGS).index(bug)}")((2, 1, 1), (64, 1, 1), [to_device(floats(64), "emu")])
     assert message in str(caught.value)
 
 
-def test_what_needs_no_watching_is_named_at_full_speed(bench: Bench) -> None:
+def test_what_needs_no_watching_is_named_at_full_speed(bugs: EmulatedModule) -> None:
     for bug in ("a barrier that only some reach", "one too far in shared memory", "a misaligned float4"):
         with pytest.raises(EmulationError, match=r"test\.cu:[23]: "):
-            bench.run(
-                f"__global__ void test(float* x) {{ __shared__ float tile[64];\n {BUGS[bug][0]}\n}}",
-                floats(64),
-                block=64,
-            )
+            bugs.get_function(f"bug_{list(BUGS).index(bug)}")((1, 1, 1), (64, 1, 1), [to_device(floats(64), "emu")])
 
 
 def test_uninitialised_shared_memory_is_nan(bench: Bench) -> None:
@@ -315,8 +325,8 @@ def test_the_reverse_order_shows_what_depends_on_order(bench: Bench) -> None:
         assert bench.run(text, np.zeros(1, np.int32), grid=2, block=64)[0] == 0
 
 
-def test_a_failed_launch_leaves_the_next_one_alone(bench: Bench) -> None:
-    test_a_bug_is_caught_and_named("a barrier that only some reach", bench)
+def test_a_failed_launch_leaves_the_next_one_alone(bugs: EmulatedModule, bench: Bench) -> None:
+    test_a_bug_is_caught_and_named("a barrier that only some reach", bugs, bench)
     test_barriers_and_both_kinds_of_shared_memory(bench)
 
 
@@ -347,32 +357,25 @@ def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- Counts
 
 
-def counted(bench: Bench, body: str, **launch: int) -> Watch:
+def counted(bench: Bench, body: str, step: int = 1, start: int = 0, **launch: int) -> Watch:
+    """What a kernel asks for whose threads have each an index i, `step` apart."""
+    head = "__global__ void test(const float* x, float* y, int step, int start) { __shared__ float tile[1024];"
+    text = f"{head} int i = (step * threadIdx.x + start) % 1024;\n {body}\n}}"
     with watching(races=False, counting=True) as watch:
-        text = f"__global__ void test(const float* x, float* y) {{ __shared__ float tile[1024];\n {body}\n}}"
-        bench.run(text, floats(4096), np.zeros(4096, np.float32), **launch)
+        bench.run(text, floats(4096), np.zeros(4096, np.float32), np.int32(step), np.int32(start), **launch)
     return watch
 
 
-@pytest.mark.parametrize(
-    ("index", "sectors"),
-    [("threadIdx.x", 4), ("threadIdx.x + 1", 5), ("2 * threadIdx.x", 8), ("8 * threadIdx.x", 32)],
-)
-def test_sectors_of_global_memory(index: str, sectors: int, bench: Bench) -> None:
-    (line,) = [line for line in counted(bench, f"y[threadIdx.x] = x[{index}];").lines if not line.writes]
+@pytest.mark.parametrize(("step", "start", "sectors"), [(1, 0, 4), (1, 1, 5), (2, 0, 8), (8, 0, 32)])
+def test_sectors_of_global_memory(step: int, start: int, sectors: int, bench: Bench) -> None:
+    (line,) = [line for line in counted(bench, "y[threadIdx.x] = x[i];", step, start).lines if not line.writes]
     assert (line.place, line.requests, line.lanes, line.moved, line.best) == ("test.cu:2", 1, 32, sectors, 4)
 
 
-@pytest.mark.parametrize(
-    ("index", "rounds"),
-    [("threadIdx.x", 1), ("2 * threadIdx.x", 2), ("32 * threadIdx.x", 32), ("33 * threadIdx.x % 1024", 1), ("7", 1)],
-)
-def test_rounds_of_shared_memory(index: str, rounds: int, bench: Bench) -> None:
-    (line,) = [
-        line
-        for line in counted(bench, f"tile[{index}] = 1;\n __syncthreads();\n y[0] = tile[5];").lines
-        if line.shared and line.writes
-    ]
+@pytest.mark.parametrize(("step", "start", "rounds"), [(1, 0, 1), (2, 0, 2), (32, 0, 32), (33, 0, 1), (0, 7, 1)])
+def test_rounds_of_shared_memory(step: int, start: int, rounds: int, bench: Bench) -> None:
+    watch = counted(bench, "tile[i] = 1;\n __syncthreads();\n y[0] = tile[5];", step, start)
+    (line,) = [line for line in watch.lines if line.shared and line.writes]
     assert (line.requests, line.moved, line.best) == (1, rounds, 1)
 
 
