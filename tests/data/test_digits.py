@@ -4,7 +4,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from minisd.data import DataError, draw_strokes, load_digits, mnist, strokes
+from minisd.data import DataError, DigitSet, digits, draw_strokes, load_digits, mnist, strokes
 
 
 def test_strokes_carry_what_was_drawn(monkeypatch):
@@ -18,6 +18,19 @@ def test_strokes_carry_what_was_drawn(monkeypatch):
     np.testing.assert_array_equal(train.thickness, drawn.thickness)  # as drawn, not as measured
     np.testing.assert_array_equal(train.slant, drawn.slant)
     np.testing.assert_array_equal(train.slant_bin, np.digitize(train.slant, (-0.6, 12.6)))
+
+
+def test_what_is_known_is_not_measured_and_is_told_as_what_it_is(monkeypatch):
+    drawn = draw_strokes(30, seed=3)
+    known = DigitSet(drawn.images, drawn.labels, drawn)
+    assert known.thickness is drawn.thickness and known.slant is drawn.slant and len(known) == 30
+    np.testing.assert_array_equal(known.thickness_bin, np.digitize(drawn.thickness, (2.31, 2.83)))
+    np.testing.assert_array_equal(known.slant_bin, np.digitize(drawn.slant, (-0.6, 12.6)))
+    told = []
+    monkeypatch.setattr(digits, "random_caption", lambda *what: told.append(what) or "a caption")
+    rng, chosen = np.random.default_rng(0), np.array([29, 4, 4, 0])
+    assert known.captions(chosen, rng) == ["a caption"] * 4
+    assert told == [(drawn.labels[i], known.thickness_bin[i], known.slant_bin[i], rng) for i in chosen]
 
 
 def test_mnist_is_measured(monkeypatch, tmp_path):
