@@ -191,6 +191,8 @@ class Run:
             pipeline, latents = self._pipeline(data)
             self._fit("unet", lambda: UNetTask(data, pipeline, latents), say)
             self._load(pipeline.unet, "unet")
+            settings = {name: value for name, value in dataclasses.asdict(self.settings).items() if name != "data_dir"}
+            pipeline.info = dataclasses.replace(pipeline.info, trained=settings | {"planned": self._pairs()})
             pipeline.save(self.folder)
             if self._profiles:
                 say("\n\n".join(profile.table(network) for network, profile in self._profiles.items()))
@@ -240,10 +242,6 @@ class Run:
             scale_factor=scale_factor(mean),
             latent_size=(mean.shape[1], mean.shape[2]),
             words=tuple(sorted({word for text in data.all_captions() for word in split_words(clean(text))})),
-            trained={
-                **{key: value for key, value in dataclasses.asdict(self.settings).items() if key != "data_dir"},
-                "planned": self._pairs(),
-            },
         )
         config = UNetConfig(context_width=clip.config.width, pooled_width=clip.config.embedding_width)
         pipeline = Pipeline(vae, clip, UNet(config, rng=self._rng("unet")), tokenizer, info)

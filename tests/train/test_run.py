@@ -194,6 +194,7 @@ def driven(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Fit, Plan]]:
 
     def note(fit: Fit, plan: Plan, **options: Any) -> None:
         seen.append((fit, plan))
+        plan.totals.setdefault(10, 7)
         options["save"]()
 
     monkeypatch.setattr(run_module, "drive", note)
@@ -223,6 +224,8 @@ def test_the_time_counts_from_when_all_is_ready(
         now[0] += 500
 
     Run.start(tmp_path / "out", Settings("strokes", minutes=10)).train(lambda line: None, prepare=prepare)
+    made = load_json(tmp_path / "out" / "model.json")["info"]["trained"]
+    assert made["planned"] == {network: [[10, 7]] for network in NETWORKS} and made["minutes"] == 10
     assert [plan._seconds for _, plan in driven] == pytest.approx([600 * 0.16, 600 * 0.11 / 0.84, 600])
 
 
