@@ -23,6 +23,30 @@ from minisd.train.loop import Fit, TrainingDiverged
 from minisd.train.run import Run, Settings
 
 
+def test_what_was_asked_for_reaches_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every option, and every default."""
+    runs: list[tuple[Path, Settings, bool]] = []
+    monkeypatch.setattr(
+        Run, "train", lambda run, say, profile, prepare: runs.append((run.folder, run.settings, profile))
+    )
+    assert minisd("train").exit_code == 0
+    (tmp_path / "pictures").mkdir()
+    options = ["--data-dir", tmp_path / "pictures", "--seed", 7, "--steps", 9, "--background", "black", "--profile"]
+    assert minisd("train", "--data", "folder", *options, "--out", "mine").exit_code == 0
+    assert minisd("train", "--data", "strokes", "--minutes", 3.5).exit_code == 0
+    assert runs == [
+        (Path("runs/mnist"), Settings("mnist", None, 0, 14.0, None, "cpu", None), False),
+        (Path("mine"), Settings("folder", str(tmp_path / "pictures"), 7, 14.0, 9, "cpu", "black"), True),
+        (Path("runs/strokes"), Settings("strokes", None, 0, 3.5, None, "cpu", None), False),
+    ]
+    monkeypatch.setattr("minisd.cli.train.require_device", lambda device: None)
+    assert minisd("train", "--data", "strokes", "--device", "cuda").exit_code == 0
+    assert runs[-1][1].device == "cuda"
+    checkpoint.save_json(tmp_path / "run.json", {"settings": {"seed": 5}, "planned": {}, "seconds": 1})
+    assert minisd("train", "--resume", "--out", tmp_path, "--device", "cpu", "--profile").exit_code == 0
+    assert runs[-1] == (tmp_path, Settings(seed=5), True)
+
+
 def test_train_says_where_the_model_is(trained: tuple[Path, Result]) -> None:
     folder, result = trained
     assert result.exit_code == 0, result.output
@@ -119,27 +143,6 @@ def test_a_folder_in_use_is_refused(trained: tuple[Path, Result]) -> None:
     with holder:
         assert holder.stdout and holder.stdout.readline() == "locked\n"
         refused(minisd("train", "--resume", "--out", trained[0]), "another run is writing to")
-
-
-def test_what_was_asked_for_reaches_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every option, and every default."""
-    runs: list[tuple[Path, Settings, bool]] = []
-    monkeypatch.setattr(
-        Run, "train", lambda run, say, profile, prepare: runs.append((run.folder, run.settings, profile))
-    )
-    assert minisd("train").exit_code == 0
-    (tmp_path / "pictures").mkdir()
-    options = ["--data-dir", tmp_path / "pictures", "--seed", 7, "--steps", 9, "--background", "black", "--profile"]
-    assert minisd("train", "--data", "folder", *options, "--out", "mine").exit_code == 0
-    assert minisd("train", "--data", "strokes", "--minutes", 3.5).exit_code == 0
-    assert runs == [
-        (Path("runs/mnist"), Settings("mnist", None, 0, 14.0, None, "cpu", None), False),
-        (Path("mine"), Settings("folder", str(tmp_path / "pictures"), 7, 14.0, 9, "cpu", "black"), True),
-        (Path("runs/strokes"), Settings("strokes", None, 0, 3.5, None, "cpu", None), False),
-    ]
-    checkpoint.save_json(tmp_path / "run.json", {"settings": {"seed": 5}, "planned": {}, "seconds": 1})
-    assert minisd("train", "--resume", "--out", tmp_path, "--device", "cpu", "--profile").exit_code == 0
-    assert runs[-1] == (tmp_path, Settings(seed=5), True)
 
 
 def test_a_folder_that_was_made_up_is_numbered_where_a_model_is(monkeypatch: pytest.MonkeyPatch) -> None:
