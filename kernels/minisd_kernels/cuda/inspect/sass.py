@@ -16,7 +16,7 @@ from pathlib import Path
 
 from minisd_kernels.cuda import toolkit
 
-MISSING = "instructions are not shown: nvdisasm is not installed: pip install 'minisd[nvrtc]'"
+MISSING = "instructions are not shown: no nvdisasm here (pip install 'minisd[nvrtc]')"
 _FUNCTION = re.compile(r"^//-+ \.text\.(\w+) +-+$", re.MULTILINE)
 _OPERATION = re.compile(r"^\s+/\*[0-9a-f]+\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*)", re.MULTILINE)
 _ALONE = ("HMMA", "IMMA", "DMMA", "LDGSTS", "SHFL")
