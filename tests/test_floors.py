@@ -77,6 +77,7 @@ PLACES = {
     "filelock": {"checkpoint.py"},
     "click": {"cli"},
     "tqdm": {"draw.py", "drive.py", "kernels.py", "run.py"},
+    "onnx": {"onnx"},
     "torch": {"in_torch.py", "torch_twins.py"},
 }
 

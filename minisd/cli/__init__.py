@@ -78,7 +78,7 @@ def _message_for_the_user(error: Exception) -> str | None:
     from minisd.checkpoint import CheckpointError
     from minisd.data import DataError
     from minisd.pipeline import SamplingDiverged
-    from minisd.shapes.onnx.model import OnnxError
+    from minisd.shapes.onnx import OnnxError
     from minisd.shapes.report.text import TextError
     from minisd.text import TokenizerError
     from minisd.train.loop import TrainingDiverged

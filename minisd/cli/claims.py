@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ def claims(ctx: click.Context, json_file: Path | None) -> None:
     findings = check_claims()
     counted = Counter(finding.verdict for finding in findings)
     totals = {verdict: counted[verdict] for verdict in _COLOURS}
-    click.echo("A popular overview of Stable Diffusion's structure, claim by claim.\n")
+    click.echo("A popular overview of Stable Diffusion's structure (StableDiffusion 结构总览), claim by claim.\n")
     for number, finding in enumerate(findings, start=1):
         for line in _paragraphs(number, finding):
             click.echo(line)
@@ -63,6 +64,7 @@ def _paragraphs(number: int, finding: Finding) -> Iterator[str]:
 
 def _wrapped(text: str, indent: int) -> list[str]:
     """The text in lines; 572 x 572 x 1 stays in one."""
+    columns = min(_COLUMNS, shutil.get_terminal_size().columns)
     kept = text.replace(" x ", "\N{NO-BREAK SPACE}x\N{NO-BREAK SPACE}")
-    lines = textwrap.wrap(kept, _COLUMNS - indent, break_on_hyphens=False)
+    lines = textwrap.wrap(kept, columns - indent, break_on_hyphens=False)
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import click
@@ -11,7 +12,6 @@ from minisd_kernels import backends
 from minisd.cli.options import POSITIVE, Failure, OutputFile, Size, checking
 from minisd.models.unet_classic import UNetClassicConfig
 from minisd.shapes.figure import save_figure
-from minisd.shapes.onnx import read_onnx
 from minisd.shapes.report import table
 from minisd.shapes.report import text as text_module
 from minisd.shapes.report.builtin import MODELS, unet_classic
@@ -71,7 +71,7 @@ def shapes(
     if as_json:
         click.echo(json.dumps(table.as_json(report) | ({"check": checks} if checks else {}), indent=1))
     else:
-        click.echo(overview or table.render(report))
+        click.echo(overview or table.render(report, shutil.get_terminal_size().columns))
         for backend, outcome in checks.items():
             click.echo(f"{backend:<6} {outcome}")
     if figure is not None:
@@ -87,6 +87,8 @@ def _read(net: str, size: tuple[int, int] | None) -> Network:
     if _is_file(net):
         path = Path(net)
         if path.suffix.lower() == ".onnx":
+            from minisd.shapes.onnx.reader import read_onnx
+
             return read_onnx(path, size)
         if path.stat().st_size > _LARGEST_TEXT:
             raise TextError(f"{path} is larger than {_LARGEST_TEXT:,} bytes: this is no network's text")

@@ -49,7 +49,7 @@ def test_the_formula_counts_the_windows_that_fit(
 def test_a_convolution_leads_back_from_every_transposed_size(
     size: int, window: int, stride: int, padding: int, dilation: int, data: st.DataObject
 ) -> None:
-    output_padding = data.draw(st.integers(0, stride - 1))
+    output_padding = data.draw(st.integers(0, stride - 1))  # more would lead back to a larger size
     try:
         out = transposed_output_size(size, window, stride, padding, dilation, output_padding)
     except ShapeError:
@@ -215,8 +215,9 @@ def test_sizes_out_of_range_are_refused(wrong: dict[str, int]) -> None:
 
 
 def test_transposed_errors_say_what_to_change() -> None:
-    with pytest.raises(ShapeError, match=r"output padding 2 must lie in 0\.\.1 for stride 2"):
+    with pytest.raises(ShapeError, match="output padding 2 must be less than the larger of stride 2 and dilation 1"):
         transposed_output_size(4, 3, stride=2, output_padding=2)
+    assert transposed_output_size(1, 3, dilation=2, output_padding=1) == 6  # a dilation allows as much as a stride
     with pytest.raises(ShapeError, match="padding 2 leaves nothing of the output: -1; use a smaller padding"):
         transposed_output_size(1, 3, padding=2)
 

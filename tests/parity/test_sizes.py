@@ -61,7 +61,7 @@ def test_max_pooling(backend: str, g: Geometry, less: tuple[int, int]) -> None:
 @given(geometries(max_dilation=3), st.tuples(st.integers(0, 2), st.integers(0, 2)))
 @few
 def test_transposed_convolution(backend: str, g: Geometry, extra: tuple[int, int]) -> None:
-    extra = (extra[0] % g.stride[0], extra[1] % g.stride[1])
+    extra = (extra[0] % max(g.stride[0], g.dilation[0]), extra[1] % max(g.stride[1], g.dilation[1]))
     inputs = g.out
     geometry = axes(inputs, g.window, g.stride, g.padding, g.dilation)
     assume(all(s * (i - 1) + d * (f - 1) >= 2 * p for i, f, s, p, d in geometry))  # something is left of the output

@@ -57,7 +57,7 @@ def transposed(draw: st.DrawFn) -> WindowOperation:
         size, window, stride = draw(st.integers(1, 4)), draw(st.integers(1, 4)), draw(st.integers(1, 3))
         dilation = draw(st.integers(1, 2))
         uncut = stride * (size - 1) + effective_window(window, dilation)  # at most LIMIT
-        more = draw(st.integers(0, min(stride - 1, LIMIT - uncut)))
+        more = draw(st.integers(0, min(max(stride, dilation) - 1, LIMIT - uncut)))
         uncut += more
         return size, window, stride, draw(st.integers(0, min(3, (uncut - 1) // 2))), dilation, more
 

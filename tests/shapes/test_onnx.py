@@ -1,13 +1,11 @@
-"""ONNX files: every size against the onnx package's own shape inference, and files that are damaged or hostile."""
+"""ONNX files: every size against the onnx package's own inference, what exporters write, and files that are damaged."""
 
 from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import ceil, floor
 from pathlib import Path
 from typing import Any
@@ -18,11 +16,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from minisd_kernels.shapes import ReceptiveField
 
-from minisd.shapes.onnx import OnnxError, read_onnx
-from minisd.shapes.onnx import model as onnx_model
-from minisd.shapes.onnx.constants import Constant, compute
-from minisd.shapes.onnx.model import MOST_NODES
-from minisd.shapes.onnx.protobuf import MOST_FIELDS, WireError, fields, integers
+from minisd.shapes.onnx import OnnxError
 from minisd.shapes.report import table
 from minisd.shapes.report.check import check as check_with_kernels
 from minisd.shapes.report.layers import (
@@ -33,17 +27,15 @@ from minisd.shapes.report.layers import (
     PixelShuffle,
     Resizing,
     Slicing,
-    Stated,
-    Unflatten,
     Upsampling,
 )
 from minisd.shapes.report.nearest import nearest_inputs
-from minisd.shapes.report.sums import Report, examine
+from minisd.shapes.report.sums import Report, Row, examine
 
 onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnx.reference")
-helper, FLOAT, INT64 = onnx.helper, onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
+from minisd.shapes.onnx.reader import read_onnx  # noqa: E402
 
+helper, FLOAT, INT64 = onnx.helper, onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
 quick = settings(max_examples=60, deadline=None)
 
 
@@ -93,32 +85,41 @@ def read(content: Any, size: tuple[int, int] | None = None) -> Report:
         return examine(read_onnx(path, size))
 
 
-def inferred(of: Any) -> list[Map | None]:
-    """What the onnx package infers of every array of floats that a node makes; None where it infers no size."""
+def inferred(of: Any) -> list[tuple[int, ...] | None]:
+    """The shape of every array of floats that a node makes, as the onnx package infers it; None where it does not."""
     graph = onnx.shape_inference.infer_shapes(of, strict_mode=True, data_prop=True).graph
     types = {value.name: value.type.tensor_type for value in [*graph.value_info, *graph.output]}
     made = [types[name] for step in graph.node if step.op_type != "Constant" for name in step.output if name in types]
-    lengths = [[axis.dim_value for axis in kind.shape.dim] for kind in made if kind.elem_type in (0, FLOAT)]
-    return [as_map(shape) for shape in lengths]
+    shapes = [tuple(axis.dim_value for axis in kind.shape.dim) for kind in made if kind.elem_type in (0, FLOAT)]
+    return [shape if min(shape[1:], default=1) > 0 else None for shape in shapes]
 
 
-def as_map(shape: list[int]) -> Map | None:
-    if len(shape) not in (2, 4) or min(shape[1:]) < 1:
-        return None
-    return Map(1, 1, shape[1]) if len(shape) == 2 else Map(shape[2], shape[3], shape[1])
+def shown(row: Row) -> tuple[int, ...] | None:
+    """What a row says of its array, the batch of one left out: channels first where it is a picture."""
+    if row.step.array or row.output is None:
+        return row.step.array
+    height, width, channels = row.output
+    return channels, height, width
 
 
 def check(of: Any, size: tuple[int, int] | None = None) -> Report:
     """Our sizes are the inferred ones."""
     report = read(of, size)
     assert report.problem is None and not report.unknown, (report.problem, report.unknown)
-    theirs = inferred(of)
-    assert [row.output for row in report.rows] == theirs
-    for row in report.rows:
+    for row, theirs in zip(report.rows, inferred(of), strict=True):
+        assert theirs is None or same_numbers(shown(row), theirs), (row.step, theirs)
         for formula, out in zip(row.formulas, row.output or (), strict=False):
             if formula:
                 assert eval(formula, {"floor": floor, "ceil": ceil}) == out, row
     return report
+
+
+def same_numbers(ours: tuple[int, ...] | None, theirs: tuple[int, ...]) -> bool:
+    """Lengths of 1 may be left out, and (H, W, C) is shown as (C, H, W)."""
+    if ours is None:
+        return False
+    left, right = [n for n in ours if n > 1], [n for n in theirs if n > 1]
+    return left in (right, right[-1:] + right[:-1])
 
 
 # ---- Windows
@@ -182,7 +183,8 @@ def size(tensor: Any) -> int:
 @given(lengths, lengths, windows(), st.booleans())
 @quick
 def test_poolings(operator: str, height: int, width: int, attributes: dict[str, Any], ceil_mode: bool) -> None:
-    assume(fits(attributes, height, width))
+    pads, spans = attributes.get("pads", (0,) * 4), attributes["kernel_shape"] * 2
+    assume(fits(attributes, height, width) and all(n < span for n, span in zip(pads, spans, strict=True)))
     check(model([node(operator, ceil_mode=int(ceil_mode), **attributes)], shape=(1, 4, height, width), opset=22))
 
 
@@ -265,7 +267,7 @@ def test_resizing_by_factors(mode: str, height: int, width: int, factors: list[f
         assert read(of).output == Map(*wanted, 4)
         # The onnx package multiplies more exactly than runtimes and PyTorch: to it 10 * 0.7 is 6, to them and here 7.
         if all(f % 0.5 == 0 or product != round(product) for f, product in zip(factors, products, strict=True)):
-            assert inferred(of) == [Map(*wanted, 4)]
+            assert inferred(of) == [(1, 4, *wanted)]
 
 
 @given(lengths, lengths, lengths, lengths, st.booleans())
@@ -415,25 +417,30 @@ def test_a_map_that_meets_another_size() -> None:
 
 
 def test_arithmetic_with_constants() -> None:
+    """Behind a weight they are learned; before it they prepare the input, as a mean and a deviation do."""
     report = check(
         model(
             [
-                node("Mul", "x scale", "a"),
+                node("Mul", "x scale", "prepared"),
+                node("Conv", "prepared w", "x0", group=4),
+                node("Mul", "x0 scale", "a"),
                 node("Add", "shift a", "b"),
                 node("Div", "b two", "c"),
                 node("Pow", "c two", "d"),
-                node("Sub", "d table", "e"),
+                node("Sub", "d scale", "e"),
+                node("Add", "e table", "f"),
             ],
+            weight("w", 4, 1, 1, 1),
             weight("scale", 4, 1, 1),
             weight("shift", 1, 4, 1, 1),
             fractions("two", 2),
             weight("table", 9, 11),
         )
     )
-    assert [row.parameters for row in report.rows] == [4, 4, 0, 0, 99]
+    assert [row.parameters for row in report.rows] == [0, 4, 4, 4, 0, 0, 0, 99]
     assert report.network.one_size  # the table fits no other size
-    larger = model([node("Add", "x table")], weight("table", 1, 4, 9, 11), shape=(1, 4, 1, 11))
-    assert [step.text for step in read(larger).unknown] == ["Add: with a constant that is larger than the map"]
+    larger = read(model([node("Add", "x table")], weight("table", 1, 4, 9, 11), shape=(1, 4, 1, 11)))
+    assert larger.output == Map(9, 11, 4) and not larger.unknown
 
 
 # ---- What keeps every size
@@ -554,20 +561,163 @@ def test_a_group_norm_of_an_older_file() -> None:
     assert sum(row.parameters for row in report.rows) == 8
 
 
-def test_shuffled_channels() -> None:
+def test_shuffled_channels_and_pixels() -> None:
     nodes = [
         node("Reshape", "x apart", "five"),
         node("Transpose", "five", "turned", perm=[0, 2, 1, 3, 4]),
         node("Reshape", "turned together", "y"),
     ]
-    report = read(model(nodes, whole("apart", 1, 2, 2, 9, 11), whole("together", 1, 4, 9, 11)))
-    assert report.output == Map(9, 11, 4) and not report.unknown
-    nodes[1] = node("Transpose", "five", "turned", perm=[0, 1, 2, 4, 3])  # here pixels change places, too
-    report = read(model(nodes, whole("apart", 1, 2, 2, 9, 11), whole("together", 1, 4, 9, 11)))
-    assert report.unknown[0].text == "Transpose: to an order of axes that is no map's"
-    nodes[1:] = [node("Reshape", "five otherwise", "folded"), node("Conv", "folded w")]  # other than it was before
-    tensors = [whole("apart", 1, 2, 2, 9, 11), whole("otherwise", 1, 2, 18, 11), weight("w", 3, 2, 1, 1)]
-    assert read(model(nodes, *tensors)).unknown[0].text == "Conv: of an array that is not N, C, H, W"
+    report = check(model(nodes, whole("apart", 1, 2, 2, 9, 11), whole("together", 1, 4, 9, 11)))
+    assert report.output == Map(9, 11, 4) and [row.step.array for row in report.rows] == [(2, 2, 9, 11)] * 2 + [None]
+    nodes[1] = node("Transpose", "five", "turned", perm=[0, 1, 3, 2, 4])  # rows take a factor of the channels in
+    nodes[2:] = [node("Reshape", "turned larger", "z"), node("Conv", "z w")]
+    tensors = [whole("apart", 1, 2, 2, 9, 11), whole("larger", 1, 2, 18, 11), weight("w", 3, 2, 1, 1)]
+    report = check(model(nodes, *tensors))
+    assert [row.output for row in report.rows] == [Map(9, 11, 4), Map(9, 11, 4), Map(18, 11, 2), Map(18, 11, 3)]
+
+
+def test_an_attention_as_it_is_exported() -> None:
+    """Pixels in a row, heads of their own, scores of pixels by pixels; and back to the picture, which sees all."""
+    nodes = [
+        node("Reshape", "x tokens", "row"),
+        node("Transpose", "row", "pixels", perm=[0, 2, 1]),
+        node("MatMul", "pixels w", "qkv"),
+        node("Reshape", "qkv heads", "apart"),
+        node("Transpose", "apart", "each", perm=[2, 0, 3, 1, 4]),
+        node("Split", "each", "q k v", axis=0, num_outputs=3),
+        node("Transpose", "k", "turned", perm=[0, 1, 2, 4, 3]),
+        node("MatMul", "q turned", "scores"),
+        node("Softmax", "scores", "weights"),
+        node("MatMul", "weights v", "mixed"),
+        node("Transpose", "mixed", "together", perm=[0, 1, 3, 2, 4]),
+        node("Reshape", "together shape", "beside"),
+        node("MatMul", "beside v2", "out"),
+        node("Transpose", "out", "channels", perm=[0, 2, 1]),
+        node("Reshape", "channels picture", "again"),
+        node("Conv", "again u"),
+    ]
+    tensors = [weight("w", 4, 12), weight("v2", 4, 4), weight("u", 2, 4, 1, 1), whole("tokens", 0, 4, -1)]
+    tensors += [whole("heads", 1, 6, 3, 2, 2), whole("shape", 1, 6, 4), whole("picture", 1, 4, 2, 3)]
+    report = check(model(nodes, *tensors, shape=(1, 4, 2, 3)))
+    rows = {row.step.text + str(i): row for i, row in enumerate(report.rows)}
+    assert rows["Transpose1"].step.array == (6, 4) and rows["Transpose1"].output == Map(2, 3, 4)
+    products = [row for row in report.rows if row.step.text == "MatMul"]
+    assert [row.multiply_adds for row in products] == [6 * 4 * 12, 2 * 6 * 6 * 2, 2 * 6 * 6 * 2, 6 * 4 * 4]
+    assert products[1].step.array == (1, 2, 6, 6) and products[1].output is None
+    assert products[2].output == Map(2, 3, 4) and report.rows[-1].sees == "all"
+    assert report.network.one_size  # the scores grow with the picture
+    assert "in brackets: no picture" in table.render(report) and "(6x4)" in table.render(report)
+    values = table.as_json(report)["layers"]
+    assert values[1]["output_size"] is None and values[1]["array"] == [6, 4] and values[-1]["output_size"] == [2, 3, 2]
+
+
+def test_windows_are_shown_as_they_are() -> None:
+    """(N, C, H, W) cut into 2 x 2 windows of 4 x 4: a convolution over each of them."""
+    nodes = [
+        node("Reshape", "x apart", "six"),
+        node("Transpose", "six", "turned", perm=[0, 2, 4, 1, 3, 5]),
+        node("Reshape", "turned windows", "each"),
+        node("Conv", "each w"),
+    ]
+    tensors = [whole("apart", 1, 3, 2, 4, 2, 4), whole("windows", 4, 3, 4, 4), weight("w", 5, 3, 3, 3)]
+    report = check(model(nodes, *tensors, shape=(1, 3, 8, 8)))
+    assert [row.step.array for row in report.rows][2:] == [(4, 3, 4, 4), (4, 5, 2, 2)]
+    assert report.rows[-1].multiply_adds == 4 * 5 * 2 * 2 * 3 * 9 and report.rows[-1].parameters == 135
+    assert report.rows[-1].bytes == 4 * 80
+
+
+def test_channels_that_are_flipped() -> None:
+    nodes = [
+        node("Transpose", "x", "front", perm=[1, 0, 2, 3]),
+        node("GatherND", "front indices", "flipped"),
+        node("Transpose", "flipped", "back", perm=[1, 0, 2, 3]),
+        node("Gather", "back two", "some", axis=1),
+        node("Conv", "some w"),
+    ]
+    indices = helper.make_tensor("indices", INT64, [4, 1], [3, 2, 1, 0])
+    report = check(model(nodes, indices, whole("two", 1, 0), weight("w", 4, 2, 1, 1)))
+    assert [row.step.array for row in report.rows] == [(4, 1, 9, 11), (4, 1, 9, 11), None, None, None]
+    assert [row.output for row in report.rows[2:]] == [Map(9, 11, 4), Map(9, 11, 2), Map(9, 11, 4)]
+
+
+def test_rows_put_after_rows() -> None:
+    """Circular padding: the last row before the first, and the first behind the last; then the picture twice."""
+    nodes = [
+        node("Slice", "x last end two", "below"),
+        node("Slice", "x zero one two", "above"),
+        node("Concat", "below x above", "tall", axis=2),
+        node("Concat", "tall tall", "wide", axis=-1),
+        node("Tile", "wide repeats", "tiles"),
+        node("Conv", "tiles w"),
+    ]
+    tensors = [whole("last", -1), whole("end", 2**63 - 1), whole("two", 2), whole("zero", 0), whole("one", 1)]
+    report = check(model(nodes, *tensors, whole("repeats", 1, 1, 2, 1), weight("w", 2, 4, 3, 3)))
+    assert report.rows[2].formulas == ("1 + 9 + 1", "") and report.rows[3].formulas == ("", "11 + 11")
+    assert report.output == Map(20, 20, 2)
+    with_kernels = check_with_kernels(report, "numpy")
+    assert [result.got for result in with_kernels] == [(1, 11), (1, 11), (11, 11), (11, 22), None, (20, 20)]
+
+
+@pytest.mark.parametrize("axes", [[3, 2], [2, 3], [-1, -2]])
+def test_a_mean_over_one_axis_after_the_other(axes: list[int]) -> None:
+    nodes = [
+        node("ReduceMean", "x", "a", axes=axes[:1], keepdims=axes[0] < 3),
+        node("ReduceMean", "a", "b", axes=axes[1:], keepdims=0),
+        node("Squeeze", "b", "c") if axes[0] < 3 else node("Relu", "b", "c"),
+        node("MatMul", "c w"),
+    ]
+    report = check(model(nodes, weight("w", 4, 7), opset=12))
+    assert [row.output for row in report.rows[1:]] == [Map(1, 1, 4)] * 2 + [Map(1, 1, 7)]
+    one_row = Map(1, 11, 4) if axes[0] == 2 else Map(9, 1, 4)
+    assert report.rows[0].output == one_row
+
+
+def test_a_branch_that_is_known() -> None:
+    def branch(name: str, *nodes: Any) -> Any:
+        return helper.make_graph(nodes, name, [], [helper.make_empty_tensor_value_info(nodes[-1].output[0])])
+
+    nodes = [
+        node("Shape", "x", "shape"),
+        node("Size", "shape", "rank"),
+        node("Less", "rank four", "is_less"),
+        helper.make_node(
+            "If", ["is_less"], ["z"], then_branch=branch("then", node("Flatten", "x", "flat")),
+            else_branch=branch("else", node("MaxPool", "x", "p", kernel_shape=[2, 2]), node("Relu", "p", "r")),
+        ),
+        node("Conv", "z w"),
+    ]  # fmt: skip
+    of = model(nodes, helper.make_tensor("four", INT64, [], [4]), weight("w", 3, 4, 1, 1))
+    assert [str(row.output) for row in read(of).rows] == ["8 x 10 x 4", "8 x 10 x 4", "8 x 10 x 3"]
+    of.graph.node[3].input[0] = "x"  # a condition that is not known
+    assert [step.text for step in read(of).unknown] == ["If"]
+
+
+def test_the_time_and_a_second_picture() -> None:
+    of = model(
+        [
+            node("Cast", "time", "t", to=FLOAT),
+            node("Unsqueeze", "t one", "column"),
+            node("Mul", "column frequencies", "angles"),
+            node("Sin", "angles", "sines"),
+            node("Gemm", "sines v b", "shift", transB=1),
+            node("Unsqueeze", "shift rows", "pixel"),
+            node("Concat", "x mask", "both", axis=1),
+            node("Conv", "both w", "a"),
+            node("Add", "a pixel"),
+        ],
+        weight("frequencies", 1, 6), weight("v", 7, 6), weight("b", 7), weight("w", 7, 5, 3, 3),
+        whole("one", 1), whole("rows", 2, 3),
+        shape=("n", 4, 9, 11),
+    )  # fmt: skip
+    of.graph.input.insert(0, helper.make_tensor_value_info("time", INT64, ["n"]))
+    of.graph.input.append(helper.make_tensor_value_info("mask", FLOAT, ["n", 1, 9, 11]))
+    for size in (None, (12, 10)):
+        report, (height, width) = read(of, size), size or (9, 11)
+        assert not report.unknown and report.output == Map(height - 2, width - 2, 7)
+        assert [row.parameters for row in report.rows if row.parameters] == [42 + 7, 7 * 45]
+        assert [row.step.text for row in report.rows[:2]] == ["input time", "input mask"]
+        assert [row.sees for row in report.rows[:8]] == ["nothing"] * 8
+        assert report.rows[-1].sees[0].size == 3  # type: ignore[index, union-attr]
 
 
 def test_channels_last_for_a_while() -> None:
@@ -596,15 +746,30 @@ def test_channels_last_for_a_while() -> None:
     ]
     of = model(nodes, *tensors, opset=17)
     report = read(of)
-    assert report.output == Map(5, 6, 2) == inferred(of)[-1] and not report.unknown
+    assert report.output == Map(5, 6, 2) and inferred(of)[-1] == (1, 2, 5, 6) and not report.unknown
     assert [row.parameters for row in report.rows if row.parameters] == [96, 12, 144, 24, 48]
 
 
 def test_a_picture_with_channels_last() -> None:
-    nodes = [node("Transpose", "x", "turned", perm=[0, 3, 1, 2]), node("Conv", "turned w")]
-    of = model(nodes, weight("w", 8, 3, 3, 3), shape=("n", "h", "w", 3))
+    nodes = [
+        node("Cast", "x", "cast", to=FLOAT),
+        node("Mul", "cast half", "scaled"),
+        node("Pad", "scaled rows", "padded"),
+        node("Transpose", "padded", "turned", perm=[0, 3, 1, 2]),
+        node("Conv", "turned w"),
+    ]
+    tensors = [weight("w", 8, 3, 3, 3), fractions("half", 0.5), whole("rows", 0, 1, 0, 0, 0, 1, 2, 0)]
+    of = model(nodes, *tensors, shape=("n", "h", "w", 3))
     assert read(of, (30, 40)).network.input == Map(30, 40, 3)
-    assert read(of, (30, 40)).output == Map(28, 38, 8)
+    assert read(of, (30, 40)).output == Map(30, 40, 8)
+    nodes[2].input[1] = "none"
+    for channels in (1, 3, 4, 9):  # nine could be rows as well: what the convolution takes says which
+        last = model(
+            nodes, weight("w", 8, channels, 3, 3), *tensors[1:], whole("none", *[0] * 8), shape=(1, 8, 6, channels)
+        )
+        assert read(last).network.input == Map(8, 6, channels) and read(last).output == Map(6, 4, 8)
+    first = model([node("Conv", "x w")], weight("w", 8, 8, 3, 3), shape=(1, 8, 6, 3))
+    assert read(first).network.input == Map(6, 3, 8) and read(first).output == Map(4, 1, 8)
 
 
 def test_pixels_out_of_channels() -> None:
@@ -676,71 +841,6 @@ def test_what_follows_the_input_and_what_does_not(axis: int, holds_for_one: bool
     assert report.output == Map(9, 11, (2, 9, 11, 20)[axis]) and report.network.one_size == holds_for_one
 
 
-COMPUTED: dict[str, tuple[list[Any], dict[str, Any]]] = {
-    "Add": ([[[1], [2]], [3, 4, 5]], {}),
-    "Sub": ([[1, 2], 5], {}),
-    "Mul": ([[2.5, 2.0], [-1.0, 4.0]], {}),
-    "Max": ([[1, 7], [3, 4], [5, 0]], {}),
-    "Min": ([[1, 7], [3, 4], [5, 0]], {}),
-    "Mod": ([[7, -7], [3, 3]], {}),
-    "Neg": ([[1, -2]], {}),
-    "Abs": ([[1, -2]], {}),
-    "Floor": ([[1.5, -1.5]], {}),
-    "Ceil": ([[1.5, -1.5]], {}),
-    "Round": ([[1.5, 2.5, -0.4]], {}),
-    "Sqrt": ([[9.0]], {}),
-    "Equal": ([[1, 2], [1, 3]], {}),
-    "Less": ([[1, 2], [2, 1]], {}),
-    "GreaterOrEqual": ([[1, 2], [1, 3]], {}),
-    "Not": ([[True, False]], {}),
-    "And": ([[True, True], [True, False]], {}),
-    "Or": ([[False, True], [False, False]], {}),
-    "Where": ([[True, False], [1, 2], [3, 4]], {}),
-    "Cast": ([[1.7, -1.7]], {"to": INT64}),
-    "Gather": ([[[1, 2, 3], [4, 5, 6]], [[0, -1]]], {"axis": 1}),
-    "Slice": ([[[1, 2, 3], [4, 5, 6]], [-1, 0], [-9, 2], [1, 0], [-1, 1]], {}),
-    "Concat": ([[1, 2], [3]], {"axis": 0}),
-    "Transpose": ([[[[1, 2, 3]], [[4, 5, 6]]]], {"perm": [2, 0, 1]}),
-    "Reshape": ([[1, 2, 3, 4, 5, 6], [2, -1]], {}),
-    "Flatten": ([[[[1, 2, 3]], [[4, 5, 6]]]], {"axis": 2}),
-    "Squeeze": ([[[[1, 2, 3]]], [0]], {}),
-    "Unsqueeze": ([[1, 2], [0, -1]], {}),
-    "Shape": ([[[1, 2, 3], [4, 5, 6]]], {"start": -1}),
-    "ConstantOfShape": ([[2, 3]], {"value": whole("", 7)}),
-    "Expand": ([[[1], [2]], [2, 1, 3]], {}),
-    "Range": ([3, 12, 4], {}),
-    "ReduceProd": ([[2, 3, 4]], {"keepdims": 0}),
-    "Identity": ([[1, 2]], {}),
-}
-
-
-@pytest.mark.parametrize("operator", COMPUTED)
-def test_sums_are_those_of_the_onnx_package(operator: str) -> None:
-    values, attributes = COMPUTED[operator]
-    names = [f"i{place}" for place in range(len(values))]
-    made = node(operator, " ".join(names), **attributes)
-    inputs = [helper.make_tensor_value_info(name, 0, None) for name in names]
-    graph = helper.make_graph([made], "sum", inputs, [helper.make_empty_tensor_value_info("y")])
-    arrays = {name: np.array(value) for name, value in zip(names, values, strict=True)}
-    (wanted,) = onnx.reference.ReferenceEvaluator(helper.make_model(graph)).run(None, arrays)
-    tensors = [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()]
-    assert compute_as_file(made, tensors) == (wanted.shape, wanted.ravel().tolist())
-
-
-def compute_as_file(made: Any, tensors: list[Any]) -> tuple[Any, Any]:
-    """What we compute of a node of a file."""
-    graph = onnx_model._model(memoryview(model([made], *tensors).SerializeToString()))
-    (step,) = graph.nodes
-    found = compute(step, [Constant.of_tensor(name, graph.tensors[name]) for name in step.inputs])
-    return found.shape, None if found.numbers is None else [number.value for number in found.numbers]
-
-
-def test_whole_numbers_are_divided_towards_zero() -> None:
-    quotient = compute_as_file(node("Div", "a b"), [whole("a", 7, -7, 7, -7), whole("b", 2, 2, -2, -2)])
-    assert quotient == ((4,), [3, -3, -3, 3])
-    assert compute_as_file(node("Div", "a b"), [fractions("a", 7, -7), fractions("b", 2, 2)]) == ((2,), [3.5, -3.5])
-
-
 def test_sizes_near_the_input_fit_the_weights_of_vectors_too() -> None:
     nodes = [
         node("MaxPool", "x", "a", kernel_shape=[2, 2], strides=[2, 2]),
@@ -776,7 +876,8 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_sums_that_lead_nowhere(name: str) -> None:
     tensors = [whole("big", 2**62), whole("zero", 0), whole("one", 1), fractions("infinite", 1, 1, float("inf"), 1)]
-    assert read(model(HOSTILE[name], *tensors)).unknown
+    report = read(model(HOSTILE[name], *tensors))
+    assert report.unknown or name == "nothing"  # an array of 0 numbers, by the standard's letter
 
 
 @pytest.mark.parametrize(
@@ -784,16 +885,15 @@ def test_sums_that_lead_nowhere(name: str) -> None:
     [
         ([node("MaxPool", kernel_shape=[2, 2], strides=[0, 1])], "stride 0"),
         ([node("MaxPool", kernel_shape=[2**40, 2])], "a window that spans 1099511627776 does not fit"),
-        ([node("AveragePool", kernel_shape=[2, 2], pads=[2**62] * 4)], "more than 1,000,000,000"),
+        ([node("AveragePool", kernel_shape=[2, 2], pads=[2**62] * 4)], "would hold whole windows of 2"),
+        ([node("Pad", pads=[0, 0, 2**62, 0, 0, 0, 0, 0])], "more than 1,000,000,000"),
         ([node("Slice", starts=[5], ends=[5], axes=[2])], "the part 5:5 of 9 height is empty"),
         ([node("Resize", "x - thousandth")], "a height of 9 times 0.001 leaves nothing"),
-        ([node("Resize", "x - - empty")], "a height of 9 resized to 0 leaves nothing"),
         ([node("Resize", "x - huge")], "more than 1,000,000,000"),
     ],
 )
 def test_sizes_that_cannot_be(nodes: list[Any], message: str) -> None:
     tensors = [
-        whole("empty", 1, 4, 0, 22),
         fractions("thousandth", 1, 1, 0.001, 1),
         fractions("huge", 1, 1, 3e38, 3e38),
     ]
@@ -825,10 +925,9 @@ def test_the_networks_that_come_with_the_onnx_package(name: str) -> None:
         pytest.skip("this version of the onnx package comes without them")
     report, of = examine(read_onnx(path)), onnx.load(path)
     assert report.problem is None and not report.unknown
-    graph = onnx.shape_inference.infer_shapes(of).graph
     shapes = {
         value.name: [axis.dim_value for axis in value.type.tensor_type.shape.dim]
-        for value in [*graph.value_info, *graph.output]
+        for value in [*onnx.shape_inference.infer_shapes(of).graph.value_info, *of.graph.output]
     }
     maps = {value.name for value in of.graph.input} - {tensor.name for tensor in of.graph.initializer}
     made = []
@@ -836,11 +935,8 @@ def test_the_networks_that_come_with_the_onnx_package(name: str) -> None:
         if maps & set(step.input):
             maps |= set(step.output)
             made.append(step.output[0])
-    assert len(made) == len(report.rows)
-    theirs = [shapes.get(name, []) for name in made]
-    assert [row.output if len(shape) in (2, 4) else None for row, shape in zip(report.rows, theirs, strict=True)] == [
-        as_map(shape) for shape in theirs
-    ]
+    for row, theirs in zip(report.rows, [shapes.get(name) for name in made], strict=True):
+        assert theirs is None or same_numbers(shown(row), tuple(theirs)), (row.step, theirs)
     assert LIGHT[name] in (None, sum(row.parameters for row in report.rows))
 
 
@@ -851,54 +947,12 @@ def test_a_shared_weight_counts_once() -> None:
     assert [row.multiply_adds for row in report.rows] == [144 * 99] * 2
 
 
-def test_weights_stored_otherwise() -> None:
-    """In a Constant node, in 16 or 8 bits, turned, or in another file."""
-    constant = helper.make_node("Constant", [], ["c"], value=weight("", 4, 4, 1, 1))
-    elsewhere = weight("e", 4, 4, 1, 1)
-    elsewhere.ClearField("raw_data")
-    elsewhere.data_location = onnx.TensorProto.EXTERNAL
-    elsewhere.external_data.add(key="location", value="weights.bin")
-    nodes = [
-        constant,
-        node("Conv", "x c", "a"),
-        node("DequantizeLinear", "q scale", "dequantised"),
-        node("Conv", "a dequantised", "b"),
-        node("Cast", "h", "single", to=FLOAT),
-        node("Conv", "b single", "d"),
-        node("Conv", "d e", "f"),
-        node("Flatten", "f", "g"),
-        node("Transpose", "t", "turned", perm=[1, 0]),
-        node("MatMul", "g turned"),
-    ]
-    tensors = [weight("q", 4, 4, 2, 2, kind=onnx.TensorProto.INT8), fractions("scale", 1.0), elsewhere]
-    tensors += [weight("h", 4, 4, 1, 1, kind=onnx.TensorProto.FLOAT16), weight("t", 3, 4 * 8 * 10)]
-    report = read(model(nodes, *tensors))
-    assert [row.parameters for row in report.rows] == [16, 64, 16, 16, 0, 960]
-    assert report.output == Map(1, 1, 3)
-
-
-def test_numbers_in_every_encoding() -> None:
-    kinds = {INT64: 8, onnx.TensorProto.INT32: 4}
-    for kind, width in kinds.items():
-        raw = b"".join(int(n).to_bytes(width, "little", signed=True) for n in (1, -1))
-        for tensor in (
-            helper.make_tensor("shape", kind, [2], raw, raw=True),
-            helper.make_tensor("shape", kind, [2], [1, -1]),
-        ):
-            report = read(model([node("Cast", "shape", "cast", to=INT64), node("Reshape", "x cast")], tensor))
-            assert report.output == Map(1, 1, 396)
-    for kind in (FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16):
-        tensor = helper.make_tensor("scales", kind, [4], [1.0, 1.0, 2.0, 1.5])
-        report = read(model([node("Cast", "scales", "cast", to=FLOAT), node("Resize", "x - cast")], tensor))
-        assert report.output == Map(18, 16, 4)
-
-
 # ---- Operators that are not known
 
 
 def test_behind_an_unknown_operator_nothing_is_known_and_the_rest_is() -> None:
     nodes = [
-        node("Einsum", "x", "odd", equation="abcd->abdc"),
+        node("Odd", "x", "odd", domain="com.microsoft"),
         node("Conv", "odd w", "a"),
         node("Conv", "x w", "b"),
         node("Relu", "b", "c"),
@@ -906,89 +960,39 @@ def test_behind_an_unknown_operator_nothing_is_known_and_the_rest_is() -> None:
         node("Concat", "a c", "y", axis=1),
     ]
     report = read(model(nodes, weight("w", 4, 4, 3, 3)))
-    assert [step.text for step in report.unknown] == [
-        "Einsum: an operator that is not known",
-        "com.microsoft.Gelu: an operator that is not known",
+    assert [(step.text, step.unknown) for step in report.unknown] == [
+        ("com.microsoft.Odd", "an operator that is not known"),
+        ("com.microsoft.Gelu", "an operator that is not known"),
     ]
     assert [row.output for row in report.rows] == [None, None, Map(7, 9, 4), Map(7, 9, 4), None, None]
+    said = table.render(report)
+    assert "not known, and so neither is what depends on it: com.microsoft.Gelu (an operator" in said
+    reread = read(model([node("Einsum", equation="nchw->nhwc")]))
+    assert "work not known, and not counted: Einsum (an operator that is not known)" in table.render(reread)
     assert [row.parameters for row in report.rows] == [0, 144, 0, 0, 0, 0]
 
 
 def test_a_size_that_the_file_states() -> None:
     nodes = [
-        node("Einsum", "x", "odd", equation="abcd->abdc"),
+        node("Odd", "x", "odd", domain="com.microsoft"),
         node("Relu", "odd", "a"),
-        node("Einsum", "a", "b", equation="abcd->ab"),
+        node("Conv", "a w", "b"),
+        node("Odd", "b", "c", domain="com.microsoft"),
+        node("MatMul", "c v"),
     ]
-    of = model([*nodes, node("Relu", "b", "c")])
+    of = model(nodes, weight("w", 5, 4, 2, 2), weight("v", 4, 6))
     of.graph.value_info.extend(
         [
             helper.make_tensor_value_info("odd", FLOAT, ["n", 4, 11, 9]),
-            helper.make_tensor_value_info("b", FLOAT, [1, 4]),
+            helper.make_tensor_value_info("c", FLOAT, [1, 4]),
         ]
     )
     report = read(of)
-    assert [row.output for row in report.rows] == [Map(11, 9, 4), Map(11, 9, 4), Map(1, 1, 4), Map(1, 1, 4)]
-    assert isinstance(report.rows[0].step.layer, Stated) and len(report.unknown) == 2 and report.network.one_size
-    assert read(of, (9, 11)).unknown == report.unknown
-    assert [row.output for row in read(of, (18, 11)).rows] == [None] * 4  # what is stated is so for 9 x 11
-
-
-def test_a_size_stated_behind_what_is_not_known_at_all() -> None:
-    of = model(
-        [
-            node("Einsum", "x", "a", equation="abcd->b"),
-            node("Einsum", "a", "b", equation="b->b"),
-            node("Relu", "b", "y"),
-        ]
-    )
-    of.graph.value_info.append(helper.make_tensor_value_info("b", FLOAT, [1, 4, 2, 3]))
-    assert [row.output for row in read(of).rows] == [None, Map(2, 3, 4), Map(2, 3, 4)]
-
-
-@pytest.mark.parametrize(
-    ("made", "text"),
-    [
-        (node("Conv", "x w3"), "Conv: with weights of shape 4 x 4 x 3"),
-        (node("Conv", "x w2", kernel_shape=[3, 3]), "Conv: with weights that do not fit its window or groups"),
-        (node("Conv", "x w2", group=0), "Conv: with weights that do not fit its window or groups"),
-        (node("Conv", "x x"), "Conv: of several maps"),
-        (
-            node("ConvTranspose", "x w2", output_padding=[1, 0]),
-            "ConvTranspose: with an output padding of its stride or more",
-        ),
-        (node("MaxPool", kernel_shape=[2]), "MaxPool: with kernel_shape for other than two axes"),
-        (node("MaxPool"), "MaxPool: without kernel_shape"),
-        (node("Concat", "x x", axis=2), "Concat: along another axis than channels"),
-        (node("Concat", "x w2", axis=1), "Concat: with a constant"),
-        (node("Pad", "x channels"), "Pad: of channels"),
-        (node("Resize", "x - channels"), "Resize: of channels"),
-        (node("Slice", "x zero zero zero"), "Slice: of the batch"),
-        (node("Slice", "x one zero one minus"), "Slice: that goes backwards"),
-        (node("ReduceMean", "x one"), "ReduceMean: over other axes than height and width"),
-        (node("ReduceMean"), "ReduceMean: over all axes"),
-        (node("Flatten", axis=2), "Flatten: that keeps other axes than the batch"),
-        (node("Transpose", perm=[0, 1, 3, 2]), "Transpose: to an order of axes that is no map's"),
-        (node("MatMul", "w2 x"), "MatMul: with a map in an unusual place"),
-        (node("Gemm", "x w"), "Gemm: of an array that is not N, C"),
-        (node("Squeeze", "x zero"), "Squeeze: of other axes than height and width"),
-        (node("Split", "x five", "y z", axis=1), "Split: into parts that do not add up to 4"),
-        (node("Resize", "x"), "Resize: to no size"),
-        (node("Resize", "x - - nine", keep_aspect_ratio_policy="not_larger"), "Resize: that keeps the aspect ratio"),
-        (node("Reshape", "x five"), "Reshape: with numbers that are not known, or do not fit"),
-    ],
-)
-def test_forms_that_are_not_known_are_named(made: Any, text: str) -> None:
-    tensors = [weight("w3", 4, 4, 3), weight("w2", 4, 4, 2, 2), weight("w", 4, 4), whole("zero", 0), whole("one", 1)]
-    tensors += [
-        whole("minus", -1),
-        whole("five", 5),
-        whole("nine", 1, 4, 9, 9),
-        whole("channels", 0, 1, 0, 0, 0, 0, 0, 0),
-    ]
-    channels = fractions("channels", 1, 2, 1, 1)
-    tensors = [channels if made.op_type == "Resize" and t.name == "channels" else t for t in tensors]
-    assert [step.text for step in read(model([made], *tensors)).unknown] == [text]
+    assert [row.step.array for row in report.rows] == [(4, 11, 9), None, None, (4,), (6,)]
+    assert [row.output for row in report.rows] == [None, Map(11, 9, 4), Map(10, 8, 5), None, None]
+    assert len(report.unknown) == 2 and report.network.one_size
+    assert [row.bytes for row in read(of, (9, 11)).rows] == [row.bytes for row in report.rows]
+    assert not any(row.bytes for row in read(of, (18, 11)).rows)  # what is stated is so for 9 x 11
 
 
 # ---- Inputs
@@ -1030,18 +1034,10 @@ def test_inputs_that_are_no_picture(shape: Any, message: str) -> None:
         read(model([node("Relu")], shape=shape))
 
 
-def test_weights_listed_as_inputs_and_a_second_input() -> None:
-    of = model(
-        [node("Gemm", "time v", "t"), node("Conv", "x w", "a"), node("Add", "a t")],
-        weight("w", 4, 4, 3, 3),
-        weight("v", 8, 4),
-    )
-    for place, (name, shape) in enumerate({"time": [1, 8], "w": [4, 4, 3, 3]}.items()):
-        of.graph.input.insert(place, helper.make_tensor_value_info(name, FLOAT, shape))
-    report = read(of)
-    assert report.network.input == Map(9, 11, 4) and report.rows[1].output == Map(7, 9, 4)
-    assert [step.text for step in report.unknown] == ["Gemm: of what is no map of the picture"]
-    assert report.output is None
+def test_weights_that_are_listed_as_inputs() -> None:
+    of = model([node("Conv", "x w")], weight("w", 4, 4, 3, 3))
+    of.graph.input.insert(0, helper.make_tensor_value_info("w", FLOAT, [4, 4, 3, 3]))
+    assert read(of).network.input == Map(9, 11, 4) and [row.output for row in read(of).rows] == [Map(7, 9, 4)]
 
 
 def test_names_of_nodes() -> None:
@@ -1113,48 +1109,6 @@ def test_any_bytes(content: bytes) -> None:
     survives(b"\x08\x08\x3a" + bytes([len(content) % 128]) + content)  # as a network
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "net.onnx: the file is empty"),
-        (b"hello, this is no network", "is no ONNX file, or is damaged"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(99), "is no ONNX file, or is damaged"),
-        (bytes(1000), "there is no field number 0"),
-        (b"\x08\x08", "it holds no network"),
-        (b"\x08\x08\x3a\x00", "it holds a network without nodes"),
-        (b"\x3a\x00\x3a\x00", "it holds 2 networks"),
-        (b"\x0b" * 10_000, "of type 3, which is none of"),
-        (b"\x08\x01" * (MOST_FIELDS + 1), "a message of more than 200,000 fields is not read"),
-        (b"\xff" * 20, "a number has no end"),
-        (b"\x3a\x80", "it ends in the middle of a number"),
-        (b"\x3a\xff\xff\xff\xff\x0f", "bytes behind its message's end"),
-        (b"\x38\x05", "the number 5 stands where bytes should"),
-    ],
-)
-def test_what_is_no_onnx_file(content: bytes, message: str) -> None:
-    with pytest.raises(OnnxError, match=message):
-        read(content)
-
-
-def test_a_network_that_takes_nothing() -> None:
-    of = model([node("Relu")])
-    of.graph.ClearField("input")
-    with pytest.raises(OnnxError, match="the network has no input"):
-        read(of)
-    with pytest.raises(OnnxError, match="no node takes its input"):
-        read(model([node("Relu", "w")], weight("w", 3)))
-    with pytest.raises(OnnxError, match="a tensor of 3 numbers, by its shape, holds 2"):
-        read(model([node("Reshape", "x t")], onnx.TensorProto(name="t", data_type=INT64, dims=[3], int64_data=[1, 2])))
-
-
-def test_too_many_nodes_are_refused_before_they_are_read() -> None:
-    one = node("Relu", "x", "x").SerializeToString()
-    graph = (b"\x0a" + bytes([len(one)]) + one) * (MOST_NODES + 1)
-    lengths = [len(graph) >> shift & 127 | 128 for shift in (0, 7, 14)] + [len(graph) >> 21]
-    with pytest.raises(OnnxError, match="onnx: networks of more than 50,000 nodes are not read"):
-        read(b"\x3a" + bytes(lengths) + graph)
-
-
 def test_what_is_no_file(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing.onnx", Path("/dev/zero")):
         with pytest.raises(OnnxError, match="this is no file"):
@@ -1168,68 +1122,6 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         file.truncate(2**31 + 1)  # a hole: it takes no room
     with pytest.raises(OnnxError, match="the file has 2,147,483,649 bytes; an ONNX file has at most 2 GiB"):
         read_onnx(large)
-
-
-# ---- The wire format
-
-
-@given(
-    st.lists(
-        st.tuples(st.integers(1, 2**29 - 1), st.one_of(st.integers(0, 2**64 - 1), st.binary(max_size=200))), max_size=9
-    )
-)
-@quick
-def test_fields_are_read_as_they_were_written(written: list[tuple[int, int | bytes]]) -> None:
-    def varint(number: int) -> bytes:
-        groups = [number >> shift & 127 for shift in range(0, max(1, number.bit_length()), 7)]
-        return bytes([*(group | 128 for group in groups[:-1]), groups[-1]])
-
-    message = b"".join(
-        varint(number * 8) + varint(value)
-        if isinstance(value, int)
-        else varint(number * 8 + (5 if len(value) == 4 else 1 if len(value) == 8 else 2))
-        + (b"" if len(value) in (4, 8) else varint(len(value)))
-        + value
-        for number, value in written
-    )
-    found = [(number, v if isinstance(v, int) else bytes(v)) for number, v in fields(memoryview(message))]
-    assert found == written
-    numbers = [value for _, value in written if isinstance(value, int)]
-    packed = memoryview(b"".join(map(varint, numbers)))
-    assert [number % 2**64 for number in integers(packed)] == numbers
-
-
-def test_numbers_of_more_than_64_bits_are_refused() -> None:
-    assert list(fields(memoryview(b"\x08" + b"\xff" * 9 + b"\x01"))) == [(1, 2**64 - 1)]
-    with pytest.raises(WireError, match="more than 64 bits"):
-        list(fields(memoryview(b"\x08" + b"\xff" * 9 + b"\x02")))
-
-
-# ---- What it takes
-
-
-def test_neither_onnx_nor_arrays_are_imported() -> None:
-    """The package's own front door imports NumPy, so it is left out here."""
-    code = (
-        "import sys, types, importlib.util as util; package = types.ModuleType('minisd'); "
-        "package.__path__ = util.find_spec('minisd').submodule_search_locations; sys.modules['minisd'] = package; "
-        "import minisd.shapes.onnx; "
-        "print([name for name in ('numpy', 'numba', 'onnx', 'google.protobuf') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize(
-    ("layer", "message"),
-    [
-        (lambda: Unflatten((2, 5)).channels([Map(1, 1, 12)]), "12 numbers do not fill 2 x 5 pixels evenly"),
-        (lambda: Elementwise().channels([Map(1, 1, 2), Map(1, 1, 3)]), "the number of channels 2 meets 3"),
-    ],
-)
-def test_layers_that_cannot_be(layer: Callable[[], object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        layer()
 
 
 # ---- In the report

@@ -7,8 +7,8 @@ A convolution with stride s gathers a window into one pixel; its adjoint spreads
 starting from y = bias (Dumoulin & Visin 2016, section 4). It is no inverse: it restores the size, not the values.
 
 Shapes: x (B, H, W, C), weight (kh, kw, C, O), bias (O,) -> y (B, H', W', O) with
-H' = s (H - 1) + d (kh - 1) + 1 - 2P + a, where the output padding a (0 <= a < s) adds rows at the end. Padding
-may be ((top, bottom), (left, right)), as for conv2d: it is what is taken away.
+H' = s (H - 1) + d (kh - 1) + 1 - 2P + a, where the output padding a (less than the larger of s and d) adds rows
+at the end. Padding may be ((top, bottom), (left, right)), as for conv2d: it is what is taken away.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from minisd_kernels.arguments import Array, Padding, Pair, Sides, pair, require_float, require_shape, sides
 from minisd_kernels.backends import kernel
-from minisd_kernels.shapes import ShapeError, transposed_output_size, window_output_size
+from minisd_kernels.shapes import ShapeError, transposed_output_size
 
 
 class Backend(Protocol):
@@ -98,9 +98,10 @@ def backward(
     require_shape("conv_transpose2d weight", weight, "(kh, kw, C, O)", (None, None, x.shape[3], None))
     require_shape("conv_transpose2d grad_y", grad_y, "(B, H', W', O)", (x.shape[0], None, None, weight.shape[3]))
     require_float("conv_transpose2d", grad_y, x, weight)
-    axes = zip(grad_y.shape[1:3], weight.shape[:2], s, p, d, strict=True)
-    if tuple(window_output_size(*axis) for axis in axes) != tuple(x.shape[1:3]):
-        smallest = output_size(x.shape[1:3], weight.shape[:2], s, p, d)
+    extra = max(s[0], d[0]) - 1, max(s[1], d[1]) - 1
+    largest = output_size(x.shape[1:3], weight.shape[:2], s, p, d, extra)
+    if not all(0 <= largest[axis] - grad_y.shape[1 + axis] <= extra[axis] for axis in (0, 1)):
+        smallest = largest[0] - extra[0], largest[1] - extra[1]
         raise ShapeError(
             f"conv_transpose2d grad_y: wanted (H', W') = {smallest} + output padding, got {tuple(grad_y.shape[1:3])}"
         )

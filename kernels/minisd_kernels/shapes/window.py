@@ -127,8 +127,9 @@ def transposed_output_size(
 ) -> int:
     """Output size of a transposed convolution: O = S (I - 1) + F_eff - 2P + a.
 
-    The output padding a (0 <= a < S) chooses among the S sizes that a convolution of stride S maps to I
-    (Dumoulin & Visin 2016, relation 14).
+    The output padding a chooses among the S sizes that a convolution of stride S maps to I (Dumoulin & Visin 2016,
+    relation 14). It is less than S, or less than the dilation where that is larger, as in PyTorch: the rows behind the
+    last window hold the bias alone.
 
     Raises:
         ShapeError: the output would be empty, or an argument is out of range.
@@ -137,8 +138,10 @@ def transposed_output_size(
     (7, 56)
     """
     _check(size, window, stride, padding, dilation)
-    if not 0 <= output_padding < stride:
-        raise ShapeError(f"output padding {output_padding} must lie in 0..{stride - 1} for stride {stride}")
+    if not 0 <= output_padding < max(stride, dilation):
+        raise ShapeError(
+            f"output padding {output_padding} must be less than the larger of stride {stride} and dilation {dilation}"
+        )
     out = stride * (size - 1) + effective_window(window, dilation) - sum(_both(padding)) + output_padding
     if out < 1:
         raise ShapeError(f"padding {padding} leaves nothing of the output: {out}; use a smaller padding")

@@ -29,6 +29,7 @@ from minisd.shapes.report.layers import (
     Pooling,
     Resizing,
     Slicing,
+    Stacking,
     Stated,
     TransposedConvolution,
     Unflatten,
@@ -93,28 +94,24 @@ def _weight(window: tuple[int, int], x: Tensor) -> Tensor:
 
 def _run(layer: Layer | None, inputs: list[Tensor]) -> Tensor | None:
     """The layer's output; None where minisd has no kernel for it."""
+    if layer is None or not inputs:
+        return None
     x = inputs[0]
     match layer:
-        case None:
-            return None
         case Window():
-            (top, bottom), (left, right) = layer.sides(0, x.shape[1]), layer.sides(1, x.shape[2])
+            (top, bottom), (left, right) = sides = layer.sides(0, x.shape[1]), layer.sides(1, x.shape[2])
             average = isinstance(layer, Pooling) and layer.average  # a convolution with equal weights
-            if layer.ceil or (isinstance(layer, Pooling) and not average and layer.dilation != (1, 1)):
+            if isinstance(layer, Convolution) or (average and not layer.ceil):
+                weight = _weight(layer.window, x)
+                return ops.conv2d(x, weight, stride=layer.stride, padding=sides, dilation=layer.dilation)
+            if layer.ceil or layer.dilation != (1, 1):
                 return None
-            if (top, left) != (bottom, right):  # the kernels pad both sides alike
-                x, top, left = _bordered(x, (top, bottom), (left, right)), 0, 0
-            if isinstance(layer, Convolution) or average:
-                return ops.conv2d(
-                    x, _weight(layer.window, x), stride=layer.stride, padding=(top, left), dilation=layer.dilation
-                )
+            if (top, left) != (bottom, right):  # a maximum is padded on both sides alike
+                x, top, left = _bordered(x, *sides), 0, 0
             return ops.max_pool2d(x, window=layer.window, stride=layer.stride, padding=(top, left))
         case TransposedConvolution():
-            (top, bottom), (left, right) = layer.padding
-            if (top, left) != (bottom, right):
-                return None
             return ops.conv_transpose2d(
-                x, _weight(layer.window, x), stride=layer.stride, padding=(top, left), dilation=layer.dilation,
+                x, _weight(layer.window, x), stride=layer.stride, padding=layer.padding, dilation=layer.dilation,
                 output_padding=layer.output_padding,
             )  # fmt: skip
         case Upsampling():
@@ -130,7 +127,11 @@ def _run(layer: Layer | None, inputs: list[Tensor]) -> Tensor | None:
         case Concatenation():
             return ops.concatenate(inputs)
         case GlobalPooling():
-            return x.reshape(1, 1, 1, -1)
+            rows, columns = (1 if axis in layer.over else x.shape[1 + axis] for axis in (0, 1))
+            return x.reshape(1, rows, columns, -1)
+        case Stacking():
+            narrow = min(map.shape[3] for map in inputs)
+            return Tensor(np.concatenate([map.data[..., :narrow] for map in inputs], 1 + layer.along))
         case Slicing():
             height, width, _ = (slice(*part) for part in layer.parts)
             return x[:, height, width]

@@ -46,6 +46,7 @@ class Map(NamedTuple):
         return f"{self.height} x {self.width} x {self.channels}"
 
 
+@dataclass(frozen=True)
 class Layer:
     """A layer that changes nothing: the other kinds say what they do differently.
 
@@ -189,6 +190,16 @@ class Pooling(Window):
 
     average: bool = False
 
+    def size(self, axis: int, sizes: list[int]) -> int:
+        before, after = self.sides(axis, sizes[0])
+        span = effective_window(self.window[axis], self.dilation[axis])
+        if max(before, after) >= span:
+            raise ShapeError(
+                f"a padding of {max(before, after)} would hold whole windows of {span}, and a window of padding alone "
+                f"has no {'average' if self.average else 'maximum'}; pad at most {span - 1}"
+            )
+        return super().size(axis, sizes)
+
 
 @dataclass(frozen=True)
 class TransposedConvolution(Layer):
@@ -231,6 +242,17 @@ class TransposedConvolution(Layer):
 
     def multiply_adds(self, inputs: list[Map], output: Map) -> int:
         return self.window[0] * self.window[1] * (self.outputs // self.groups) * inputs[0].values
+
+
+def same_cut(window: Pair, stride: Pair, dilation: Pair) -> tuple[Sides, Pair]:
+    """Padding and output padding with which O = S I: the transpose of "same" padding, an odd row cut off the end.
+
+    >>> same_cut((3, 2), (2, 3), (1, 1))
+    (((0, 1), (0, 0)), (0, 1))
+    """
+    more = [effective_window(window[axis], dilation[axis]) - stride[axis] for axis in (0, 1)]
+    height, width = ((max(0, rows) // 2, max(0, rows) - max(0, rows) // 2) for rows in more)
+    return (height, width), (max(0, -more[0]), max(0, -more[1]))
 
 
 @dataclass(frozen=True)
@@ -364,13 +386,30 @@ class FitTo(Layer):
         return fields[0].moved(crop_offset(sizes[0], sizes[1]))
 
 
+@dataclass(frozen=True)
+class Stacking(Layer):
+    """All maps one after the other, along the height or the width; their other sizes must agree."""
+
+    along: int
+
+    def size(self, axis: int, sizes: list[int]) -> int:
+        return sum(sizes) if axis == self.along else _agreed(AXES[axis], sizes)
+
+    def formula(self, axis: int, sizes: list[int]) -> str:
+        return " + ".join(map(str, sizes)) if axis == self.along else ""
+
+    def field(self, axis: int, fields: list[ReceptiveField], sizes: list[int]) -> ReceptiveField:
+        raise ValueError("rows of several maps, one after the other, follow no one pattern")
+
+    def channels(self, inputs: list[Map]) -> int:
+        return _agreed("the number of channels", [map.channels for map in inputs])
+
+
 class Concatenation(Layer):
     """All maps' channels side by side; their sizes must agree."""
 
     def size(self, axis: int, sizes: list[int]) -> int:
-        if len(set(sizes)) > 1:
-            raise ShapeError(f"{AXES[axis]} {sizes[0]} meets {' and '.join(map(str, sizes[1:]))}: they must agree")
-        return sizes[0]
+        return _agreed(AXES[axis], sizes)
 
     def formula(self, axis: int, sizes: list[int]) -> str:
         return str(sizes[1])
@@ -392,15 +431,8 @@ class Addition(Concatenation):
         return first
 
 
-@dataclass(frozen=True)
 class Elementwise(Layer):
-    """All maps added, multiplied or the like, number by number; what there is one of meets all of the others'.
-
-    Attributes:
-        sees_all: that one comes of a whole map, as where it is a mean.
-    """
-
-    sees_all: bool = False
+    """All maps added, multiplied or the like, number by number; what there is one of meets all of the others'."""
 
     def _meet(self, what: str, counts: list[int]) -> int:
         if len(set(counts) - {1}) > 1:
@@ -447,16 +479,27 @@ class CopyAndCrop(Layer):
         return inputs[0].channels + inputs[1].channels
 
 
+@dataclass(frozen=True)
 class GlobalPooling(Layer):
-    """One number for each channel, from all of the map."""
+    """One number for each channel, from all of the map; or from all of its rows, columns or channels alone.
+
+    Attributes:
+        over: the axes that one number is made of: 0 the height, 1 the width, 2 the channels.
+    """
+
+    over: tuple[int, ...] = (0, 1)
 
     def size(self, axis: int, sizes: list[int]) -> int:
-        return 1
+        return 1 if axis in self.over else sizes[0]
 
     def field(self, axis: int, fields: list[ReceptiveField], sizes: list[int]) -> ReceptiveField:
-        return fields[0].through_window(sizes[0])
+        return fields[0].through_window(sizes[0]) if axis in self.over else fields[0]
+
+    def channels(self, inputs: list[Map]) -> int:
+        return 1 if 2 in self.over else inputs[0].channels
 
 
+@dataclass(frozen=True)
 class Flatten(GlobalPooling):
     """The whole map as one vector of H W C numbers."""
 
@@ -469,7 +512,6 @@ class Unflatten(Layer):
     """A vector as a map of this height and width; its numbers divided by the pixels are the channels."""
 
     to: Pair
-    sees_all: bool = False
 
     def size(self, axis: int, sizes: list[int]) -> int:
         return self.to[axis]
@@ -489,9 +531,10 @@ class Unflatten(Layer):
 
 @dataclass(frozen=True)
 class Stated(Layer):
-    """Work that is not known, on to a size that is: a file states it."""
+    """Work that follows no formula of these, on to a size that is known: a file says it."""
 
     to: Map
+    sees_all: bool = False
 
     def size(self, axis: int, sizes: list[int]) -> int:
         return self.to[axis]
@@ -504,6 +547,13 @@ class Stated(Layer):
 
     def channels(self, inputs: list[Map]) -> int:
         return self.to.channels
+
+
+class Source(Stated):
+    """Another input of the network beside the picture: the time, a prompt, a mask. It sees nothing of the picture."""
+
+    def formula(self, axis: int, sizes: list[int]) -> str:
+        return ""
 
 
 @dataclass(frozen=True)
@@ -551,6 +601,12 @@ class Transformer(Layer):
         attention = 4 * N * C * C + 2 * N * N * C
         cross = 2 * N * C * C if self.context else 0  # the pixels' part; how long the prompt is, is not known here
         return attention + cross + 2 * self.expansion * N * C * C
+
+
+def _agreed(what: str, counts: list[int]) -> int:
+    if len(set(counts)) > 1:
+        raise ShapeError(f"{what} {counts[0]} meets {' and '.join(map(str, counts[1:]))}: they must agree")
+    return counts[0]
 
 
 def _check_channels(got: int, wanted: int | None) -> None:

@@ -16,12 +16,19 @@ class Step:
         layer: what it does to sizes; None where this is not known.
         inputs: numbers of the maps that it takes: 0 is the network's input, k the output of step k - 1.
         parameters: as many as a file stores; None where the layer's sizes say how many it has.
+        multiply_adds: those of arrays that are multiplied, which no layer counts.
+        array: the shape of what it makes where that is no picture (height, width, channels) as it lies: scores of an
+            attention, windows, pixels in a row. Of a picture arranged otherwise the layer still knows the size.
+        unknown: why its work is not known, where it is not.
     """
 
     text: str
     layer: Layer | None
     inputs: tuple[int, ...]
     parameters: int | None = None
+    multiply_adds: int | None = None
+    array: tuple[int, ...] | None = None
+    unknown: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,4 +54,7 @@ class Network:
                 f"this network was computed for {self.input.height} x {self.input.width} and does not hold for "
                 f"{height} x {width}: read its file again for that size"
             )
-        return replace(self, input=Map(height, width, self.input.channels))
+        steps = self.steps
+        if (height, width) != self.input[:2]:
+            steps = tuple(replace(step, array=None) for step in steps)  # they lie otherwise now
+        return replace(self, input=Map(height, width, self.input.channels), steps=steps)

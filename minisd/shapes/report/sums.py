@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 from minisd_kernels.shapes import ReceptiveField, ShapeError
 
-from minisd.shapes.report.layers import AXES, Map, Stated
+from minisd.shapes.report.layers import AXES, Layer, Map, Source
 from minisd.shapes.report.network import Network, Step
 
 LARGEST_SIZE = 10**9
 
-Sight = tuple[ReceptiveField, ReceptiveField] | Literal["all"] | None
-"""What a map's pixels see of the input: by height and by width; all of it; or not known."""
+Sight = tuple[ReceptiveField, ReceptiveField] | Literal["all", "nothing"] | None
+"""What a map's pixels see of the input: by height and by width; all of it; nothing, coming of another; or not known."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Row:
     @property
     def bytes(self) -> int:
         """Memory of the output, float32, for one picture."""
-        return 4 * self.output.values if self.output else 0
+        return 4 * (self.output.values if self.output else prod(self.step.array or (0,)))
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,11 @@ class Report:
     @property
     def unknown(self) -> tuple[Step, ...]:
         """The layers whose work is not known; most often their sizes are not known either."""
-        return tuple(row.step for row in self.rows if row.step.layer is None or isinstance(row.step.layer, Stated))
+
+        def lost(row: Row) -> bool:
+            return row.step.layer is None and row.step.array is None and len(row.inputs) == len(row.step.inputs) > 0
+
+        return tuple(row.step for row in self.rows if row.step.unknown or lost(row))
 
 
 def examine(network: Network) -> Report:
@@ -88,9 +93,9 @@ def examine(network: Network) -> Report:
     problem = None
     for number, step in enumerate(network.steps):
         inputs = tuple(map for i in step.inputs if (map := maps[i]) is not None)
-        row = Row(step, inputs, parameters=step.parameters or 0)
+        row = Row(step, inputs, parameters=step.parameters or 0, multiply_adds=step.multiply_adds or 0)
         if step.layer is not None and len(inputs) == len(step.inputs):
-            outcome = _row(step, inputs, [sights[i] for i in step.inputs])
+            outcome = _row(step, inputs, [sights[i] for i in step.inputs], network.input)
             if isinstance(outcome, Problem):
                 problem = Problem(number, outcome.axis, outcome.message)
                 break
@@ -101,9 +106,9 @@ def examine(network: Network) -> Report:
     return Report(network, tuple(rows), problem)
 
 
-def _row(step: Step, inputs: tuple[Map, ...], sights: list[Sight]) -> Row | Problem:
+def _row(step: Step, inputs: tuple[Map, ...], sights: list[Sight], picture: Map) -> Row | Problem:
     """The layer's numbers, or what is wrong (the step's number is not known here)."""
-    layer, sizes = step.layer, [list(axis) for axis in zip(*(map[:2] for map in inputs), strict=True)]
+    layer, sizes = step.layer, [[map[axis] for map in inputs] for axis in (0, 1)]
     assert layer is not None
     out: list[int] = []
     for axis in (0, 1):
@@ -126,21 +131,32 @@ def _row(step: Step, inputs: tuple[Map, ...], sights: list[Sight]) -> Row | Prob
         output=output,
         unread=(layer.unread(0, sizes[0]), layer.unread(1, sizes[1])),
         parameters=layer.parameters(list(inputs)) if step.parameters is None else step.parameters,
-        multiply_adds=layer.multiply_adds(list(inputs), output),
-        sees=_sees(step, sights, sizes),
+        multiply_adds=layer.multiply_adds(list(inputs), output) if step.multiply_adds is None else step.multiply_adds,
+        sees=_sees(layer, inputs, sights, picture),
     )
 
 
-def _sees(step: Step, sights: list[Sight], sizes: list[list[int]]) -> Sight:
-    layer = step.layer
-    assert layer is not None
-    if layer.sees_all or "all" in sights:
+def _sees(layer: Layer, inputs: tuple[Map, ...], sights: list[Sight], picture: Map) -> Sight:
+    if isinstance(layer, Source):
+        return "nothing"
+    seeing = [(map, sight) for map, sight in zip(inputs, sights, strict=True) if sight != "nothing"]
+    if sights and not seeing:
+        return "nothing"
+    if layer.sees_all or any(sight == "all" for _, sight in seeing):
         return "all"
-    known = [sight for sight in sights if sight is not None and sight != "all"]
-    if len(known) < len(sights):
+    known = [(map, sight) for map, sight in seeing if isinstance(sight, tuple)]
+    if len(known) < len(seeing):
         return None
     try:
-        height, width = (layer.field(axis, [sight[axis] for sight in known], sizes[axis]) for axis in (0, 1))
+        height, width = (
+            layer.field(axis, [sight[axis] for _, sight in known], [map[axis] for map, _ in known]) for axis in (0, 1)
+        )
     except ValueError:  # the maps' rows lie differently far apart, or see in too long a pattern
-        return None
+        return "all" if any(_covers(sight, map, picture) for map, sight in known) else None
     return height, width
+
+
+def _covers(sight: tuple[ReceptiveField, ReceptiveField], map: Map, picture: Map) -> bool:
+    """Whether each of a map's pixels sees the whole picture, as a mean over it does."""
+    ends = [(sight[axis].at(row), picture[axis]) for axis in (0, 1) for row in (0, map[axis] - 1)]
+    return all(first <= 0 and last >= size - 1 for (first, last), size in ends)

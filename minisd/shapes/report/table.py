@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 from minisd_kernels.shapes import ReceptiveField
@@ -11,51 +14,88 @@ from minisd.shapes.report.layers import AXES, Map
 from minisd.shapes.report.nearest import nearest_inputs
 from minisd.shapes.report.sums import Report, Row, Sight
 
-_HEAD = (
-    "",
-    "layer",
-    "input -> output",
-    "size by the formula",
-    "unread",
-    "sees",
-    "params",
-    "MACs",
-    "memory",
-)
+_HEAD = ("", "layer", "input -> output", "size by the formula", "unread", "sees", "params", "MACs", "memory")
+_FORMULA, _UNREAD, _MEMORY = 3, 4, 8
 _LEFT = 4  # so many columns are words, the others numbers
 _LONGEST_NAME = 22
 
+_Line = tuple[str, ...]
 
-def render(report: Report) -> str:
-    """The table, a line or two for each layer, the totals, and what is to be said about them."""
-    lines: list[tuple[str, ...]] = [_HEAD]
-    for number, row in enumerate(report.rows, start=1):
-        lines += _lines(number, row)
+
+def render(report: Report, width: int | None = None) -> str:
+    """The table, a line or two for each layer, the totals, and what is to be said about them.
+
+    Where it is wider than `width`, formulas stand on lines of their own; then inputs and at last memory are left out.
+    """
+    blocks = [_block(number, row) for number, row in enumerate(report.rows, start=1)]
+    columns = [
+        column for column in range(len(_HEAD)) if column != _UNREAD or any(any(row.unread) for row in report.rows)
+    ]
+    lines = _laid_out(blocks, columns)
+    for leave_out in (_FORMULA, 2, _MEMORY):
+        if width is None or max(map(len, lines)) <= width:
+            break
+        if leave_out == 2:
+            blocks = [[(*line[:2], line[2].partition("-> ")[2], *line[3:]) for line in block] for block in blocks]
+        else:
+            columns.remove(leave_out)
+        lines = _laid_out(blocks, columns)
     if report.problem:
         step = report.network.steps[report.problem.step]
-        lines.append((str(report.problem.step + 1), _short(step.text), "<- " + _place(report), *[""] * 6))
-    # The mark of a problem may be longer than its column: it is the last line, and nothing stands behind it.
-    measured = lines[:-1] if report.problem else lines
-    widths = [max(len(line[column]) for line in measured) for column in range(len(_HEAD))]
-    table = [
-        "  ".join(
-            cell.ljust(width) if column < _LEFT and column else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        place = f"{report.problem.step + 1}  {_short(step.text)}  <- {_place(report)}"
+        lines += _wrapped([f"{' ' * (len(str(len(blocks))) - len(str(len(blocks) + 1)))}{place}"], width)
+    return "\n".join([*lines, "", *_wrapped([*_totals(report), *_remarks(report)], width)])
+
+
+def _laid_out(blocks: list[list[_Line]], columns: list[int]) -> list[str]:
+    """The cells in columns; formulas that have no column stand under their layer."""
+    head = tuple("output" if column == 2 and _outputs_alone(blocks) else _HEAD[column] for column in range(len(_HEAD)))
+    table = [head, *(line for block in blocks for line in block[: None if _FORMULA in columns else 1])]
+    widths = [max(len(line[column]) for line in table) for column in columns]
+
+    def laid(line: _Line) -> str:
+        cells = zip(columns, widths, strict=True)
+        return "  ".join(
+            line[column].ljust(width) if 0 < column < _LEFT else line[column].rjust(width) for column, width in cells
         ).rstrip()
-        for line in lines
-    ]
-    return "\n".join([*table, "", *_totals(report), *_remarks(report)])
+
+    out = [laid(head)]
+    for block in blocks:
+        if _FORMULA in columns:
+            out += map(laid, block)
+        else:
+            out.append(laid(block[0]))
+            out += [f"{'':{widths[0]}}    {line[_FORMULA]}" for line in block if line[_FORMULA]]
+    return out
 
 
-def _lines(number: int, row: Row) -> list[tuple[str, ...]]:
+def _outputs_alone(blocks: list[list[_Line]]) -> bool:
+    return bool(blocks) and not any("->" in line[2] for block in blocks for line in block)
+
+
+def _wrapped(lines: list[str], width: int | None) -> list[str]:
+    """Sentences as lines of at most this width; 572 x 572 x 1 stays in one."""
+    if width is None:
+        return lines
+    kept = [re.sub(r"(?<=\d) x (?=\d)", "\N{NO-BREAK SPACE}x\N{NO-BREAK SPACE}", line) for line in lines]
+    wrapped = [
+        part for line in kept for part in textwrap.wrap(line, max(width, 20), subsequent_indent="  ",
+        break_on_hyphens=False, break_long_words=False)
+    ]  # fmt: skip
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in wrapped]
+
+
+def _block(number: int, row: Row) -> list[_Line]:
     """One line, or two where height and width follow different sums."""
-    maps = "-> ?" if row.output is None else f"{_map(row.inputs[0])} -> {_map(row.output)}"
-    costs = _count(row.parameters), _count(row.multiply_adds), _bytes(row.bytes) if row.output else ""
+    array = row.step.array
+    maps = f"-> {f'({_map(array)})' if array else '?' if row.output is None else _map(row.output)}"
+    if row.output and row.inputs and not array:
+        maps = f"{_map(row.inputs[0])} {maps}"
+    costs = _count(row.parameters), _count(row.multiply_adds), _bytes(row.bytes) if row.bytes else ""
     sums = ["", ""]
-    if row.output:
-        sums = [
-            f"{formula} = {size}" if formula else "" for formula, size in zip(row.formulas, row.output, strict=False)
-        ]
+    if row.output and not array:
+        pairs = zip(row.formulas, row.output, strict=False)
+        sums = [f"{formula} = {size}" if formula not in ("", str(size)) else "" for formula, size in pairs]
     unread = [str(rows) if rows else "" for rows in row.unread]
     sees = [_sees(row.sees, axis) for axis in (0, 1)]
     both = list(zip(sums, unread, sees, strict=True))
@@ -70,21 +110,23 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 3] + "..."
 
 
-def _map(map: Map) -> str:
+def _map(map: Sequence[int]) -> str:
     return "x".join(str(size) for size in map)
 
 
 def _sees(sight: Sight, axis: int) -> str:
     if sight is None:
         return "?"
-    return "all" if sight == "all" else str(sight[axis].size)
+    return sight if isinstance(sight, str) else str(sight[axis].size)
 
 
 def _count(number: int) -> str:
-    """A number of parameters or of multiply-adds: exact while it is short, then three digits and a unit."""
-    if number < 100_000:
-        return f"{number:,}" if number else ""
-    return _with_unit(number)
+    """A number of parameters or of multiply-adds, where there are any: exact while it is short, then with a unit."""
+    return _amount(number) if number else ""
+
+
+def _amount(number: int) -> str:
+    return f"{number:,}" if number < 100_000 else _with_unit(number)
 
 
 def _bytes(count: int) -> str:
@@ -92,16 +134,17 @@ def _bytes(count: int) -> str:
     return f"{number}B" if number[-1].isalpha() else f"{number} B"
 
 
-def _with_unit(number: float) -> str:
+def _with_unit(number: int) -> str:
     """
-    >>> _with_unit(40), _with_unit(31_030_658), _with_unit(999_999)
-    ('40', '31 M', '1 M')
+    >>> _with_unit(40), _with_unit(31_030_658), _with_unit(999_999), _with_unit(10**40)
+    ('40', '31 M', '1 M', '1e+40')
     """
-    units = iter(" kMGTPEZY")
-    unit = next(units)
-    while number >= 999.5:
-        number, unit = number / 1000, next(units)
-    return f"{number:.3g} {unit}".rstrip()
+    left: float = number
+    for unit in ("", "k", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q"):
+        if left < 999.5:
+            return f"{left:.3g} {unit}".rstrip()
+        left /= 1000
+    return f"{number:.3g}"
 
 
 def _totals(report: Report) -> list[str]:
@@ -111,8 +154,10 @@ def _totals(report: Report) -> list[str]:
     parameters, work = sum(row.parameters for row in rows), sum(row.multiply_adds for row in rows)
     memory = [row.bytes for row in rows]
     output = f"output {report.output}" if report.output else "output not known"
+    if rows[-1].step.array:
+        output = f"output {' x '.join(map(str, rows[-1].step.array))}, no picture"
     return [
-        f"input {report.network.input}, {output}; {parameters:,} parameters; {_count(work)} multiply-adds",
+        f"input {report.network.input}, {output}; {parameters:,} parameters; {_amount(work)} multiply-adds",
         f"memory in float32 for one picture: all maps {_bytes(sum(memory))}, the largest {_bytes(max(memory))}",
     ]
 
@@ -127,7 +172,17 @@ def problem_text(report: Report) -> str:
     """Where the sizes part and which inputs would do, in one sentence or two."""
     assert report.problem is not None
     step = report.network.steps[report.problem.step]
-    return f"layer {report.problem.step + 1}, {_short(step.text)}: {report.problem.message}{_advice(report)}"
+    message = f"layer {report.problem.step + 1}, {_short(step.text)}: {report.problem.message}{_advice(report)}"
+    return "; ".join([message, *_channels_first(report.network.input)])
+
+
+def _channels_first(picture: Map) -> list[str]:
+    """A remark where 3x224x224 probably has its channels in the wrong place."""
+    first, second, third = picture
+    if first > 4 or min(second, third) < 8 or (first == 2 or (first == 1 and second != third)):
+        return []
+    rows = f"{first} row{'s' * (first > 1)}"
+    return [f"channels come last here: {_map(picture)} is {rows} high; write {second}x{third}x{first} for a picture"]
 
 
 def _advice(report: Report) -> str:
@@ -154,7 +209,7 @@ def _sizes(report: Report) -> str:
 
 
 def _remarks(report: Report) -> list[str]:
-    lines = []
+    lines = _channels_first(report.network.input) if not report.problem else []
     dropping = [f"{number} {_short(row.step.text)}" for number, row in enumerate(report.rows, 1) if any(row.unread)]
     if dropping and not report.problem:
         fitting = _sizes(report)
@@ -163,9 +218,18 @@ def _remarks(report: Report) -> list[str]:
             where = "give another --size to look at another input"
         named = ", ".join(dropping[:3]) + (f" and {len(dropping) - 3} more" if len(dropping) > 3 else "")
         lines.append(f"rows are left unread by {named}: {where}")
-    if report.unknown:
-        names = sorted({step.text for step in report.unknown})
-        lines.append(f"not known, and so neither is what depends on it: {', '.join(names)}")
+    sized = {row.step for row in report.rows if row.bytes}
+    lost = [step for step in report.unknown if step not in sized]
+    uncounted = [step for step in report.unknown if step in sized]
+    for steps, what in (
+        (lost, "not known, and so neither is what depends on it"),
+        (uncounted, "work not known, and not counted"),
+    ):
+        if steps:
+            reasons = {_short(step.text) + (f" ({step.unknown})" if step.unknown else "") for step in steps}
+            lines.append(f"{what}: {', '.join(sorted(reasons))}")
+    if any(row.step.array for row in report.rows):
+        lines.append("in brackets: no picture, but pixels in a row, in groups or in windows, or scores of them")
     return lines
 
 
@@ -196,7 +260,8 @@ def _row_as_json(number: int, row: Row) -> dict[str, Any]:
         "inputs": list(row.step.inputs),
         "input_sizes": [list(map) for map in row.inputs],
         "formulas": list(row.formulas),
-        "output_size": list(row.output) if row.output else None,
+        "output_size": list(row.output) if row.output and not row.step.array else None,
+        "array": list(row.step.array) if row.step.array else None,
         "unread": list(row.unread),
         "parameters": row.parameters,
         "multiply_adds": row.multiply_adds,

@@ -1,19 +1,31 @@
-"""Networks written as a line of text: "572x572x1 conv3:64 relu conv3:64 relu @a pool2 ... upconv2:64 skip@a conv3:64".
+"""Networks written as a line of text, such as
 
-The first word is the input, height x width x channels; each further word is a layer, or a name:
+    572x572x1 conv3:64 relu conv3:64 relu @a pool2 ... upconv2:64 skip@a
 
-    conv3:64  conv3x5:64:s2:p1:d2:g4:nobias    convolution: window, filters; stride, padding, dilation, groups
-    pool2  pool3:s2:p1:ceil  avgpool2          pooling; the stride is the window unless given
-    upconv2:64  upconv4:64:s2:p1:a1            transposed convolution; the stride is the window unless given
-    up2   pad1   crop4   globalpool            repeated pixels; a border put on, or cut off; a mean a channel
-    relu silu gelu sigmoid tanh softmax norm dropout     size and channels stay
-    shift128   transformer   transformer64:x2  a vector added to each pixel; attention, to a context of width 64 too
-    flatten  linear10:nobias                   a vector; a linear layer over channels
-    @a  from@a                                 names the map that is made here; goes on from that map
-    skip@a   concat@a   add@a   fit@a          copy and crop; side by side; sum; crop this map to the size of a
+The first word is the input, height x width x channels, channels last. Each
+further word is a layer, or a name for the map that is made here:
 
-A number is for both axes, 3x5 for height and width, 0+1 for before and after; `psame` is as much padding as makes
-O = ceil(I / S). What follows a # to the end of its line is a remark.
+    conv3:64                     convolution: window, filters
+    conv3x5:64:s2:p1:d2:g4:nobias   and stride, padding, dilation, groups
+    pool2  pool3:s2:p1:d1:ceil   maximum of a window; its stride is the window's
+    avgpool2                     size unless given; and the average
+    upconv2:64  upconv4:64:s2:p1:a1   transposed convolution, stride likewise;
+                                 a: rows added at the end
+    up2  pad1  crop4             repeated pixels; a border put on, or cut off
+    globalpool  flatten          a mean a channel; all numbers as one vector
+    linear10:nobias              a linear layer over channels
+    norm  dropout  softmax  relu  silu  gelu  sigmoid  tanh   sizes stay
+    shift128                     a vector of 128 numbers added to each pixel
+    transformer  transformer64:x2   attention and a perceptron of 4 (2) times
+                                 the width; to a context of width 64, too
+    @a  from@a                   names the map made here; goes on from that map
+    skip@a  concat@a  add@a      copy and crop; side by side; sum
+    fit@a                        crop this map to the size of a
+
+A number is for both axes, 3x5 for height and width, 0+1 for before and after.
+psame is as much padding as makes O = ceil(I / S), or O = S I behind an upconv.
+What follows a # to the end of its line is a remark. Other names that are
+common, such as bn, fc10, maxpool2 or deconv2:64, are understood.
 """
 
 from __future__ import annotations
@@ -42,6 +54,7 @@ from minisd.shapes.report.layers import (
     Transformer,
     TransposedConvolution,
     Upsampling,
+    same_cut,
 )
 from minisd.shapes.report.network import Network, Step
 
@@ -49,7 +62,30 @@ MOST_LAYERS = 10_000
 _MOST_DIGITS = 9
 
 _JOINS: dict[str, type[Layer]] = {"skip": CopyAndCrop, "concat": Concatenation, "add": Addition, "fit": FitTo}
-_ACTIVATIONS = ("relu", "silu", "gelu", "sigmoid", "tanh", "softmax", "dropout")
+_ACTIVATIONS = (
+    "relu", "silu", "gelu", "sigmoid", "tanh", "softmax", "dropout", "relu6", "leakyrelu", "elu", "selu", "softplus",
+    "mish", "hardswish", "hardsigmoid", "identity",
+)  # fmt: skip
+_OTHER_NAMES = {  # what other texts and libraries call these layers
+    **dict.fromkeys(("bn", "batchnorm", "gn", "groupnorm", "ln", "layernorm", "instancenorm"), "norm"),
+    **dict.fromkeys(("fc", "dense", "lin"), "linear"),
+    **dict.fromkeys(("upsample", "upsampling", "nearest"), "up"),
+    **dict.fromkeys(("gap", "globalavgpool", "globalaveragepool", "globalaveragepooling"), "globalpool"),
+    **dict.fromkeys(("convtranspose", "transposedconv", "transpconv", "convt", "deconv", "tconv"), "upconv"),
+    **dict.fromkeys(("maxpool", "maxpooling"), "pool"),
+    **dict.fromkeys(("averagepool", "averagepooling", "meanpool"), "avgpool"),
+    **dict.fromkeys(("convolution", "convolve"), "conv"),
+    **dict.fromkeys(("zeropad", "zeropadding", "padding"), "pad"),
+    "swish": "silu", "cropping": "crop", "flat": "flatten",
+}  # fmt: skip
+_NO_WORDS = {  # common words that are none here, and what to write instead
+    **dict.fromkeys(("attention", "attn", "selfattention", "mha"), "attention stands in a block here: transformer"),
+    "crossattention": "attention to a context of width 64 stands in a block here: transformer64",
+    **dict.fromkeys(_JOINS, "it takes a second map, named before: @a ... skip@a, concat@a, add@a or fit@a"),
+    "cat": "it takes a second map, named before: @a ... concat@a",
+    "residual": "a residual block is @a conv3:64:p1 relu conv3:64:p1 add@a",
+    "reshape": "there is flatten alone",
+}
 
 
 class TextError(ValueError):
@@ -125,9 +161,14 @@ class _Word:
 
     def _parts(self, text: str) -> tuple[str, str]:
         """The letters, and the numbers behind them."""
+        if text.lower() == "relu6":
+            return "relu6", ""
         match = re.fullmatch(r"([A-Za-z_]*)(\d[\dx+]*)?", text)
         if not match:
-            raise self.error(f"{text!r} should be letters, or numbers such as 3, 3x5 or 0+1, or both")
+            name = re.match(r"[A-Za-z_]*", text)[0].lower()  # type: ignore[index]  # it matches nothing at least
+            hint = {"dropout": "; dropout stands alone: it changes no size"}.get(name, "")
+            hint = hint or (f"; {text[: len(name) + 2]} is called {name} here" if text[len(name) :][:2] == "2d" else "")
+            raise self.error(f"{text!r} should be letters, or numbers such as 3, 3x5 or 0+1, or both{hint}")
         return match[1], match[2] or ""
 
     def error(self, message: str) -> TextError:
@@ -209,6 +250,7 @@ def _pooling(word: _Word) -> Layer:
         window=window,
         stride=word.option_pair("s", window),
         padding=word.padding(),
+        dilation=word.option_pair("d", (1, 1)),
         ceil=word.flag("ceil"),
         average=word.name == "avgpool",
     )
@@ -216,15 +258,27 @@ def _pooling(word: _Word) -> Layer:
 
 def _transposed(word: _Word) -> Layer:
     window = word.pair(word.attached)
+    stride, dilation = word.option_pair("s", window), word.option_pair("d", (1, 1))
+    padding, extra = word.padding(), word.option_pair("a", (0, 0), least=0)
+    if padding is None:
+        if extra != (0, 0):
+            raise word.error("psame makes the output the stride times the input: leave :a out")
+        padding, extra = same_cut(window, stride, dilation)
     return TransposedConvolution(
         window=window,
         outputs=word.option(""),
-        stride=word.option_pair("s", window),
-        padding=word.sides(word.options.pop("p", "0")),
-        dilation=word.option_pair("d", (1, 1)),
-        output_padding=word.option_pair("a", (0, 0), least=0),
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        output_padding=extra,
         bias=not word.flag("nobias"),
     )
+
+
+def _linear(word: _Word) -> Layer:
+    """linear10, or linear:10."""
+    outputs = word.number(word.attached) if word.attached else word.option("")
+    return Linear(outputs, bias=not word.flag("nobias"))
 
 
 def _crop(word: _Word) -> Layer:
@@ -246,13 +300,13 @@ def _plain(make: Callable[[], Layer]) -> Callable[[_Word], Layer]:
 # A layer's name: how it is read, and an example with everything that it takes.
 _KINDS: dict[str, tuple[Callable[[_Word], Layer], str]] = {
     "conv": (_convolution, "conv3:64:s2:p1:d2:g4:nobias"),
-    "pool": (_pooling, "pool3:s2:p1:ceil"),
-    "avgpool": (_pooling, "avgpool3:s2:p1:ceil"),
+    "pool": (_pooling, "pool3:s2:p1:d1:ceil"),
+    "avgpool": (_pooling, "avgpool3:s2:p1:d1:ceil"),
     "upconv": (_transposed, "upconv4:64:s2:p1:d1:a1:nobias"),
     "up": (lambda word: Upsampling(word.pair(word.attached)), "up2"),
     "pad": (lambda word: Border(word.sides(word.attached)), "pad1x0+1"),
     "crop": (_crop, "crop4"),
-    "linear": (lambda word: Linear(word.number(word.attached), bias=not word.flag("nobias")), "linear10:nobias"),
+    "linear": (_linear, "linear10:nobias"),
     "shift": (lambda word: Shift(word.number(word.attached)), "shift128"),
     "transformer": (
         lambda word: Transformer(word.number(word.attached or "0", 0), word.option("x", 4)),
@@ -267,6 +321,10 @@ _KINDS: dict[str, tuple[Callable[[_Word], Layer], str]] = {
 
 def _layer(word: _Word) -> Layer:
     word.split()
+    name = word.name.lower().replace("_", "")
+    word.name = _OTHER_NAMES.get(name, name)
+    if word.name in _NO_WORDS:
+        raise word.error(f"{word.text[:40]!r} is no layer; {_NO_WORDS[word.name]}")
     if word.name not in _KINDS:
         near = difflib.get_close_matches(word.name, _KINDS, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}, as in {_KINDS[near[0]][1]}?" if near else f"known: {', '.join(_KINDS)}"

@@ -74,7 +74,7 @@ def test_a_text_a_file_and_another_size(tmp_path: Path) -> None:
 def test_sizes_that_part() -> None:
     result = minisd("24x23x3 @a conv3:8:p1 pool2 up2 concat@a")
     assert result.exit_code == 2
-    assert "4  concat@a    <- here the width part: width 22 meets 23: they must agree" in result.stdout
+    assert "4  concat@a  <- here the width part: width 22 meets 23: they must agree" in result.stdout
     assert result.stderr == (
         "Error: layer 4, concat@a: width 22 meets 23: they must agree; nearest inputs that work: 24 x 22 or 24 x 24\n"
     )
@@ -136,7 +136,7 @@ def test_a_long_network_starts_no_compiler() -> None:
     arguments = [sys.executable, "-c", code, "shapes", text]
     result = subprocess.run(arguments, env=environment, text=True, capture_output=True, check=True)
     lines = result.stdout.splitlines()
-    assert lines[-1] == "False" and lines[100].split()[:2] == ["100", "relu"]
+    assert lines[-1] == "False" and lines[150].split()[:2] == ["100", "relu"]  # each formula stands under its layer
 
 
 def test_a_figure(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from minisd_kernels import max_pool2d
 from minisd_kernels.backends import available_backends
 from minisd_kernels.shapes import ShapeError, UNetShape
 
@@ -21,7 +22,7 @@ from minisd.models.vae import VAE, VAEConfig
 from minisd.nn import Conv2d, ConvTranspose2d, GroupNorm, Linear, Module, TransformerBlock
 from minisd.shapes.report import builtin, table
 from minisd.shapes.report.check import check
-from minisd.shapes.report.layers import Convolution, Map
+from minisd.shapes.report.layers import Convolution, Elementwise, Map, Slicing, Source, Stacking
 from minisd.shapes.report.nearest import nearest_inputs
 from minisd.shapes.report.network import Network, Step
 from minisd.shapes.report.sums import Report, examine
@@ -54,7 +55,7 @@ def words(draw: st.DrawFn) -> str:
         case "pool" | "avgpool":
             return f"{kind}{both(2, 3)}:s{both(1, 3)}:p{draw(st.sampled_from(['0', '1', '0+1']))}"
         case "upconv":
-            return f"upconv{both(2, 4)}:2:s2x3:p{draw(st.integers(0, 1))}:a{draw(st.integers(0, 1))}"
+            return f"upconv{both(2, 4)}:2:s2x3:p{draw(st.sampled_from(['0', '1', '0+1']))}:a{draw(st.integers(0, 1))}"
         case "up":
             return f"up{both(1, 2)}"
         case "same":
@@ -90,9 +91,20 @@ def test_a_wrong_prediction_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> No
     assert not all(result.agrees for result in check(wrong, "numpy"))
 
 
+@pytest.mark.parametrize("padding", range(4))
+def test_a_padding_of_whole_windows_is_refused_by_the_formula_as_by_the_kernel(padding: int) -> None:
+    found = report(f"8x8x1 pool2:s2:p{padding}")
+    if padding < 2:
+        assert all(result.got == result.wanted for result in check(found, "numpy"))
+    else:
+        assert found.problem is not None and "a window of padding alone has no maximum" in found.problem.message
+        with pytest.raises(ShapeError):
+            max_pool2d.forward(np.zeros((1, 8, 8, 1)), window=2, padding=padding)
+
+
 def test_layers_that_no_kernel_runs_are_told_apart() -> None:
-    results = check(report("9x9x1 pool2:ceil relu upconv3:2:s2:p0+1 relu"), "numpy")
-    assert [result.got for result in results] == [None, (5, 5), None, (10, 10)]
+    results = check(report("9x9x1 pool2:ceil relu upconv3:2:s2 relu"), "numpy")
+    assert [result.got for result in results] == [None, (5, 5), (11, 11), (11, 11)]
     with pytest.raises(ShapeError, match="a map of 100,000,000 pixels is too large to run; give --size"):
         check(report("10000x10000x1 relu"), "numpy")
 
@@ -161,6 +173,48 @@ def test_what_pixels_see() -> None:
         108,
         140,
     ]
+
+
+def test_what_pixels_see_behind_an_upsampling_and_a_stride() -> None:
+    """Row o of a doubled map is row o // 2; every third of these, two at a time, sees rows of the map before."""
+    (height, _), *_ = [row.sees for row in report("8x8x1 up2 pool2:s3").rows[1:]]  # type: ignore[misc, union-attr]
+    assert [height.at(o) for o in range(5)] == [(0, 0), (1, 2), (3, 3), (4, 5), (6, 6)]  # type: ignore[union-attr]
+    assert height.stride == "3/2"  # type: ignore[union-attr]
+
+
+def test_what_meets_a_mean_sees_all_and_another_input_sees_nothing() -> None:
+    net = parse("8x8x2 @a globalpool @b from@a relu add@b").steps
+    gate = Step("gate", Elementwise(), (0, 1))
+    time = Step("t", Source(Map(1, 1, 2)), ())
+    steps = (net[0], gate, time, Step("shifted", Elementwise(), (0, 3)), Step("alone", net[1].layer, (3,)))
+    rows = examine(Network(Map(8, 8, 2), steps)).rows
+    assert [row.sees if isinstance(row.sees, str) else row.sees[0].size for row in rows] == [  # type: ignore[index]
+        8, "all", "nothing", 1, "nothing",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("context", "expansion"), [(0, 4), (5, 4), (5, 2)])
+def test_the_work_of_a_transformer_product_by_product(context: int, expansion: int) -> None:
+    """Query, key, value and output, N C C each; scores and their sums, N N C each; the perceptron's two layers."""
+    H, W, C = 2, 3, 4
+    N = H * W
+    products = [(N, C, C)] * 4 + [(N, N, C), (N, C, N)] + [(N, C, expansion * C), (N, expansion * C, C)]
+    if context:
+        products += [(N, C, C)] * 2  # its query and output; keys and values are the prompt's
+    row = report(f"{H}x{W}x{C} transformer{context or ''}:x{expansion}").rows[0]
+    assert row.multiply_adds == sum(a * b * c for a, b, c in products)
+
+
+def test_rows_columns_and_channels_put_together() -> None:
+    parts = tuple(Step("part", Slicing(((0, 9, 1), (0, n, 1), (0, 9, 1))), (0,)) for n in (2, 3))
+    for along, size in ((1, Map(4, 5, 2)), (0, None)):
+        found = examine(Network(Map(4, 6, 2), (*parts, Step("beside", Stacking(along), (1, 2)))))
+        assert (found.output if not found.problem else None) == size
+    assert found.problem is not None and found.problem.message == "width 2 meets 3: they must agree"
+    assert examine(Network(Map(4, 6, 2), (parts[0], Step("on", Stacking(0), (1, 1))))).rows[-1].formulas == (
+        "4 + 4",
+        "",
+    )
 
 
 # ---- minisd's own networks
@@ -302,25 +356,57 @@ def test_behind_an_unknown_layer_nothing_is_known_and_the_rest_is() -> None:
 
 def test_the_table() -> None:
     lines = table.render(report("572x388x1 conv3:64 relu pool2x1")).splitlines()
-    assert " ".join(lines[0].split()) == "layer input -> output size by the formula unread sees params MACs memory"
+    assert " ".join(lines[0].split()) == "layer input -> output size by the formula sees params MACs memory"
     assert "572x388x1 -> 570x386x64   H: floor((572 + 2*0 - 3) / 1) + 1 = 570" in lines[1]
-    assert lines[2].split("W: ")[1].split() == [
-        "floor((388",
-        "+",
-        "2*0",
-        "-",
-        "3)",
-        "/",
-        "1)",
-        "+",
-        "1",
-        "=",
-        "386",
-        "3",
-    ]
+    second = "floor((388 + 2*0 - 3) / 1) + 1 = 386 3"
+    assert lines[2].split("W: ")[1].split() == second.split()
     assert "floor((570 + 2*0 - 2) / 2) + 1 = 285" in lines[4] and "floor((386 + 2*0 - 1) / 1) + 1 = 386" in lines[5]
     assert "input 572 x 388 x 1, output 285 x 386 x 64; 640 parameters; 127 M multiply-adds" in lines[-2]
     assert max(map(len, table.render(report(builtin.MODELS["unet-classic"])).splitlines())) <= 120
+    assert "unread" in table.render(report("9x9x1 pool2")).splitlines()[0]  # a column where there is something in it
+
+
+@pytest.mark.parametrize("name", builtin.MODELS)
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_table_fits_its_terminal(name: str, width: int) -> None:
+    whole, narrow = (table.render(report(builtin.MODELS[name]), columns) for columns in (None, width))
+    assert max(map(len, narrow.splitlines())) <= width
+    words = set(re.sub(r"\s*->\s*", " ", whole).split())
+    assert {"params", "MACs"} < set(narrow.split()) < words | {"output", "->"}  # nothing is cut in the middle
+    for formula in re.findall(r"floor\([^=]*= \d+", whole):
+        assert formula in narrow
+
+
+def test_sentences_break_between_words_and_not_in_sizes() -> None:
+    apart = table.render(report("24x23x3 @a conv3:8:p1 pool2 up2 concat@a"), 40).splitlines()
+    assert apart[-2:] == ["4  concat@a  <- here the width part:", "  width 22 meets 23: they must agree"]
+    lines = table.render(report("572x572x1 conv3:64"), 40).splitlines()
+    assert "input 572 x 572 x 1, output" in lines and max(map(len, lines)) <= 44
+
+
+@pytest.mark.parametrize(
+    ("picture", "remark"),
+    [
+        ("3x224x224", "3x224x224 is 3 rows high; write 224x224x3"),
+        ("1x28x28", "1x28x28 is 1 row high; write 28x28x1"),
+        ("4x64x48", "4x64x48 is 4 rows high; write 64x48x4"),
+        ("224x224x3", ""),
+        ("1x1x512", ""),
+        ("1x200x64", ""),  # a sequence
+        ("4x4x512", ""),
+    ],
+)
+def test_channels_that_stand_first_are_remarked(picture: str, remark: str) -> None:
+    for found in (report(f"{picture} relu"), report(f"{picture} conv999:1")):
+        said = table.problem_text(found) if found.problem else table.render(found)
+        assert remark in said and ("channels come last" in said) == bool(remark)
+
+
+def test_no_number_is_too_large_or_too_small() -> None:
+    huge = table.render(report("999999999x999999999x999999999 sigmoid"))
+    assert "all maps 4 RB" in huge
+    assert "e+" in table.render(report("999999999x999999999x999999999 conv99999:999999999:p49999"))
+    assert "; 0 parameters; 0 multiply-adds" in table.render(report("8x8x1 pool2"))
 
 
 def test_json_has_every_number() -> None:

@@ -50,6 +50,10 @@ NONE = ((0, 0), (0, 0))
         ("up2x3", Upsampling((2, 3))),
         ("pad1x0+2", Border(((1, 1), (0, 2)))),
         ("crop4", Border(((-4, -4), (-4, -4)))),
+        ("pool3:s1:d2", Pooling((3, 3), (1, 1), dilation=(2, 2))),
+        ("upconv3:8:s2:psame", TransposedConvolution((3, 3), 8, (2, 2), ((0, 1), (0, 1)))),
+        ("upconv2x6:8:s3:psame", TransposedConvolution((2, 6), 8, (3, 3), ((0, 0), (1, 2)), output_padding=(1, 0))),
+        ("linear:10", Linear(10)),
         ("norm", Pointwise("norm", 2)),
         ("softmax", Pointwise("softmax")),
         ("shift128", Shift(128)),
@@ -77,6 +81,33 @@ def test_a_word_is_a_layer(word: str, layer: Layer) -> None:
 )
 def test_a_word_is_a_layer_without_numbers(word: str, kind: type[Layer]) -> None:
     assert type(parse(f"8x8x1 @a relu {word}").steps[-1].layer) is kind
+
+
+@pytest.mark.parametrize(
+    ("word", "here"),
+    [
+        ("bn", "norm"), ("BatchNorm", "norm"), ("group_norm", "norm"), ("fc10", "linear10"), ("dense:10", "linear10"),
+        ("upsample2", "up2"), ("gap", "globalpool"), ("GlobalAveragePool", "globalpool"), ("maxpool3:s2", "pool3:s2"),
+        ("AvgPool2", "avgpool2"), ("convtranspose2:5", "upconv2:5"), ("deconv4:5:s2:p1", "upconv4:5:s2:p1"),
+        ("ReLU", "relu"), ("Conv3:8:p1", "conv3:8:p1"), ("swish", "silu"),
+    ],
+)  # fmt: skip
+def test_other_names_of_a_layer_are_understood(word: str, here: str) -> None:
+    mine, theirs = (parse(f"20x30x4 {text}").steps[0] for text in (here, word))
+    assert mine.layer == theirs.layer and theirs.text == word
+
+
+@pytest.mark.parametrize("word", ["leaky_relu", "elu", "mish", "hardswish", "relu6"])
+def test_other_activations_keep_the_size(word: str) -> None:
+    layer = parse(f"20x30x4 {word}").steps[0].layer
+    assert isinstance(layer, Pointwise) and layer.output([Map(2, 3, 4)]) == Map(2, 3, 4)
+
+
+def test_same_padding_upwards_makes_the_stride_times_the_input() -> None:
+    for window in range(1, 7):
+        for stride in range(1, 6):
+            layer = parse(f"5x7x1 upconv{window}:2:s{stride}:psame").steps[0].layer
+            assert layer is not None and layer.output([Map(5, 7, 1)]) == Map(5 * stride, 7 * stride, 2)
 
 
 def test_names_lead_back_to_their_maps() -> None:
@@ -112,6 +143,11 @@ def test_remarks_and_lines_are_free() -> None:
         ("28x28x1 conv1234567890:4", "a whole number of at most 9 digits", "conv1234567890:4"),
         ("28x28x1 relu2 pool2", "relu takes no number", "relu2"),
         ("28x28x1 pool2:4", "pool does not take :4", "pool2:4"),
+        ("28x28x1 attention relu", "attention stands in a block here: transformer", "attention"),
+        ("28x28x1 skip relu", "it takes a second map, named before: @a ... skip@a", "skip"),
+        ("28x28x1 dropout0.5 relu", "dropout stands alone: it changes no size", "dropout0.5"),
+        ("28x28x1 conv2d3:8 relu", "conv2d is called conv here", "conv2d3:8"),
+        ("28x28x1 upconv2:4:psame:a1 relu", "leave :a out", "upconv2:4:psame:a1"),
         ("28x28x1 relu skip@a", "no map before this is called @a; known: none yet", "skip@a"),
         ("28x28x1 @b relu skip@a", "no map before this is called @a; known: @b", "skip@a"),
         ("28x28x1 @a relu @a pool2", "@a is the name of another map already", "@a"),
