@@ -341,7 +341,8 @@ def _linear(call: Call) -> Outcome:
     """
     gemm, second = call.node.op_type == "Gemm", call.value(1)
     turned = gemm and call.attribute("transB", 0) == 1
-    if second is not None and second.number is None and len(call.given(1)) == 2:
+    first = call.inputs[0]
+    if first is not None and first.axes and second is not None and second.number is None and len(call.given(1)) == 2:
         inputs, outputs = call.given(1)[::-1] if turned else call.given(1)
         axes, size = call.axes, map_of(call.axes)
         if size and letters_of(axes[-1]) in ("", "C") and size.channels == shape_of(axes)[-1]:
@@ -350,7 +351,7 @@ def _linear(call: Call) -> Outcome:
             return Outcome((*axes[:-1], *axes_of("C", [outputs])) if fits else None, layer)
     shape = call.made()
     work = call.work(shape, call.given(0)[-2 if gemm and call.attribute("transA", 0) == 1 else -1])
-    if call.inputs[0] is None or call.inputs[0].axes is None:
+    if first is None or first.axes is None:
         return Outcome(None, None, work)
     if second is None or second.axes is None:
         last = resized(call.axes[-1:], shape[-1:])  # of pixels or tokens their channels are mixed, or they themselves
