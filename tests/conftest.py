@@ -35,7 +35,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    many = len(session.items) > MANY and not session.config.option.collectonly
+    running = [item for item in session.items if item.path.name != "test_floors.py"]  # many, and run nothing
+    many = len(running) > MANY and not session.config.option.collectonly
     if many and backends.missing_reason("numba") is None and not warm_up.is_done():
         for _ in warm_up.compile_kernels(dtypes=("float32", "float64")):
             pass
