@@ -34,6 +34,7 @@ from minisd.shapes.report.layers import (
     Pooling,
     Resizing,
     Slicing,
+    Source,
     TransposedConvolution,
 )
 from minisd.shapes.report.network import Network, Step
@@ -384,3 +385,11 @@ def test_importing_the_figure_is_cheap() -> None:
     path = str(Path(__file__).parents[2])
     run = subprocess.run([sys.executable, "-c", code], cwd=path, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
+
+
+def test_another_input_stands_by_itself() -> None:
+    """Nothing leads to the time: a box of its own, and an arrow to where it is added."""
+    steps = (Step("input t", Source(Map(1, 1, 2)), ()), Step("Add", Elementwise(), (0, 1)))
+    boxes, arrows, _ = boxes_and_arrows(examine(Network(Map(8, 8, 2), steps)))
+    assert [box.size for box in boxes] == [Map(8, 8, 2), Map(1, 1, 2), Map(8, 8, 2)]
+    assert {(arrow.source, arrow.target) for arrow in arrows} == {(0, 2), (1, 2)}

@@ -37,6 +37,7 @@ from minisd.shapes.report.layers import (
     Shift,
     Sides,
     Slicing,
+    Source,
     Stated,
     TransposedConvolution,
     Unflatten,
@@ -164,6 +165,9 @@ class _Sketch:
         target, main = len(self.boxes), _main(row, self.boxes, sources)
         self.boxes.append(Box(row.output, _scale(row, self.boxes, self.boxes[main].scale), [number]))
         self.box_of.append(target)
+        if isinstance(row.step.layer, Source):  # it comes of nothing that is drawn
+            self.maker = None
+            return
         self.maker = len(self.arrows)
         self.arrows.append(Arrow(main, target, kind, text, crop=sides_cut(row), dropped=dropped(row)))
         sources.remove(main)
@@ -270,6 +274,7 @@ def _scale(row: Row, boxes: list[Box], scale: Fraction) -> Fraction:
         case GlobalPooling() | Resizing() | Unflatten() | Stated() | Elementwise() if row.output:
             # Sizes that need not be a whole number of times the input's: beside maps of the same size, if there are.
             alike = [box.scale for box in boxes if box.size and box.size[:2] == row.output[:2]]
-            pixels = row.inputs[0].height * row.inputs[0].width
+            before = row.inputs[0] if row.inputs else boxes[0].size or row.output
+            pixels = before.height * before.width
             return alike[-1] if alike else scale * Fraction(pixels, row.output.height * row.output.width)
     return scale
