@@ -41,7 +41,7 @@ def claims(ctx: click.Context, json_file: Path | None) -> None:
     findings = check_claims()
     counted = Counter(finding.verdict for finding in findings)
     totals = {verdict: counted[verdict] for verdict in _COLOURS}
-    click.echo("A popular overview of Stable Diffusion's structure (StableDiffusion 结构总览), claim by claim.\n")
+    click.echo('"StableDiffusion 结构总览", a popular overview of its structure, claim by claim.\n')
     for number, finding in enumerate(findings, start=1):
         for line in _paragraphs(number, finding):
             click.echo(line)

@@ -7,7 +7,7 @@ further word is a layer, or a name for the map that is made here:
 
     conv3:64                     convolution: window, filters
     conv3x5:64:s2:p1:d2:g4:nobias   and stride, padding, dilation, groups
-    pool2  pool3:s2:p1:d1:ceil   maximum of a window; its stride is the window's
+    pool2  pool3:s2:p1:d1:ceil   maximum of a window; its stride is its
     avgpool2                     size unless given; and the average
     upconv2:64  upconv4:64:s2:p1:a1   transposed convolution, stride likewise;
                                  a: rows added at the end
