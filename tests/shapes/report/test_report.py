@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -175,11 +176,15 @@ def test_what_pixels_see() -> None:
     ]
 
 
-def test_what_pixels_see_behind_an_upsampling_and_a_stride() -> None:
-    """Row o of a doubled map is row o // 2; every third of these, two at a time, sees rows of the map before."""
-    (height, _), *_ = [row.sees for row in report("8x8x1 up2 pool2:s3").rows[1:]]  # type: ignore[misc, union-attr]
-    assert [height.at(o) for o in range(5)] == [(0, 0), (1, 2), (3, 3), (4, 5), (6, 6)]  # type: ignore[union-attr]
-    assert height.stride == "3/2"  # type: ignore[union-attr]
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+@pytest.mark.parametrize(("window", "stride"), [(1, 1), (2, 3), (3, 2), (2, 4), (4, 4)])
+def test_what_pixels_see_behind_an_upsampling_and_a_stride(scale: int, window: int, stride: int) -> None:
+    """Row r of an enlarged map is row r // scale; a window's row o begins at r = stride o."""
+    sees = report(f"8x8x1 up{scale} pool{window}:s{stride}").rows[1].sees
+    assert isinstance(sees, tuple)
+    for o in range(6):
+        assert sees[0].at(o) == (o * stride // scale, (o * stride + window - 1) // scale)
+    assert Fraction(sees[0].stride) == Fraction(stride, scale)
 
 
 def test_what_meets_a_mean_sees_all_and_another_input_sees_nothing() -> None:
