@@ -283,6 +283,17 @@ def test_a_picture_depends_on_its_place_and_not_on_its_batch(pipeline: Pipeline)
         np.testing.assert_array_equal(pipeline("a seven", num=3, steps=2, sampler=sampler, batch=1), whole)
 
 
+def test_prompts_are_filled_up_with_the_id_that_the_text_encoder_wants(pipeline: Pipeline) -> None:
+    before = pipeline.encode_prompts(["a seven"]).context
+    pipeline.clip.config = replace(pipeline.clip.config, padding_id=3)
+    ids, _ = pipeline.tokenizer(["a seven"], pipeline.clip.config.context_length, 3)
+    with no_grad():
+        wanted, _ = pipeline.clip.text(ids, clip_skip=pipeline.info.clip_skip)
+    after = pipeline.encode_prompts(["a seven"]).context
+    np.testing.assert_array_equal(after, wanted.data)
+    assert (after[:, -1] != before[:, -1]).any()
+
+
 def test_every_option_changes_the_picture(pipeline: Pipeline) -> None:
     plain = pipeline.draw(["a seven"], steps=3)
     others: list[dict[str, Any]] = [

@@ -117,6 +117,7 @@ def table(config: UNetConfig) -> Table:
     down: Rows = []
     up: Rows = []
 
+    # Down: a level begins with the layer that gives its maps their size, then come its blocks.
     C = config.levels[0].channels
     for depth, level in enumerate(config.levels):
         rows = [[Layer("halve", C, C) if depth else Layer("conv", config.latent_channels, C)]]
@@ -128,6 +129,7 @@ def table(config: UNetConfig) -> Table:
     bottom = middle(C, config.middle)
     C = config.middle.channels
 
+    # Up: as many rows a level as went down, each with a copy's channels beside its own.
     copied = [row[-1].outputs for row in down]
     for depth, level in reversed(list(enumerate(config.levels))):
         rows = []
