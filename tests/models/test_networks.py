@@ -126,6 +126,14 @@ def test_two_blocks_a_level_take_one_copy_or_two() -> None:
         assert got == ([12, 6, 8, 4] if copies == "level" else [12, 12, 10, 10, 8, 8]), channels
 
 
+def test_a_middle_of_other_channels_fits_between_the_levels() -> None:
+    unet = UNetConfig(levels=(Level(4),), middle=Level(6), groups=2)
+    assert residuals([table(unet).middle, *table(unet).up]) == [(4, 6), (10, 4)]
+    vae = VAEConfig(levels=(Level(4),), middle=Level(6), groups=2)
+    assert residuals([encoder_table(vae)]) == [(4, 4), (4, 6)]
+    assert decoder_table(vae)[:3] == [Layer("conv", 4, 6), Layer("residual", 6, 6), Layer("residual", 6, 4)]
+
+
 @pytest.mark.parametrize(("name", "width"), [("context", 5), ("pooled", 3)])
 def test_a_u_net_says_what_it_wants_to_be_told(name: str, width: int) -> None:
     config = UNetConfig(
@@ -152,6 +160,7 @@ def test_mnist_s_vae_is_its_equation() -> None:
     z = moments[0] + np.exp(moments[1] / 2) * noise
     kinds = ["conv", "residual", "residual", "transposed", "residual", "residual"]
     picture, mean, log_variance = vae(Tensor(x), noise)
+    assert picture.shape == x.shape
     check(mean, moments[0])
     check(log_variance, moments[1])
     check(reparameterise(mean, log_variance, noise), z)

@@ -65,6 +65,7 @@ def test_a_residual_block_is_its_equation(
 ) -> None:
     for eps in (1e-5, 1e-6, 0.5):
         block = in_float64(ResidualBlock(6, outputs, groups=2, eps=eps, condition_width=condition_width, rng=rng()))
+        assert (block.shortcut is None) == (outputs == 6)
         x, condition = make(2, 4, 3, 6), normal(2, condition_width) if condition_width else None
 
         def wanted(w: oracles.Weights, x: Array = x, condition: Array | None = condition, eps: float = eps) -> Array:
