@@ -22,8 +22,6 @@ class Backend(Protocol):
 
     def forward(self, a: Array, b: Array) -> Array: ...
 
-    def into(self, total: Array, part: Array) -> None: ...
-
 
 def forward(a: Array, b: Array) -> Array:
     """a + b.
@@ -35,27 +33,6 @@ def forward(a: Array, b: Array) -> Array:
     require_float("add", a, b)
     require_shape("add b", b, "the shape of a", a.shape)
     return kernel(Backend, a).forward(a, b)
-
-
-def into(total: Array, part: Array) -> None:
-    """total += part, in place.
-
-    Raises:
-        ShapeError: the shapes are not the same.
-        TypeError: the arrays are not both float32 or both float64.
-        ValueError: total is not contiguous.
-
-    >>> import numpy as np
-    >>> total = np.ones(2)
-    >>> into(total, np.array([1.0, 2.0]))
-    >>> total.tolist()
-    [2.0, 3.0]
-    """
-    require_float("add", total, part)
-    require_shape("add part", part, "the shape of total", total.shape)
-    if not total.flags.c_contiguous:
-        raise ValueError("add total: a strided view cannot be updated in place; pass the contiguous buffer")
-    kernel(Backend, total).into(total, part)
 
 
 if TYPE_CHECKING:  # so mypy holds them to it

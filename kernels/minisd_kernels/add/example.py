@@ -9,10 +9,7 @@ from minisd_kernels.examples import Call, Calls, Example, Make
 
 
 def _sums(make: Make, size: int) -> Calls:
-    return {
-        "forward": Call(add.forward, make(size), make(size)),
-        "into": Call(add.into, make(size), make(size)),
-    }
+    return {"forward": Call(add.forward, make(size), make(size))}
 
 
 EXAMPLES = (

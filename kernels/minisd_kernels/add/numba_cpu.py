@@ -17,12 +17,6 @@ def plain_forward(a: Array, b: Array) -> Array:
     return y
 
 
-@jit
-def plain_into(total: Array, part: Array) -> None:
-    for i in range(total.size):
-        total[i] += part[i]
-
-
 # Fast: the same on all cores, if there is enough to share out.
 
 
@@ -43,14 +37,6 @@ _ALONE = 1 << 13  # numbers: fewer are added sooner than other threads wake up
 
 def forward(a: Array, b: Array) -> Array:
     y = np.empty(a.shape, a.dtype)
-    _sum(contiguous(a), contiguous(b), y)
-    return y
-
-
-def into(total: Array, part: Array) -> None:
-    _sum(total, contiguous(part), total)
-
-
-def _sum(a: Array, b: Array, y: Array) -> None:
     add = _add_alone if a.size < _ALONE else _add
-    add(a.reshape(-1), b.reshape(-1), y.reshape(-1))
+    add(contiguous(a).reshape(-1), contiguous(b).reshape(-1), y.reshape(-1))
+    return y

@@ -7,7 +7,3 @@ from minisd_kernels.arguments import Array
 
 def forward(a: Array, b: Array) -> Array:
     return a + b
-
-
-def into(total: Array, part: Array) -> None:
-    total += part
