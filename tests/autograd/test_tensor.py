@@ -33,6 +33,16 @@ def test_unbroadcast_is_the_adjoint_of_broadcasting(shape: tuple[int, ...], extr
     np.testing.assert_allclose((back * small).sum(), (grad * np.broadcast_to(small, grad.shape)).sum())
 
 
+def test_every_repeated_axis_is_summed() -> None:
+    for shape in ((1, 3, 1), (1, 1, 1), (3, 1), (2, 1, 1), (1,), ()):
+        grad = np.arange(24.0).reshape(2, 3, 4)
+        wanted = np.zeros(shape)
+        for place in np.ndindex(2, 3, 4):
+            trailing = place[len(place) - len(shape) :]
+            wanted[tuple(0 if size == 1 else at for size, at in zip(shape, trailing, strict=True))] += grad[place]
+        np.testing.assert_array_equal(unbroadcast(grad, shape), wanted)
+
+
 # ---- Types
 
 
