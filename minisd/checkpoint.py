@@ -13,6 +13,7 @@ import errno
 import hashlib
 import json
 import logging
+import math
 import os
 import re
 import tempfile
@@ -174,6 +175,29 @@ def load_module(module: Module, path: Path | str, rename: Callable[[str], str] =
         module.load_state_dict({rename(name): array for name, array in weights.items()})
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}; use the file and the model.json of one and the same run") from error
+
+
+class FirstWeights(np.random.Generator):
+    """A stream for a network whose weights ``load_module`` will bring: zeros, and hardly more than the file holds.
+
+    A damaged configuration may ask for any number of weights. This way it asks for none of the machine's memory.
+
+    Raises:
+        CheckpointError: there is no such file.
+        ValueError: more than four times as many numbers are asked for as the file holds.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(np.random.PCG64(0))
+        with _reading(Path(path)):
+            self.left = 2 * Path(path).stat().st_size  # a number takes two bytes at least
+        self.path = path
+
+    def standard_normal(self, size: Any = None, dtype: Any = np.float64, out: Any = None) -> Any:
+        self.left -= math.prod(size)
+        if self.left < 0:
+            raise ValueError(f"a network far larger than {self.path} holds")
+        return np.zeros(size, dtype)
 
 
 def load_about(path: Path | str) -> dict[str, str]:

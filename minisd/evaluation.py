@@ -75,7 +75,7 @@ class Judge:
                     checkpoint.check_digest(path, wanted)
                 case other:
                     raise checkpoint.CheckpointError(f"{about}: wanted the SHA-256 of {cls.FILE}, got {other!r}")
-        classifier = Classifier(ClassifierConfig(), rng=np.random.default_rng(0))
+        classifier = Classifier(ClassifierConfig(), rng=checkpoint.FirstWeights(path))
         checkpoint.load_module(classifier, path)
         return cls(classifier)
 

@@ -294,7 +294,10 @@ class Pipeline:
         """
         folder = shipped_model() if path is None else Path(path)
         about = checkpoint.load_json(folder / "model.json")
-        rng = np.random.default_rng(0)
+
+        def first(network: str) -> checkpoint.FirstWeights:
+            return checkpoint.FirstWeights(folder / f"{network}.safetensors")
+
         try:
             tokenizer = Tokenizer.from_json(checkpoint.load_text(folder / _TOKENIZER))
         except TokenizerError as error:
@@ -306,15 +309,17 @@ class Pipeline:
             if old := found == 1:
                 about = first_format.configurations(about)
             pipeline = cls(
-                vae=VAE(from_json(VAEConfig, about.get("vae")), rng=rng),
-                clip=CLIP(from_json(CLIPConfig, about.get("clip")), rng=rng),
-                unet=UNet(from_json(UNetConfig, about.get("unet")), rng=rng),
+                vae=VAE(from_json(VAEConfig, about.get("vae")), rng=first("vae")),
+                clip=CLIP(from_json(CLIPConfig, about.get("clip")), rng=first("clip")),
+                unet=UNet(from_json(UNetConfig, about.get("unet")), rng=first("unet")),
                 tokenizer=tokenizer,
                 info=from_json(ModelInfo, about.get("info")),
             )
             digests = about.get("sha256", {})
             if not isinstance(digests, dict) or (digests and {*digests} != {*pipeline._files()}):
                 raise ValueError(f"sha256: wanted a digest of each of {', '.join(pipeline._files())}, got {digests!r}")
+        except checkpoint.CheckpointError:
+            raise
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else error
             raise checkpoint.CheckpointError(

@@ -24,6 +24,7 @@ from minisd.checkpoint import (
     Array,
     CheckpointError,
     Checkpoints,
+    FirstWeights,
     FolderInUse,
     load_about,
     load_arrays,
@@ -184,6 +185,19 @@ def test_weights_are_no_whole_numbers(tmp_path: Path, dtype: Any) -> None:
     save_arrays(path, {"fine": np.ones(3), "conv.weight": np.ones(2, dtype)})
     with pytest.raises(CheckpointError, match=rf"unet\.safetensors: 'conv\.weight' is of type {np.dtype(dtype)}"):
         load_weights(path)
+
+
+def test_first_weights_are_hardly_more_than_the_file_holds(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(bytes(100))
+    rng = FirstWeights(path)
+    assert (rng.standard_normal((10, 19)) == 0).all() and rng.standard_normal((10,)).shape == (10,)
+    with pytest.raises(ValueError, match=r"far larger than .*a\.safetensors holds"):
+        rng.standard_normal((1,))
+    with pytest.raises(ValueError, match="far larger"):
+        FirstWeights(path).standard_normal((2**40, 2**40))  # and no memory is asked for
+    with pytest.raises(CheckpointError, match="no such file"):
+        FirstWeights(tmp_path / "missing")
 
 
 def test_a_changed_file_has_another_digest(tmp_path: Path) -> None:

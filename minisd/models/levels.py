@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, fields
-from math import isfinite
 from typing import Any, NamedTuple, TypeVar
 
 Config = TypeVar("Config")
@@ -93,7 +92,7 @@ def check_whole(config: object, name: str, least: int = 1, most: int = MOST, *, 
 def check_small(config: object, name: str) -> None:
     """Demand a number between 0 and 1, such as a norm's eps, in the field `name`."""
     value = getattr(config, name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (isfinite(value) and 0 < value < 1):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
         raise ValueError(f"{type(config).__name__}: {name}: wanted a number above 0 and below 1, got {value!r}")
 
 

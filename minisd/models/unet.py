@@ -82,6 +82,8 @@ class UNetConfig:
     def __post_init__(self) -> None:
         check_whole(self, "latent_channels")
         check_levels(self, self.middle)
+        if self.middle is None:
+            raise ValueError("UNetConfig: middle: wanted a Level, got None")
         check_choice(self, "copies", ("level", "block"))
         check_small(self, "eps")
         check_whole(self, "context_width", none=True)
