@@ -177,6 +177,14 @@ def test_the_judge_is_measured_by_itself_and_on_reconstructions() -> None:
     assert report.drawings[0].accuracy_by_digit[7] == 0
 
 
+def test_each_figure_is_of_its_own_pictures() -> None:
+    world = World(train=DigitSet(pictures(1000), LABELS[::-1].copy(), attributes(3)))  # labelled wrong, all of it
+    assert world.measure().judge_accuracy == 1
+    world.decode = lambda z: np.asarray(z)[::-1]  # type: ignore[method-assign]  # 9 for 0, 8 for 1, ...
+    report = world.measure()
+    assert report.judge_accuracy == 1 and report.vae_accuracy == 0 and report.vae_psnr < 48
+
+
 def test_drawings_far_away_are_not_precise() -> None:
     part = World(moved=1000.0).measure().drawings[0]
     assert (part.precision, part.recall) == (0, 0) and part.accuracy == 1

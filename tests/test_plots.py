@@ -173,6 +173,20 @@ def test_segmentation_shows_what_was_found_and_what_was_not() -> None:
     np.testing.assert_allclose(nothing[0] / nothing[0].max(), truth[0] / truth[0].max())
 
 
+def test_each_picture_has_its_own_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def coloured(instances: NDArray[np.int32], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+        seen.append((int(instances.max()), int(mask.sum())))
+        return np.zeros((*mask.shape, 3))
+
+    monkeypatch.setattr("minisd.plots._coloured_cells", coloured)
+    instances = np.zeros((2, 8, 8), np.int32)
+    instances[0, 1:3, 1:3], instances[1, 4:7, 4:7] = 1, 2
+    save_segmentation(tmp_path / "a.png", random_images(2, 8, 8), instances, {"a net": instances < 0})
+    assert seen == [(1, 4), (1, 0), (2, 9), (2, 0)]
+
+
 def test_segmentation_has_a_row_a_picture_and_a_column_a_network(tmp_path: Path) -> None:
     images, instances = random_images(2, 24, 24), np.zeros((2, 24, 24), np.int32)
     instances[:, 4:9, 4:9], instances[:, 12:20, 12:20] = 1, 2
