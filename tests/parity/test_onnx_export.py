@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from minisd.shapes.onnx import read_onnx
+from minisd.shapes.onnx.reader import read_onnx
 from minisd.shapes.report.layers import Map
 from minisd.shapes.report.sums import Report, examine
 
