@@ -225,6 +225,13 @@ def test_the_command_passes_on_what_was_asked_for_and_replaces_nothing(
         return [1.0, 0.5], 0.25
 
     monkeypatch.chdir(tmp_path)
+
+    def drawn(count: int, seed: int) -> CellSet:
+        sets.append((count, seed))
+        return draw_cells(count, seed)
+
+    sets: list[tuple[int, int]] = []
+    monkeypatch.setattr("minisd.data.cells.draw_cells", drawn)
     monkeypatch.setattr(segmentation, "train_segmenter", trained)
     for arguments in ((), ("--seed", 1, "--steps", 7), ("--seed", 1, "--out", "mine")):
         assert command(*arguments).exit_code == 0
@@ -235,7 +242,11 @@ def test_the_command_passes_on_what_was_asked_for_and_replaces_nothing(
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["segment", "segment-2"]
     refused = command("--out", "mine")
     assert refused.exit_code == 2 and "mine/fcn.safetensors is there already" in " ".join(refused.stderr.split())
-    assert len(calls) == 9
+    assert len(calls) == 9 and sets == [
+        (1, 0),
+        (1, 1),
+        *2 * [(1, 2), (1, 3)],
+    ]  # held out is what no other seed trains on
 
 
 def test_the_command_refuses_before_it_works(tmp_path: Path) -> None:
