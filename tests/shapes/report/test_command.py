@@ -166,3 +166,11 @@ def test_an_onnx_file(tmp_path: Path) -> None:
     assert "--size" in refused(file)
     file.write_bytes(file.read_bytes()[:-9])
     assert str(file) in refused(file, "--size", 29)
+
+
+def test_an_onnx_file_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.delitem(sys.modules, "minisd.shapes.onnx.reader", raising=False)
+    file = tmp_path / "net.onnx"
+    file.write_bytes(b"")
+    assert refused(file) == "ONNX files are read with the onnx package: pip install 'minisd[onnx]'\n"
