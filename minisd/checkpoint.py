@@ -190,7 +190,8 @@ class FirstWeights(np.random.Generator):
     def __init__(self, path: Path | str) -> None:
         super().__init__(np.random.PCG64(0))
         with _reading(Path(path)):
-            self.left = 2 * Path(path).stat().st_size  # a number takes two bytes at least
+            # A number takes two bytes at least. What any machine can hold is left to the file to be wrong about.
+            self.left = 2 * max(Path(path).stat().st_size, 2**23)
         self.path = path
 
     def standard_normal(self, size: Any = None, dtype: Any = np.float64, out: Any = None) -> Any:
