@@ -13,7 +13,7 @@ depend on the batch that it is computed in, nor on the number of threads.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -44,57 +44,47 @@ ROWS, _R2, _R3, _R4 = {16: (14, 7, 4, 2), 8: (6, 4, 3, 2), 4: (8, 4, 3, 2)}[LANE
 COLUMNS = LANES * VECTORS
 
 
-def _tile(
-    typingctx, rows, a, a_start, a_row, taps, a_step, depth, b, b_start, init, init_start, init_row, c, c_start, c_row,
-    columns,
-):  # fmt: skip
+class Matrix(NamedTuple):
+    """A matrix that lies in a flat array: its number (i, j) is data[start + i row + j column]."""
+
+    data: Any
+    start: int
+    row: int
+    column: int = 1
+
+
+def _tile(typing_context, rows, a, taps, packed, first, init, c, sizes):
     """C = init + A B for `rows` (a literal) x COLUMNS float32 outputs, kept in registers; the first `columns` count.
 
-    k runs over taps, and within each over `depth` steps: A[i, (t, k)] is a[a_start + i a_row + taps[t] + k a_step],
-    B[(t, k), j] is b[b_start + (t depth + k) COLUMNS + j], init[i, j] is init[init_start + i init_row + j], and
-    C[i, j] is c[c_start + i c_row + j].
+    k runs over taps, and within each over `depth` steps, sizes = (depth, columns). A[i, (t, k)] is number (i, k) of the
+    matrix a, taps[t] farther on; B[(t, k), j] is packed[first + (t depth + k) COLUMNS + j]; init and C are matrices
+    whose columns lie side by side.
     """
-    if not isinstance(rows, types.IntegerLiteral) or not all(map(is_float32_array, (a, b, init, c))):
+    if not isinstance(rows, types.IntegerLiteral) or not all(is_float32_array(matrix[0]) for matrix in (a, init, c)):
         return None
     row_count = rows.literal_value
-    index = types.intp
-    a_types, b_types = (a, index, index, taps, index, index), (b, index)
-    signature = types.void(rows, *a_types, *b_types, init, index, index, c, index, index, index)
+    signature = types.void(rows, a, taps, packed, types.intp, init, c, sizes)
 
     def code(context, builder, sig, args, vectors):
-        (
-            _,
-            a,
-            a_start,
-            a_row,
-            taps,
-            a_step,
-            depth,
-            b,
-            b_start,
-            init,
-            init_start,
-            init_row,
-            c,
-            c_start,
-            c_row,
-            columns,
-        ) = args
+        _, a, taps, packed, first, init, c, sizes = args
+        a_array, a_start, a_row, a_step = cgutils.unpack_tuple(builder, a, 4)
+        depth, columns = cgutils.unpack_tuple(builder, sizes, 2)
         size = depth.type
         zero, one = ir.Constant(size, 0), ir.Constant(size, 1)
-        tap_array = context.make_array(sig.args[4])(context, builder, taps)
+        tap_array = context.make_array(sig.args[2])(context, builder, taps)
         tap_count = builder.extract_value(tap_array.shape, 0)
-        a_data = context.make_array(sig.args[1])(context, builder, a).data
+        a_data = context.make_array(sig.args[1][0])(context, builder, a_array).data
         kind = ir.FunctionType(llvm_vector, [llvm_vector] * 3)
         fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
 
         def number(value):
             return ir.Constant(size, value)
 
-        def places(array_type, array, start, row):
+        def places(matrix_type, matrix):
+            array, start, row, _ = cgutils.unpack_tuple(builder, matrix, 4)
             row_starts = [builder.add(start, builder.mul(row, number(i))) for i in range(row_count)]
             return [
-                place(context, builder, array_type, array, builder.add(row_start, number(v * LANES)))
+                place(context, builder, matrix_type[0], array, builder.add(row_start, number(v * LANES)))
                 for row_start in row_starts
                 for v in range(vectors)
             ]
@@ -103,7 +93,7 @@ def _tile(
         masks = [first_lanes(builder, builder.sub(columns, number(v * LANES))) for v in range(vectors)] * row_count
 
         # The sums begin as init.
-        sources = places(sig.args[9], init, init_start, init_row)
+        sources = places(sig.args[5], init)
         with builder.if_else(full) as (whole, cut):
             with whole:
                 loaded = [builder.load(source, align=4) for source in sources]
@@ -137,7 +127,7 @@ def _tile(
         tap_sums = carried(first_sums, before)
         offset = builder.load(builder.gep(tap_array.data, [tap]))
         a_tap = builder.add(a_start, offset)
-        b_tap = builder.add(b_start, builder.mul(builder.mul(tap, depth), number(COLUMNS)))
+        b_tap = builder.add(first, builder.mul(builder.mul(tap, depth), number(COLUMNS)))
         builder.branch(step_loop)
 
         builder.position_at_end(step_loop)
@@ -146,7 +136,7 @@ def _tile(
         sums = carried(tap_sums, tap_loop)
         b_row = builder.add(b_tap, builder.mul(k, number(COLUMNS)))
         b_starts = [builder.add(b_row, number(v * LANES)) for v in range(vectors)]
-        b_vectors = [builder.load(place(context, builder, sig.args[7], b, at), align=4) for at in b_starts]
+        b_vectors = [builder.load(place(context, builder, sig.args[3], packed, at), align=4) for at in b_starts]
         a_column = builder.add(a_tap, builder.mul(k, a_step))
         new_sums = []
         for i in range(row_count):
@@ -172,7 +162,7 @@ def _tile(
         finals = carried(first_sums, before)
         for final, new in zip(finals, new_sums, strict=True):
             final.add_incoming(new, tap_end)
-        targets = places(sig.args[12], c, c_start, c_row)
+        targets = places(sig.args[6], c)
         with builder.if_else(full) as (whole, cut):
             with whole:
                 for final, target in zip(finals, targets, strict=True):
@@ -183,7 +173,8 @@ def _tile(
 
     def codegen(context, builder, sig, args):
         # Where few columns are left, one vector a row holds them: half of the work.
-        narrow = builder.icmp_signed("<=", args[-1], ir.Constant(args[-1].type, LANES))
+        columns = builder.extract_value(args[-1], 1)
+        narrow = builder.icmp_signed("<=", columns, ir.Constant(columns.type, LANES))
         with builder.if_else(narrow) as (one, every):
             with one:
                 code(context, builder, sig, args, 1)
@@ -198,7 +189,9 @@ tile: Any = intrinsic(prefer_literal=True)(_tile)
 
 
 # Signatures are given here: a caller's literal numbers would each compile a version of their own.
-_FLOATS, _INT, _INTS = types.float32[::1], types.int64, types.int64[::1]
+_FLOATS, _INT, _PAIR, _TRIPLE = types.float32[::1], types.int64, *(types.UniTuple(types.int64, n) for n in (2, 3))
+_TAPS = types.Array(types.int64, 1, "C", readonly=True)
+MATRIX = types.NamedTuple((_FLOATS, _INT, _INT, _INT), Matrix)
 
 
 @jit(types.void(_FLOATS, _INT, _FLOATS, _INT, _INT))
@@ -209,39 +202,41 @@ def copy(source, source_start, target, target_start, count):
         write[i] = read[i]
 
 
-@jit(types.void(_FLOATS, *[_INT] * 4, _FLOATS))
-def add_rows(rows, start, count, width, step, sums):
-    """sums[j] += the sum over `count` rows of `width` numbers, `step` apart: what a bias gets of a gradient."""
+@jit(types.void(MATRIX, _PAIR, _FLOATS))
+def add_rows(rows, shape, sums):
+    """sums[j] += the sum over the rows of a matrix of this shape: what a bias gets of a gradient."""
+    count, width = shape
     for i in range(count):
-        row = rows[start + i * step : start + i * step + width]
+        row = rows.data[rows.start + i * rows.row : rows.start + i * rows.row + width]
         for j in range(width):
             sums[j] += row[j]
 
 
-@jit(types.void(_FLOATS, *[_INT] * 5, _FLOATS, _INT, _INT))
-def pack(b, b_start, b_row, b_column, depth, columns, packed, first, total):
-    """Copy B (depth x columns) to panels of COLUMNS columns, the last filled up with zeros.
+@jit(types.void(MATRIX, _PAIR, _FLOATS, _INT, _INT))
+def pack(b, shape, packed, first, total):
+    """Copy B, of this shape (depth, columns), to panels of COLUMNS columns, the last filled up with zeros.
 
-    It becomes the rows first ... first + depth - 1 of a matrix of `total` rows: B[k, j], which is
-    b[b_start + k b_row + j b_column], goes to packed[((j // COLUMNS) total + first + k) COLUMNS + j % COLUMNS].
+    It becomes the rows first ... first + depth - 1 of a matrix of `total` rows: B[k, j] goes to
+    packed[((j // COLUMNS) total + first + k) COLUMNS + j % COLUMNS].
     """
+    depth, columns = shape
     for panel in range((columns + COLUMNS - 1) // COLUMNS):
         width = min(COLUMNS, columns - panel * COLUMNS)
-        source, target = b_start + panel * COLUMNS * b_column, (panel * total + first) * COLUMNS
-        if b_column == 1:
+        source, target = b.start + panel * COLUMNS * b.column, (panel * total + first) * COLUMNS
+        if b.column == 1:
             for k in range(depth):
                 for j in range(0, COLUMNS, LANES):
-                    store(packed, target + k * COLUMNS + j, load_some(b, source + k * b_row + j, width - j))
+                    store(packed, target + k * COLUMNS + j, load_some(b.data, source + k * b.row + j, width - j))
             continue
         for k in range(depth):
             for j in range(width // LANES * LANES, COLUMNS, LANES):
                 store(packed, target + k * COLUMNS + j, broadcast(np.float32(0)))
-        if b_row == 1:
-            transpose(b, source, b_column, width, depth, packed, target, COLUMNS)
+        if b.row == 1:
+            transpose(b.data, source, b.column, width, depth, packed, target, COLUMNS)
         else:
             for k in range(depth):
                 for j in range(width):
-                    packed[target + k * COLUMNS + j] = b[source + k * b_row + j * b_column]
+                    packed[target + k * COLUMNS + j] = b.data[source + k * b.row + j * b.column]
 
 
 def packed_size(depth: int, columns: int) -> int:
@@ -256,38 +251,34 @@ def packed_size(depth: int, columns: int) -> int:
 ONE_TAP = np.zeros(1, np.int64)  # of an ordinary matrix product: k runs through one piece
 
 
-@jit(
-    types.void(
-        *(_FLOATS, _INT, _INT, _INTS, _INT, _INT, _INT),
-        *(_FLOATS, _INT, _FLOATS, _INT, _INT, _FLOATS, _INT, _INT),
-    )
-)
-def multiply_add(
-    a, a_start, a_row, taps, a_step, depth, rows, packed, columns, init, init_start, init_row, c, c_start, c_row
-):
-    """C = init + A B for A (rows x len(taps) depth), B (len(taps) depth x columns) packed: tiles by rows and panels.
-
-    Addresses as in _tile; init may be C itself, and init_row 0 repeats one row, a bias.
+@jit(types.void(MATRIX, _TAPS, _FLOATS, MATRIX, MATRIX, _TRIPLE))
+def multiply_add(a, taps, packed, init, c, shape):
+    """C = init + A B for A (rows x len(taps) depth), B (len(taps) depth x columns) packed, shape = (rows, depth,
+    columns): tiles by rows and panels. Numbers lie as in _tile; init may be C itself, and one row, a bias, where its
+    rows are 0 apart.
     """
+    rows, depth, columns = shape
     panel_size = taps.size * depth * COLUMNS
     for panel in range((columns + COLUMNS - 1) // COLUMNS):
-        left, b, column = columns - panel * COLUMNS, panel * panel_size, panel * COLUMNS
-        row = 0
+        column, first = panel * COLUMNS, panel * panel_size
+        sizes, row = (depth, columns - column), 0
         while row < rows:
-            more, first = rows - row, a_start + row * a_row
-            start, end = init_start + row * init_row + column, c_start + row * c_row + column
+            more = rows - row
+            left = Matrix(a.data, a.start + row * a.row, a.row, a.column)
+            begin = Matrix(init.data, init.start + row * init.row + column, init.row, 1)
+            end = Matrix(c.data, c.start + row * c.row + column, c.row, 1)
             if more >= ROWS:
-                tile(ROWS, a, first, a_row, taps, a_step, depth, packed, b, init, start, init_row, c, end, c_row, left)
+                tile(ROWS, left, taps, packed, first, begin, end, sizes)
                 row += ROWS
             elif more >= _R2:
-                tile(_R2, a, first, a_row, taps, a_step, depth, packed, b, init, start, init_row, c, end, c_row, left)
+                tile(_R2, left, taps, packed, first, begin, end, sizes)
                 row += _R2
             elif more >= _R3:
-                tile(_R3, a, first, a_row, taps, a_step, depth, packed, b, init, start, init_row, c, end, c_row, left)
+                tile(_R3, left, taps, packed, first, begin, end, sizes)
                 row += _R3
             elif more >= _R4:
-                tile(_R4, a, first, a_row, taps, a_step, depth, packed, b, init, start, init_row, c, end, c_row, left)
+                tile(_R4, left, taps, packed, first, begin, end, sizes)
                 row += _R4
             else:
-                tile(1, a, first, a_row, taps, a_step, depth, packed, b, init, start, init_row, c, end, c_row, left)
+                tile(1, left, taps, packed, first, begin, end, sizes)
                 row += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import get_num_threads, prange, types
@@ -11,7 +12,7 @@ from minisd_kernels.arguments import Array
 from minisd_kernels.compiling import contiguous, jit, parallel_jit
 from minisd_kernels.fast_exp import exp
 from minisd_kernels.prefetch import prefetch_rows
-from minisd_kernels.register_tile import ONE_TAP, copy, multiply_add, pack, packed_size
+from minisd_kernels.register_tile import ONE_TAP, Matrix, copy, multiply_add, pack, packed_size
 from minisd_kernels.scratch import scratch
 from minisd_kernels.vectors import LANES, broadcast, load, load_some, maximum, store, store_some, total
 
@@ -160,8 +161,21 @@ def _softmax_backward(weights, grad_scores, m_count, lanes, scale, logsumexp, ro
             store(grad_scores, m * lanes + n, grad_score)
 
 
+class Problem(NamedTuple):
+    """The sizes and options of one attention."""
+
+    B: int
+    N: int
+    M: int
+    heads: int
+    d: int
+    scale: np.float32
+    causal: bool
+
+
 @parallel_jit
-def _forward_fast(query, key, value, B, N, M, heads, d, scale, causal, taps, zeros, out, logsumexp, memory):
+def _forward(query, key, value, problem, out, logsumexp, memory, zeros):
+    B, N, M, heads, d, scale, causal = problem
     row = heads * d
     blocks = (N + _QUERIES - 1) // _QUERIES
     tasks, threads = B * heads * blocks, memory.shape[0]
@@ -179,21 +193,23 @@ def _forward_fast(query, key, value, B, N, M, heads, d, scale, causal, taps, zer
                 prefetch_rows(array, q, row, n_count, d)
             for array in (key, value):
                 prefetch_rows(array, kv_start, row, min(_KEYS, M), d)
-            pack(query, q, 1, row, d, n_count, queries_t, 0, d)
+            pack(Matrix(query, q, 1, row), (d, n_count), queries_t, 0, d)
             _clear_rows(out, q, row, n_count, d)
             for n in range(_QUERIES):
                 largest[n], totals[n] = -np.inf, 0
             for first_m in range(0, first_n + n_count if causal else M, _KEYS):
                 m_count, kv = min(_KEYS, M - first_m), kv_start + first_m * row
                 _copy_rows(key, kv, row, m_count, d, keys)
-                pack(value, kv, row, 1, m_count, d, values, 0, m_count)
-                multiply_add(keys, 0, d, taps, 1, d, m_count, queries_t, lanes, zeros, 0, 0, scores, 0, lanes)
+                pack(Matrix(value, kv, row, 1), (m_count, d), values, 0, m_count)
+                none, products, weights = Matrix(zeros, 0, 0), Matrix(scores, 0, lanes), Matrix(scores, 0, 1, lanes)
+                multiply_add(Matrix(keys, 0, d, 1), ONE_TAP, queries_t, none, products, (m_count, d, lanes))
                 if causal:
                     _hide_later_keys(scores, first_m, m_count, first_n, lanes)
                 _softmax(scores, m_count, lanes, scale, largest, totals, shrink)
                 if first_m > 0:
                     _scale_rows(out, q, row, n_count, d, shrink)
-                multiply_add(scores, 0, 1, taps, lanes, m_count, n_count, values, d, out, q, row, out, q, row)
+                end = Matrix(out, q, row, 1)
+                multiply_add(weights, ONE_TAP, values, end, end, (n_count, m_count, d))
             for n in range(n_count):
                 logsumexp[head * N + first_n + n] = largest[n] + math.log(totals[n])
                 shrink[n] = np.float32(1) / totals[n]
@@ -205,10 +221,10 @@ def _forward_fast(query, key, value, B, N, M, heads, d, scale, causal, taps, zer
 
 
 @parallel_jit
-def _backward_fast(
-    grad_y, query, key, value, out, logsumexp, B, N, M, heads, d, scale, causal, taps, zeros,
-    grad_query, grad_key, grad_value, memory, packs, rows,
-):  # fmt: skip
+def _backward(grad_y, inputs, saved, problem, gradients, memory, packs, rows):
+    (query, key, value), (out, logsumexp) = inputs, saved
+    (grad_query, grad_key, grad_value), (zeros, memory) = gradients, memory
+    B, N, M, heads, d, scale, causal = problem
     row = heads * d
     parts = (N + _PART - 1) // _PART
     tasks, threads = B * heads * parts, memory.shape[0]
@@ -233,10 +249,10 @@ def _backward_fast(
                 prefetch_rows(array, kv_part + kv_start, row, min(_KEYS, M), d)
             for block in range(blocks):
                 n_count, q = min(_QUERIES, count - block * _QUERIES), q_start + block * _QUERIES * row
-                pack(query, q, 1, row, d, n_count, queries_t[block], 0, d)
-                pack(grad_y, q, 1, row, d, n_count, grads_t[block], 0, d)
-                pack(query, q, row, 1, n_count, d, queries[block], 0, n_count)
-                pack(grad_y, q, row, 1, n_count, d, grads[block], 0, n_count)
+                pack(Matrix(query, q, 1, row), (d, n_count), queries_t[block], 0, d)
+                pack(Matrix(grad_y, q, 1, row), (d, n_count), grads_t[block], 0, d)
+                pack(Matrix(query, q, row, 1), (n_count, d), queries[block], 0, n_count)
+                pack(Matrix(grad_y, q, row, 1), (n_count, d), grads[block], 0, n_count)
                 copy(logsumexp, head * N + first + block * _QUERIES, denominators[block], 0, n_count)
                 _row_products(grad_y, out, q, row, n_count, d, row_sums[block])
             _clear_rows(grad_query, q_start, row, count, d)
@@ -245,7 +261,7 @@ def _backward_fast(
                 kv_grad = kv_part + kv
                 _copy_rows(key, kv, row, m_count, d, keys)
                 _copy_rows(value, kv, row, m_count, d, values)
-                pack(key, kv, row, 1, m_count, d, packed_keys, 0, m_count)
+                pack(Matrix(key, kv, row, 1), (m_count, d), packed_keys, 0, m_count)
                 _clear_rows(grad_key, kv_grad, row, m_count, d)
                 _clear_rows(grad_value, kv_grad, row, m_count, d)
                 for block in range(blocks):
@@ -254,29 +270,20 @@ def _backward_fast(
                     if causal and first_m >= first_n + n_count:
                         continue
                     lanes = (n_count + LANES - 1) // LANES * LANES
-                    multiply_add(
-                        *(keys, 0, d, taps, 1, d, m_count),
-                        *(queries_t[block], lanes, zeros, 0, 0, weights, 0, lanes),
-                    )
+                    none = Matrix(zeros, 0, 0, 1)
+                    scores, products = Matrix(weights, 0, lanes, 1), Matrix(grad_scores, 0, lanes, 1)
+                    products_t = Matrix(grad_scores, 0, 1, lanes)
+                    shape = m_count, d, lanes
+                    multiply_add(Matrix(keys, 0, d, 1), ONE_TAP, queries_t[block], none, scores, shape)
                     if causal:
                         _hide_later_keys(weights, first_m, m_count, first_n, lanes)
-                    multiply_add(
-                        *(values, 0, d, taps, 1, d, m_count),
-                        *(grads_t[block], lanes, zeros, 0, 0, grad_scores, 0, lanes),
-                    )
+                    multiply_add(Matrix(values, 0, d, 1), ONE_TAP, grads_t[block], none, products, shape)
                     _softmax_backward(weights, grad_scores, m_count, lanes, scale, denominators[block], row_sums[block])
-                    multiply_add(
-                        *(weights, 0, lanes, taps, 1, n_count, m_count),
-                        *(grads[block], d, grad_value, kv_grad, row, grad_value, kv_grad, row),
-                    )
-                    multiply_add(
-                        *(grad_scores, 0, lanes, taps, 1, n_count, m_count),
-                        *(queries[block], d, grad_key, kv_grad, row, grad_key, kv_grad, row),
-                    )
-                    multiply_add(
-                        *(grad_scores, 0, 1, taps, lanes, m_count, n_count),
-                        *(packed_keys, d, grad_query, q, row, grad_query, q, row),
-                    )
+                    end_value, end_key = Matrix(grad_value, kv_grad, row, 1), Matrix(grad_key, kv_grad, row, 1)
+                    end_query, shape = Matrix(grad_query, q, row, 1), (m_count, n_count, d)
+                    multiply_add(scores, ONE_TAP, grads[block], end_value, end_value, shape)
+                    multiply_add(products, ONE_TAP, queries[block], end_key, end_key, shape)
+                    multiply_add(products_t, ONE_TAP, packed_keys, end_query, end_query, (n_count, m_count, d))
 
 
 def _room(d: int) -> int:
@@ -292,7 +299,8 @@ def forward(query: Array, key: Array, value: Array, scale: float, causal: bool) 
     out, logsumexp = np.empty(query.shape, np.float32), np.empty((B, heads, N), np.float32)
     flat, flat_outputs = ((a.reshape(-1) for a in arrays) for arrays in ((query, key, value), (out, logsumexp)))
     memory = scratch("attention", get_num_threads(), 7, _room(d))
-    _forward_fast(*flat, B, N, M, heads, d, np.float32(scale), causal, ONE_TAP, _ZEROS, *flat_outputs, memory)
+    problem = Problem(B, N, M, heads, d, np.float32(scale), causal)
+    _forward(*flat, problem, *flat_outputs, memory, _ZEROS)
     return out, logsumexp
 
 
@@ -306,14 +314,15 @@ def backward(
     parts = (N + _PART - 1) // _PART
     grad_query = np.empty(query.shape, np.float32)
     grad_key, grad_value = np.empty((parts, *key.shape), np.float32), np.empty((parts, *key.shape), np.float32)
-    flat, flat_grads = ((a.reshape(-1) for a in some) for some in (arrays, (grad_query, grad_key, grad_value)))
+    grad_y, query, key, value, out, logsumexp = (array.reshape(-1) for array in arrays)
+    gradients = grad_query.reshape(-1), grad_key.reshape(-1), grad_value.reshape(-1)
     threads, blocks = get_num_threads(), (min(_PART, N) + _QUERIES - 1) // _QUERIES
     memory = scratch("attention", threads, 5, _room(d))
     packs = scratch("attention packed", threads, 4, blocks, packed_size(_QUERIES, d) + packed_size(d, _QUERIES))
     rows = scratch("attention rows", threads, 2, blocks, _QUERIES)
-    _backward_fast(
-        *(*flat, B, N, M, heads, d, np.float32(scale), causal, ONE_TAP, _ZEROS), *(*flat_grads, memory, packs, rows)
-    )
+    problem = Problem(B, N, M, heads, d, np.float32(scale), causal)
+    inputs, saved = (query, key, value), (out, logsumexp)
+    _backward(grad_y, inputs, saved, problem, gradients, (_ZEROS, memory), packs, rows)
     if parts == 1:
         return grad_query, grad_key[0], grad_value[0]
     return grad_query, grad_key.sum(axis=0), grad_value.sum(axis=0)

@@ -14,13 +14,14 @@ The picture is padded band by band: so many rows that they and a panel of the we
 from __future__ import annotations
 
 from math import gcd
+from typing import NamedTuple
 
 import numpy as np
 from numba import get_num_threads, prange, types
 
 from minisd_kernels.arguments import Array, Pair, Sides
 from minisd_kernels.compiling import CHUNKS, bias_or_zeros, flat, jit, parallel_jit
-from minisd_kernels.register_tile import COLUMNS, add_rows, copy, multiply_add, pack, packed_size
+from minisd_kernels.register_tile import COLUMNS, Matrix, add_rows, copy, multiply_add, pack, packed_size
 from minisd_kernels.scratch import scratch
 
 _BAND = 1 << 16  # numbers in a band
@@ -28,12 +29,60 @@ _PIXELS = 256  # of small pictures whose products are added at once: the sums ar
 _FLOATS = types.float32[::1]
 
 
-@jit(types.void(_FLOATS, types.UniTuple(types.int64, 3), *[types.int64] * 5, _FLOATS))
-def _read_band(x, picture, b, top, left, rows, width, band):
-    """band = rows top ... top + rows - 1, columns left ... left + width - 1 of picture b, zeros outside of it."""
-    H, W, C = picture
+class Windows(NamedTuple):
+    """The windows of a convolution: what each output pixel sees of the pictures. Flat, as threads want it.
+
+    Attributes:
+        B, H, W, C: the pictures that are read.
+        P, Q: rows and columns of windows.
+        top, left: where the first one begins, -1 with a padding of 1.
+        stride_h, stride_w: from one to the next.
+        reach_h, reach_w: rows and columns that each spans.
+    """
+
+    B: int
+    H: int
+    W: int
+    C: int
+    P: int
+    Q: int
+    top: int
+    left: int
+    stride_h: int
+    stride_w: int
+    reach_h: int
+    reach_w: int
+
+
+class Pixels(NamedTuple):
+    """Pixels in a flat array: (b, p, q) begins at data[start + b picture + p row + q pixel]."""
+
+    data: Array
+    start: int
+    picture: int
+    row: int
+    pixel: int
+
+
+class Sums(NamedTuple):
+    """Parts of the gradients of weight and bias, a row each."""
+
+    weight: Array
+    bias: Array
+
+
+@jit
+def _band_width(windows):
+    return (windows.Q - 1) * windows.stride_w + windows.reach_w
+
+
+@jit
+def _read_band(x, windows, b, p, count, band):
+    """band = what the windows in rows p ... p + count - 1 see of picture b, zeros outside of it."""
+    H, W, C, left = windows.H, windows.W, windows.C, windows.left
+    top, width = p * windows.stride_h + windows.top, _band_width(windows)
     first, last = max(0, -left), max(0, min(width, W - left))
-    for r in range(rows):
+    for r in range((count - 1) * windows.stride_h + windows.reach_h):
         h, start = top + r, r * width * C
         if 0 <= h < H and first < last:
             band[start : start + first * C] = np.float32(0)
@@ -44,45 +93,42 @@ def _read_band(x, picture, b, top, left, rows, width, band):
 
 
 @parallel_jit
-def _forward(x, picture, B, corner, stride, reach, size, taps, depth, packed, O, bias, y, places, rows, parts, bands):
-    """y at the places (start, picture, row, pixel) = bias + the windows, `reach` high and wide, times the weights."""
-    OH, OW = size
-    y_start, y_picture, y_row, y_pixel = places
-    C, width = picture[2], (OW - 1) * stride[1] + reach[1]
-    panel_size, panels = taps.size * depth * COLUMNS, (O + COLUMNS - 1) // COLUMNS
-    bands_of_picture = (OH + rows - 1) // rows
+def _forward(x, windows, taps, packed, bias, y, rows, bands):
+    """y = bias + the windows times the weights, a band of `rows` rows at a time, y being Pixels."""
+    B, C, P, Q, O, width = windows.B, windows.C, windows.P, windows.Q, bias.size, _band_width(windows)
+    panels, bands_of_picture = (O + COLUMNS - 1) // COLUMNS, (P + rows - 1) // rows
+    panel_size = packed.size // panels
+    depth = panel_size // COLUMNS // taps.size
+    parts = max(1, min(panels, CHUNKS // max(1, B * bands_of_picture)))  # of a band's panels, where bands are few
     tasks, threads = B * bands_of_picture * parts, bands.shape[0]
     for thread in prange(threads):
         band = bands[thread]
         for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
             unit, part = task // parts, task % parts
             b, first = unit // bands_of_picture, unit % bands_of_picture * rows
-            count = min(rows, OH - first)
-            top, high = first * stride[0] + corner[0], (count - 1) * stride[0] + reach[0]
-            _read_band(x, picture, b, top, corner[1], high, width, band)
+            count = min(rows, P - first)
+            _read_band(x, windows, b, first, count, band)
             for panel in range(panels * part // parts, panels * (part + 1) // parts):
                 column = panel * COLUMNS
                 weights = packed[panel * panel_size : (panel + 1) * panel_size]
+                shape, begin = (Q, depth, min(COLUMNS, O - column)), Matrix(bias, column, 0, 1)
                 for p in range(count):
-                    start, end = p * stride[0] * width * C, y_start + b * y_picture + (first + p) * y_row + column
-                    multiply_add(
-                        *(band, start, stride[1] * C, taps, 1, depth, OW, weights, min(COLUMNS, O - column)),
-                        *(bias, column, 0, y, end, y_pixel),
-                    )
+                    seen = Matrix(band, p * windows.stride_h * width * C, windows.stride_w * C, 1)
+                    end = y.start + b * y.picture + (first + p) * y.row + column
+                    multiply_add(seen, taps, weights, begin, Matrix(y.data, end, y.pixel, 1), shape)
 
 
 @parallel_jit
-def _weight_gradient(
-    grad_y, x, picture, B, corner, stride, dilation, reach, size, window, runs, O, pictures, rows, taps,
-    sums, bias_sums, bands, packs,
-):  # fmt: skip
-    """sums += windows^T grad_y, a few rows of one picture at a time, or a few whole pictures."""
-    OH, OW = size
-    C, width = picture[2], (OW - 1) * stride[1] + reach[1]
-    run_width = window[1] // runs * C  # a row of the window is one run of numbers, or with dilation kw of them
-    bands_of_picture = (OH + rows - 1) // rows
+def _weight_gradient(grad_y, x, windows, taps, lines, group, sums, memory):
+    """sums += windows^T grad_y, over `group` = (pictures, rows) at a time: a few rows of one picture, or a few whole
+    pictures. taps are where the pieces of a window begin in a band, lines where its rows of windows do.
+    """
+    B, C, P, Q, width = windows.B, windows.C, windows.P, windows.Q, _band_width(windows)
+    (pictures, rows), (bands, packs), O = group, memory, sums.bias.shape[1]
+    piece = sums.weight.shape[1] // O // taps.size
+    bands_of_picture = (P + rows - 1) // rows
     units, panels = (B + pictures - 1) // pictures * bands_of_picture, (O + COLUMNS - 1) // COLUMNS
-    threads, parts = bands.shape[0], sums.shape[0]
+    threads, parts = bands.shape[0], sums.bias.shape[0]
     for thread in prange(threads):
         band, packed = bands[thread], packs[thread]
         # With one sum the threads share its panels, else the sums.
@@ -92,86 +138,86 @@ def _weight_gradient(
         )
         column, columns = first_panel * COLUMNS, min(O, last_panel * COLUMNS) - first_panel * COLUMNS
         for part in range(first_part, last_part if columns > 0 else first_part):
-            total, bias_total = sums[part], bias_sums[part]
+            total, bias_total = sums.weight[part], sums.bias[part]
             for unit in range(units * part // parts, units * (part + 1) // parts):
                 b, first = unit // bands_of_picture * pictures, unit % bands_of_picture * rows
-                more, count = min(pictures, B - b), min(rows, OH - first)
-                top, high = first * stride[0] + corner[0], (count - 1) * stride[0] + reach[0]
+                more, count = min(pictures, B - b), min(rows, P - first)
+                high = (count - 1) * windows.stride_h + windows.reach_h
                 for n in range(more):
-                    _read_band(x, picture, b + n, top, corner[1], high, width, band[n * high * width * C :])
-                start, pixels = (b * OH + first) * OW * O + column, more * count * OW
-                add_rows(grad_y, start, pixels, columns, O, bias_total[column:])
-                pack(grad_y, start, O, 1, pixels, columns, packed, 0, pixels)
-                for i in range(window[0]):
-                    for run in range(runs):
-                        a = (i * dilation[0] * width + run * dilation[1]) * C
-                        c = (i * runs + run) * run_width * O + column
-                        multiply_add(
-                            *(band, a, 1, taps[: more * count], stride[1] * C, OW, run_width, packed, columns),
-                            *(total, c, O, total, c, O),
-                        )
+                    _read_band(x, windows, b + n, first, count, band[n * high * width * C :])
+                gradients, pixels = Matrix(grad_y, (b * P + first) * Q * O + column, O, 1), more * count * Q
+                add_rows(gradients, (pixels, columns), bias_total[column:])
+                pack(gradients, (pixels, columns), packed, 0, pixels)
+                for tap in range(taps.size):
+                    seen = Matrix(band, taps[tap], 1, windows.stride_w * C)
+                    end = Matrix(total, tap * piece * O + column, O, 1)
+                    multiply_add(seen, lines[: more * count], packed, end, end, (piece, Q, columns))
 
 
-def _runs(window: Pair, dilation: Pair) -> int:
-    """Pieces that a row of the window lies in: one, or with dilation one for each of its taps."""
-    return window[1] if dilation[1] > 1 else 1
+def _windows(x: Array, size: Pair, corner: Pair, stride: Pair, reach: Pair) -> Windows:
+    return Windows._make((*x.shape, *size, *corner, *stride, *reach))
 
 
-def _band_rows(rows: int, width: int, C: int, stride: int, reach: int) -> int:
-    """Output rows whose input rows fill a band, at least one."""
-    return max(1, min(rows, (_BAND // (width * C) - reach) // stride + 1))
+def _reach(window: Pair, dilation: Pair) -> Pair:
+    return (window[0] - 1) * dilation[0] + 1, (window[1] - 1) * dilation[1] + 1
 
 
-def _convolve(
-    x: Array,
-    picture: tuple[int, ...],
-    weight: Array,
-    steps: tuple[int, ...],
-    start: int,
-    window: Pair,
-    geometry: tuple[Pair, Pair, Pair, Pair],
-    bias: Array,
-    y: Array,
-    places: tuple[int, ...],
-) -> None:
-    """Write the convolution of flat x with window x C x O weights, found `steps` apart from `start`, to flat y.
-
-    geometry is the first window's corner, stride, dilation and the output's size.
-    """
-    B, H, W, C = picture
-    corner, stride, dilation, size = geometry
-    O, runs = bias.size, _runs(window, dilation)
-    reach = ((window[0] - 1) * dilation[0] + 1, (window[1] - 1) * dilation[1] + 1)
-    width = (size[1] - 1) * stride[1] + reach[1]
-    taps = np.array(
+def _pieces(window: Pair, dilation: Pair, width: int, C: int) -> Array:
+    """Where in a band the pieces of a window begin: a row of it is one, or with dilation each of its taps."""
+    runs = window[1] if dilation[1] > 1 else 1
+    return np.array(
         [(i * dilation[0] * width + run * dilation[1]) * C for i in range(window[0]) for run in range(runs)], np.int64
     )
-    total = window[0] * window[1] * C
+
+
+def _band_rows(windows: Windows) -> int:
+    """Output rows whose input rows fill a band, at least one."""
+    room = _BAND // max(1, _band_width(windows) * windows.C)
+    return max(1, min(windows.P, (room - windows.reach_h) // windows.stride_h + 1))
+
+
+def _band_size(windows: Windows, rows: int) -> int:
+    return ((rows - 1) * windows.stride_h + windows.reach_h) * _band_width(windows) * windows.C
+
+
+class Weight(NamedTuple):
+    """A convolution's weight in a flat array: tap (i, j), input c, output o is
+    data[start + i steps[0] + j steps[1] + c steps[2] + o steps[3]], and tap (i, j) lies i dilation[0] rows and
+    j dilation[1] columns from a window's corner.
+    """
+
+    data: Array
+    start: int
+    steps: tuple[int, ...]
+    window: Pair
+    dilation: Pair
+
+
+def _convolve(x: Array, windows: Windows, weight: Weight, bias: Array, y: Pixels) -> None:
+    """y = bias + the convolution of flat x."""
+    (kh, kw), C, O = weight.window, windows.C, bias.size
+    taps = _pieces(weight.window, weight.dilation, _band_width(windows), C)
+    total = kh * kw * C
     packed = scratch("packed weights", packed_size(total, O))
-    for i in range(window[0]):
-        for j in range(window[1]):
-            tap = start + i * steps[0] + j * steps[1]
-            pack(weight, tap, steps[2], steps[3], C, O, packed, (i * window[1] + j) * C, total)
-    rows = _band_rows(size[0], width, C, stride[0], reach[0])
-    units = B * -(-size[0] // rows)
-    parts = max(1, min(-(-O // COLUMNS), CHUNKS // max(1, units)))
-    bands = scratch("bands", get_num_threads(), ((rows - 1) * stride[0] + reach[0]) * width * C)
-    _forward(
-        *(x, (H, W, C), B, corner, stride, reach, size, taps, total // taps.size, packed, O, bias, y, places),
-        *(rows, parts, bands),
-    )
+    for i in range(kh):
+        for j in range(kw):
+            start = weight.start + i * weight.steps[0] + j * weight.steps[1]
+            pack(Matrix(weight.data, start, *weight.steps[2:]), (C, O), packed, (i * kw + j) * C, total)
+    rows = _band_rows(windows)
+    bands = scratch("bands", get_num_threads(), _band_size(windows, rows))
+    _forward(x, windows, taps, packed, bias, y, rows, bands)
 
 
 def forward(
     x: Array, weight: Array, bias: Array | None, y: Array, stride: Pair, padding: Sides, dilation: Pair
 ) -> None:
     """y = bias + the convolution of x with weight (kh, kw, C, O)."""
-    (_, OH, OW, O), (kh, kw, _, _) = y.shape, weight.shape
+    (_, P, Q, O), (kh, kw, _, _) = y.shape, weight.shape
     numbers, steps = flat(weight)
-    geometry = ((-padding[0][0], -padding[1][0]), stride, dilation, (OH, OW))
-    row = bias_or_zeros(bias, O)
-    places = (0, OH * OW * O, OW * O, O)
-    _convolve(x.reshape(-1), x.shape, numbers, steps, 0, (kh, kw), geometry, row, y.reshape(-1), places)
+    corner = -padding[0][0], -padding[1][0]
+    windows = _windows(x, (P, Q), corner, stride, _reach((kh, kw), dilation))
+    taps, places = Weight(numbers, 0, steps, (kh, kw), dilation), Pixels(y.reshape(-1), 0, P * Q * O, Q * O, O)
+    _convolve(x.reshape(-1), windows, taps, bias_or_zeros(bias, O), places)
 
 
 def input_gradient(
@@ -184,8 +230,7 @@ def input_gradient(
     """
     (_, H, W, C), (kh, kw, _, _) = grad_x.shape, weight.shape
     numbers, steps = flat(weight)
-    row = bias_or_zeros(bias, C)
-    places = (H * W * C, stride[0] * W * C, stride[1] * C)
+    row, steps_back = bias_or_zeros(bias, C), (steps[3], steps[2])
     for r in range(min(H, stride[0])):
         for q in range(min(W, stride[1])):
             down = _taps(kh, r, stride[0], padding[0][0], dilation[0])
@@ -195,12 +240,11 @@ def input_gradient(
                 continue
             (i, i_step, n, top, d), (j, j_step, m, left, e) = down, right
             size = (-(-(H - r) // stride[0]), -(-(W - q) // stride[1]))
-            first, apart = i * steps[0] + j * steps[1], (i_step * steps[0], j_step * steps[1], steps[3], steps[2])
-            geometry = ((top, left), (1, 1), (d, e), size)
-            at = ((r * W + q) * C, *places)
-            _convolve(
-                grad_y.reshape(-1), grad_y.shape, numbers, apart, first, (n, m), geometry, row, grad_x.reshape(-1), at
-            )
+            windows = _windows(grad_y, size, (top, left), (1, 1), _reach((n, m), (d, e)))
+            apart = (i_step * steps[0], j_step * steps[1], *steps_back)
+            taps = Weight(numbers, i * steps[0] + j * steps[1], apart, (n, m), (d, e))
+            places = Pixels(grad_x.reshape(-1), (r * W + q) * C, H * W * C, stride[0] * W * C, stride[1] * C)
+            _convolve(grad_y.reshape(-1), windows, taps, row, places)
 
 
 def _taps(taps: int, r: int, stride: int, padding: int, dilation: int) -> tuple[int, int, int, int, int] | None:
@@ -222,22 +266,19 @@ def weight_gradient(
     grad_y: Array, x: Array, window: Pair, stride: Pair, padding: Sides, dilation: Pair
 ) -> tuple[Array, Array]:
     """The gradients of weight (kh, kw, C, O) and of the bias."""
-    (B, H, W, C), (_, OH, OW, O) = x.shape, grad_y.shape
-    corner, runs = (-padding[0][0], -padding[1][0]), _runs(window, dilation)
-    reach = ((window[0] - 1) * dilation[0] + 1, (window[1] - 1) * dilation[1] + 1)
-    width = (OW - 1) * stride[1] + reach[1]
-    rows = _band_rows(OH, width, C, stride[0], reach[0])
-    size = ((rows - 1) * stride[0] + reach[0]) * width * C
-    pictures = max(1, min(_BAND // size, _PIXELS // (OH * OW), -(-B // CHUNKS))) if rows == OH else 1
-    taps = np.arange(pictures)[:, None] * size + np.arange(rows) * (stride[0] * width * C)
+    (B, _, _, C), (_, P, Q, O) = x.shape, grad_y.shape
+    corner = -padding[0][0], -padding[1][0]
+    windows = _windows(x, (P, Q), corner, stride, _reach(window, dilation))
+    width, rows = _band_width(windows), _band_rows(windows)
+    size = _band_size(windows, rows)
+    pictures = max(1, min(_BAND // max(1, size), _PIXELS // (P * Q), -(-B // CHUNKS))) if rows == P else 1
+    lines = np.arange(pictures)[:, None] * size + np.arange(rows) * (stride[0] * width * C)
     depth = window[0] * window[1] * C
     # Eight sums of a wide layer would not fit the caches: its threads share the panels of one sum instead.
     copies = 1 if depth * O > 1 << 18 else CHUNKS
-    sums, bias_sums = np.zeros((copies, depth * O), np.float32), np.zeros((copies, O), np.float32)
+    sums = Sums(np.zeros((copies, depth * O), np.float32), np.zeros((copies, O), np.float32))
     bands = scratch("bands", get_num_threads(), pictures * size)
-    packs = scratch("packed gradients", get_num_threads(), packed_size(pictures * rows * OW, O))
-    _weight_gradient(
-        *(grad_y.reshape(-1), x.reshape(-1), (H, W, C), B, corner, stride, dilation, reach, (OH, OW), window, runs, O),
-        *(pictures, rows, taps.reshape(-1), sums, bias_sums, bands, packs),
-    )
-    return sums.sum(axis=0).reshape(*window, C, O), bias_sums.sum(axis=0)
+    packs = scratch("packed gradients", get_num_threads(), packed_size(pictures * rows * Q, O))
+    taps, group, memory = _pieces(window, dilation, width, C), (pictures, rows), (bands, packs)
+    _weight_gradient(grad_y.reshape(-1), x.reshape(-1), windows, taps, lines.reshape(-1), group, sums, memory)
+    return sums.weight.sum(axis=0).reshape(*window, C, O), sums.bias.sum(axis=0)

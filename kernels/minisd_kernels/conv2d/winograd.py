@@ -20,12 +20,14 @@ A result does not depend on the batch or the threads; it does depend, in its las
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import get_num_threads, prange, types
 
 from minisd_kernels.arguments import Array, Pair, Sides
 from minisd_kernels.compiling import contiguous, flat, jit, parallel_jit
-from minisd_kernels.register_tile import COLUMNS, ONE_TAP, ROWS, copy, multiply_add, pack
+from minisd_kernels.register_tile import COLUMNS, MATRIX, ONE_TAP, ROWS, Matrix, copy, multiply_add, pack
 from minisd_kernels.scratch import scratch
 from minisd_kernels.vectors import LANES, load, load_each, store_each
 
@@ -98,9 +100,59 @@ DEPTH = 64  # input channels at a time
 GROUP, WIDE_GROUP = 56, 168
 WIDE = 1 << 20  # numbers of a transformed weight
 
+
+class Tiles(NamedTuple):
+    """The tiles of a convolution's output, and of what they see. Flat, as threads want it.
+
+    Attributes:
+        x: the pictures, flat.
+        H, W, C: their size.
+        P, Q, O: the output's.
+        top, left: where in x the first tile's input begins, -1 with a padding of 1.
+        total: tiles of all pictures.
+        groups: how many they are shared out to, one of which is transformed at a time.
+        room: tiles that fit the memory of a group.
+        depth: input channels of a block.
+    """
+
+    x: Array
+    H: int
+    W: int
+    C: int
+    P: int
+    Q: int
+    O: int
+    top: int
+    left: int
+    total: int
+    groups: int
+    room: int
+    depth: int
+
+
+class Weight(NamedTuple):
+    """A flat weight: tap t, input c and output o is data[start + t tap + c into + o out]."""
+
+    data: Array
+    start: int
+    tap: int
+    into: int
+    out: int
+
+
+class Memory(NamedTuple):
+    """Scratch: transformed tiles, sums, for each thread room for a tile with its edge, and what a sum begins with."""
+
+    values: Array
+    sums: Array
+    edges: Array
+    zeros: Array
+
+
 # Signatures are given where a caller's literal numbers would each compile a version of their own.
-_FLOATS, _INT, _INTS = types.float32[::1], types.int64, types.int64[::1]
-_PAIR, _TRIPLE = types.UniTuple(types.int64, 2), types.UniTuple(types.int64, 3)
+_FLOATS, _INT, _PAIR, _TRIPLE = types.float32[::1], types.int64, *(types.UniTuple(types.int64, n) for n in (2, 3))
+TILES = types.NamedTuple((_FLOATS, *[_INT] * 12), Tiles)
+_WEIGHT = types.NamedTuple((_FLOATS, *[_INT] * 4), Weight)
 
 # In Numba a Python number times a float32 is a float64, so the matrices' numbers are float32 too.
 _ZERO, _TWO, _FOUR, _FIVE, _EIGHT = np.float32(0), np.float32(2), np.float32(4), np.float32(5), np.float32(8)
@@ -132,23 +184,36 @@ def _g(g):
     return _QUARTER * g0, _ZERO - even - odd, odd - even, far_even + far_odd, far_even - far_odd, g2
 
 
-@jit
-def tile_corner(n, shape):
-    """Picture, top and left of tile n of pictures of `shape`."""
-    down, across = (shape[0] + 3) // 4, (shape[1] + 3) // 4
+@jit(types.UniTuple(_INT, 2)(TILES))
+def blocks_and_panels(tiles):
+    """Into how many pieces the input and the output channels are cut."""
+    return (tiles.C + tiles.depth - 1) // tiles.depth, (tiles.O + COLUMNS - 1) // COLUMNS
+
+
+@jit(types.UniTuple(_INT, 2)(TILES, _INT))
+def tiles_of_group(tiles, group):
+    """The first tile of a group, and how many there are."""
+    first = tiles.total * group // tiles.groups
+    return first, tiles.total * (group + 1) // tiles.groups - first
+
+
+@jit(_TRIPLE(TILES, _INT))
+def tile_corner(tiles, n):
+    """Picture, top and left of tile n in the output."""
+    down, across = (tiles.P + 3) // 4, (tiles.Q + 3) // 4
     b, rest = n // (down * across), n % (down * across)
     return b, rest // across * 4, rest % across * 4
 
 
-@jit(types.Tuple((_FLOATS, _INT, _INT, _INT))(_FLOATS, _TRIPLE, *[_INT] * 4, _FLOATS))
-def tile_of(x, shape, b, top, left, side, edge):
-    """Where the side x side pixels from (top, left) lie: array, start, and the steps to the next row and pixel.
+@jit(MATRIX(_FLOATS, _TRIPLE, *[_INT] * 4, _FLOATS))
+def tile_of(x, picture, b, top, left, side, edge):
+    """The side x side pixels from (top, left), a matrix with a number for each: its first channel.
 
     They lie in x, or, if some are outside of the picture or a pixel is no whole number of panels, with zeros in edge.
     """
-    H, W, C = shape
+    H, W, C = picture
     if top >= 0 and left >= 0 and top + side <= H and left + side <= W and C % COLUMNS == 0:
-        return x, ((b * H + top) * W + left) * C, W * C, C
+        return Matrix(x, ((b * H + top) * W + left) * C, W * C, C)
     width = (C + COLUMNS - 1) // COLUMNS * COLUMNS
     for i in range(side):
         for j in range(side):
@@ -158,139 +223,136 @@ def tile_of(x, shape, b, top, left, side, edge):
                 edge[start + C : start + width] = _ZERO
             else:
                 edge[start : start + width] = _ZERO
-    return edge, 0, side * width, width
+    return Matrix(edge, 0, side * width, width)
 
 
-@jit(types.void(_FLOATS, _TRIPLE, _TRIPLE, _PAIR, *[_INT] * 5, _FLOATS, _FLOATS))
-def transform_inputs(x, shape, size, corner, first, start, stop, depth, step, values, edge):
+@jit(types.void(TILES, *[_INT] * 3, _FLOATS, _FLOATS))
+def transform_inputs(tiles, first, start, stop, values, edge):
     """V = B^T d B of the tiles first + start ... first + stop - 1, the rows start ... stop - 1 of the group.
 
-    Row n of place (i, j) and block b of `depth` channels begins at ((36 b + 6 i + j) step + n) depth.
+    Row n of place (i, j) and block b of `depth` channels begins at ((36 b + 6 i + j) room + n) depth.
     """
-    half = edge[edge.size - 36 * LANES :]
+    half, depth, step = edge[edge.size - 36 * LANES :], tiles.depth, tiles.room * tiles.depth
     for n in range(start, stop):
-        b, top, left = tile_corner(first + n, size)
-        source, begin, row, pixel = tile_of(x, shape, b, top + corner[0], left + corner[1], 6, edge)
-        for c in range(0, shape[2], LANES):
+        b, top, left = tile_corner(tiles, first + n)
+        d = tile_of(tiles.x, (tiles.H, tiles.W, tiles.C), b, top + tiles.top, left + tiles.left, 6, edge)
+        for c in range(0, tiles.C, LANES):
             for j in range(6):
-                store_each(half, j * LANES, 6 * LANES, _b_t(load_each(source, begin + j * pixel + c, row, 6)))
-            target = (c // depth * PLACES * step + n) * depth + c % depth
+                column = load_each(d.data, d.start + j * d.column + c, d.row, 6)
+                store_each(half, j * LANES, 6 * LANES, _b_t(column))
+            target = c // depth * PLACES * step + n * depth + c % depth
             for i in range(6):
                 v = _b_t(load_each(half, i * 6 * LANES, LANES, 6))
-                store_each(values, target + i * 6 * step * depth, step * depth, v)
+                store_each(values, target + i * 6 * step, step, v)
 
 
-@jit(types.void(_FLOATS, _INT, _TRIPLE, _INT, _INT, _FLOATS, _FLOATS, _INT))
-def _transform_weights(weight, start, steps, depth, columns, taps, values, values_start):
-    """G g G^T of a panel of `columns` outputs and a block of `depth` inputs, packed for the register tile."""
-    tap_step, in_step, out_step = steps
-    size, half = depth * COLUMNS, taps[taps.size - 18 * LANES :]
+@jit(types.void(_WEIGHT, _PAIR, _FLOATS, _FLOATS))
+def _transform_weight(weight, shape, taps, values):
+    """G g G^T of a panel of outputs and a block of inputs, shape = (inputs, outputs), packed for the register tile."""
+    size, half = shape[0] * COLUMNS, taps[taps.size - 18 * LANES :]
     for tap in range(9):
-        pack(weight, start + tap * tap_step, in_step, out_step, depth, columns, taps[tap * size :], 0, depth)
+        g = Matrix(weight.data, weight.start + tap * weight.tap, weight.into, weight.out)
+        pack(g, shape, taps[tap * size :], 0, shape[0])
     for n in range(0, size, LANES):
         for j in range(3):
             store_each(half, j * LANES, 3 * LANES, _g(load_each(taps, j * size + n, 3 * size, 3)))
         for i in range(6):
-            g = _g(load_each(half, i * 3 * LANES, LANES, 3))
-            store_each(values, values_start + i * 6 * size + n, size, g)
+            u = _g(load_each(half, i * 3 * LANES, LANES, 3))
+            store_each(values, i * 6 * size + n, size, u)
 
 
-@jit(types.void(_FLOATS, _INT, _TRIPLE, _INT, _INT, _INT, _FLOATS, _FLOATS, _FLOATS))
-def _transform_outputs(sums, step, shape, first, count, column, bias, y, edge):
-    """y = bias + A^T sums A for the tiles first ... first + count - 1 and the panel that begins at `column`."""
-    H, W, O = shape
+@jit(types.void(_WEIGHT, TILES, _INT, _INT, _FLOATS, _FLOATS))
+def _transform_panel(weight, tiles, panel, block, taps, values):
+    """The weight of one panel and one block, transformed."""
+    start = weight.start + block * tiles.depth * weight.into + panel * COLUMNS * weight.out
+    shape = min(tiles.depth, tiles.C - block * tiles.depth), min(COLUMNS, tiles.O - panel * COLUMNS)
+    _transform_weight(Weight(weight.data, start, weight.tap, weight.into, weight.out), shape, taps, values)
+
+
+@parallel_jit
+def _transform_all_weights(weight, tiles, weights, taps):
+    blocks, panels = blocks_and_panels(tiles)
+    threads, tasks, size = taps.shape[0], blocks * panels, PLACES * tiles.depth * COLUMNS
+    for thread in prange(threads):
+        for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
+            own = weights[task * size : (task + 1) * size]
+            _transform_panel(weight, tiles, task // blocks, task % blocks, taps[thread], own)
+
+
+@jit(types.void(TILES, _INT, _INT, *[_FLOATS] * 4))
+def _multiply(tiles, block, count, values, weights, zeros, sums):
+    """sums (+)= V times the transformed weights of a panel, at all 36 places, for one block of input channels."""
+    used, step = min(tiles.depth, tiles.C - block * tiles.depth), tiles.room * tiles.depth
+    for place in range(PLACES):
+        v = Matrix(values, (block * PLACES + place) * step, tiles.depth, 1)
+        end = Matrix(sums, place * tiles.room * COLUMNS, COLUMNS, 1)
+        begin = Matrix(zeros, 0, 0, 1) if block == 0 else end
+        u = weights[place * used * COLUMNS : (place + 1) * used * COLUMNS]
+        multiply_add(v, ONE_TAP, u, begin, end, (count, used, COLUMNS))
+
+
+@jit(types.void(_FLOATS, TILES, *[_INT] * 3, *[_FLOATS] * 3))
+def _transform_outputs(sums, tiles, first, count, panel, bias, y, edge):
+    """y = bias + A^T sums A for the tiles first ... first + count - 1 and a panel of outputs."""
+    P, Q, O = tiles.P, tiles.Q, tiles.O
+    column, step = panel * COLUMNS, tiles.room * COLUMNS
     half, width = edge[edge.size - 36 * LANES :], min(COLUMNS, O - column)
     for n in range(count):
-        b, top, left = tile_corner(first + n, shape)
-        inside = top + 4 <= H and left + 4 <= W and width == COLUMNS
-        corner = ((b * H + top) * W + left) * O + column
-        target, begin, row, pixel = (y, corner, W * O, O) if inside else (edge, 0, 4 * COLUMNS, COLUMNS)
+        b, top, left = tile_corner(tiles, first + n)
+        inside = top + 4 <= P and left + 4 <= Q and width == COLUMNS
+        corner = ((b * P + top) * Q + left) * O + column
+        end = Matrix(y, corner, Q * O, O) if inside else Matrix(edge, 0, 4 * COLUMNS, COLUMNS)
         for c in range(0, COLUMNS, LANES):
             for j in range(6):
-                m = load_each(sums, (j * step + n) * COLUMNS + c, 6 * step * COLUMNS, 6)
+                m = load_each(sums, j * step + n * COLUMNS + c, 6 * step, 6)
                 store_each(half, j * LANES, 6 * LANES, _a_t(m))
             shift = load(bias, column + c)
             for i in range(4):
                 y0, y1, y2, y3 = _a_t(load_each(half, i * 6 * LANES, LANES, 6))
-                store_each(target, begin + i * row + c, pixel, (y0 + shift, y1 + shift, y2 + shift, y3 + shift))
+                row = y0 + shift, y1 + shift, y2 + shift, y3 + shift
+                store_each(end.data, end.start + i * end.row + c, end.column, row)
         if not inside:
-            for i in range(min(4, H - top)):
-                for j in range(min(4, W - left)):
-                    copy(edge, (i * 4 + j) * COLUMNS, y, corner + (i * W + j) * O, width)
-
-
-@jit(types.void(_FLOATS, _INT, _TRIPLE, *[_INT] * 5, _FLOATS, _FLOATS, _INT))
-def _transform_panel(weight, start, steps, C, O, depth, panel, block, taps, values, values_start):
-    """The weights of one panel and one block, transformed."""
-    used = min(depth, C - block * depth)
-    corner = start + block * depth * steps[1] + panel * COLUMNS * steps[2]
-    _transform_weights(weight, corner, steps, used, min(COLUMNS, O - panel * COLUMNS), taps, values, values_start)
+            for i in range(min(4, P - top)):
+                for j in range(min(4, Q - left)):
+                    copy(edge, (i * 4 + j) * COLUMNS, y, corner + (i * Q + j) * O, width)
 
 
 @parallel_jit
-def _transform_all_weights(weight, start, steps, C, O, depth, weights, taps):
-    blocks, panels = (C + depth - 1) // depth, (O + COLUMNS - 1) // COLUMNS
-    threads, tasks = taps.shape[0], blocks * panels
-    for thread in prange(threads):
-        for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
-            panel, block, at = task // blocks, task % blocks, task * PLACES * depth * COLUMNS
-            _transform_panel(weight, start, steps, C, O, depth, panel, block, taps[thread], weights, at)
-
-
-@jit(types.void(_FLOATS, *[_INT] * 5, _FLOATS, _INT, _INTS, _FLOATS, _FLOATS))
-def _multiply(values, block, depth, used, step, count, weights, start, one_tap, zeros, sums):
-    """sums (+)= V times the transformed weights of a panel, at all 36 places, for one block of input channels."""
-    for place in range(PLACES):
-        a, c = (block * PLACES + place) * step * depth, place * step * COLUMNS
-        b = weights[start + place * used * COLUMNS : start + (place + 1) * used * COLUMNS]
-        begin, i, row = (zeros, 0, 0) if block == 0 else (sums, c, COLUMNS)
-        multiply_add(values, a, depth, one_tap, 1, used, count, b, COLUMNS, begin, i, row, sums, c, COLUMNS)
-
-
-@parallel_jit
-def _narrow(
-    x, x_shape, corner, depth, step, weights, one_tap, shape, bias, y, tiles, groups, values, sums, zeros, edges
-):
+def _narrow(tiles, weights, bias, y, memory):
     """The weights are transformed once, and every thread takes some of the groups."""
-    C, O, threads = x_shape[2], shape[2], edges.shape[0]
-    blocks, panels = (C + depth - 1) // depth, (O + COLUMNS - 1) // COLUMNS
+    all_values, all_sums, edges, zeros = memory
+    threads, size = edges.shape[0], PLACES * tiles.depth * COLUMNS
+    blocks, panels = blocks_and_panels(tiles)
     for thread in prange(threads):
-        v, m, edge = values[thread], sums[thread], edges[thread]
-        for group in range(groups * thread // threads, groups * (thread + 1) // threads):
-            first = tiles * group // groups
-            count = tiles * (group + 1) // groups - first
-            transform_inputs(x, x_shape, shape, corner, first, 0, count, depth, step, v, edge)
+        values, sums, edge = all_values[thread], all_sums[thread], edges[thread]
+        for group in range(tiles.groups * thread // threads, tiles.groups * (thread + 1) // threads):
+            first, count = tiles_of_group(tiles, group)
+            transform_inputs(tiles, first, 0, count, values, edge)
             for panel in range(panels):
                 for block in range(blocks):
-                    used, at = min(depth, C - block * depth), (panel * blocks + block) * PLACES * depth * COLUMNS
-                    _multiply(v, block, depth, used, step, count, weights, at, one_tap, zeros, m)
-                _transform_outputs(m, step, shape, first, count, panel * COLUMNS, bias, y, edge)
+                    own = weights[(panel * blocks + block) * size : (panel * blocks + block + 1) * size]
+                    _multiply(tiles, block, count, values, own, zeros, sums)
+                _transform_outputs(sums, tiles, first, count, panel, bias, y, edge)
 
 
 @parallel_jit
-def _wide(
-    x, x_shape, corner, depth, step, weight, weight_start, steps, weights, taps, one_tap, shape, bias, y, tiles,
-    groups, values, sums, zeros, edges,
-):  # fmt: skip
+def _wide(tiles, weight, weights, taps, bias, y, memory):
     """One group after the other, the threads share its tiles and then its panels, making their weights."""
-    C, O, threads = x_shape[2], shape[2], edges.shape[0]
-    blocks, panels = (C + depth - 1) // depth, (O + COLUMNS - 1) // COLUMNS
-    for group in range(groups):
-        first = tiles * group // groups
-        count = tiles * (group + 1) // groups - first
+    all_values, all_sums, edges, zeros = memory
+    threads, values = edges.shape[0], all_values[0]
+    blocks, panels = blocks_and_panels(tiles)
+    for group in range(tiles.groups):
+        first, count = tiles_of_group(tiles, group)
         for thread in prange(threads):
             start, stop = count * thread // threads, count * (thread + 1) // threads
-            transform_inputs(x, x_shape, shape, corner, first, start, stop, depth, step, values, edges[thread])
+            transform_inputs(tiles, first, start, stop, values, edges[thread])
         for thread in prange(threads):
-            own, m = weights[thread], sums[thread]
+            own, sums, edge = weights[thread], all_sums[thread], edges[thread]
             for panel in range(panels * thread // threads, panels * (thread + 1) // threads):
                 for block in range(blocks):
-                    used = min(depth, C - block * depth)
-                    _transform_panel(
-                        weight, weight_start, steps, C, O, depth, panel, block, taps[thread], own, 0
-                    )  # fmt: skip
-                    _multiply(values, block, depth, used, step, count, own, 0, one_tap, zeros, m)
-                _transform_outputs(m, step, shape, first, count, panel * COLUMNS, bias, y, edges[thread])
+                    _transform_panel(weight, tiles, panel, block, taps[thread], own)
+                    _multiply(tiles, block, count, values, own, zeros, sums)
+                _transform_outputs(sums, tiles, first, count, panel, bias, y, edge)
 
 
 def whole(count: int, size: int) -> int:
@@ -302,42 +364,32 @@ def edge_room(threads: int, channels: int) -> Array:
     return scratch("Winograd edges", threads, PLACES * (whole(channels, COLUMNS) + LANES))
 
 
-def _convolve(
-    x: Array, weight: Array, start: int, steps: tuple[int, int, int], bias: Array | None, y: Array, corner: Pair
-) -> None:
-    """y = bias + the convolution of x with a flat weight: tap_step, in_step and out_step apart from `start`.
-
-    corner is where the first window begins.
-    """
-    (B, H, W, C), (_, OH, OW, O) = x.shape, y.shape
-    depth = min(DEPTH, whole(C, COLUMNS))
-    blocks, panels, threads = -(-C // depth), -(-O // COLUMNS), get_num_threads()
-    wide = PLACES * C * O > WIDE
-    tiles = B * -(-OH // 4) * -(-OW // 4)
-    groups = max(1, -(-tiles // WIDE_GROUP)) if wide else _shared_groups(tiles, threads)
-    step = -(-tiles // groups) + 1
-    block_size = PLACES * depth * COLUMNS
+def _convolve(x: Array, weight: Weight, bias: Array | None, y: Array, corner: Pair) -> None:
+    """y = bias + the convolution of x; corner is where the first window begins."""
+    (B, H, W, C), (_, P, Q, O) = x.shape, y.shape
+    depth, threads, wide = min(DEPTH, whole(C, COLUMNS)), get_num_threads(), PLACES * C * O > WIDE
+    total = B * -(-P // 4) * -(-Q // 4)
+    groups = max(1, -(-total // WIDE_GROUP)) if wide else _shared_groups(total, threads)
+    room = -(-total // groups) + 1
+    tiles = Tiles(x.reshape(-1), H, W, C, P, Q, O, *corner, total, groups, room, depth)
+    blocks, panels = -(-C // depth), -(-O // COLUMNS)
     row = np.zeros(panels * COLUMNS, np.float32)
     if bias is not None:
         row[:O] = bias
     taps = scratch("Winograd taps", threads, 9 * depth * COLUMNS + 18 * LANES)
-    sums = scratch("Winograd sums", threads, PLACES * step * COLUMNS)
-    zeros, edges, picture = np.zeros(COLUMNS, np.float32), edge_room(threads, max(C, O)), (x.reshape(-1), (H, W, C))
+    memory = Memory(
+        scratch("Winograd inputs", 1 if wide else threads, blocks * PLACES * room * depth),
+        scratch("Winograd sums", threads, PLACES * room * COLUMNS),
+        edge_room(threads, max(C, O)),
+        np.zeros(COLUMNS, np.float32),
+    )
     if wide:
-        weights = scratch("Winograd weights", threads, block_size)
-        values = scratch("Winograd inputs", blocks * PLACES * step * depth)
-        _wide(
-            *(*picture, corner, depth, step, weight, start, steps, weights, taps, ONE_TAP, (OH, OW, O), row),
-            *(y.reshape(-1), tiles, groups, values, sums, zeros, edges),
-        )
+        weights = scratch("Winograd weights", threads, PLACES * depth * COLUMNS)
+        _wide(tiles, weight, weights, taps, row, y.reshape(-1), memory)
     else:
-        weights = scratch("Winograd weights", panels * blocks * block_size)
-        values = scratch("Winograd inputs", threads, blocks * PLACES * step * depth)
-        _transform_all_weights(weight, start, steps, C, O, depth, weights, taps)
-        _narrow(
-            *(*picture, corner, depth, step, weights, ONE_TAP, (OH, OW, O), row),
-            *(y.reshape(-1), tiles, groups, values, sums, zeros, edges),
-        )
+        weights = scratch("Winograd weights", panels * blocks * PLACES * depth * COLUMNS)
+        _transform_all_weights(weight, tiles, weights, taps)
+        _narrow(tiles, weights, row, y.reshape(-1), memory)
 
 
 def _shared_groups(tiles: int, threads: int) -> int:
@@ -349,13 +401,14 @@ def _shared_groups(tiles: int, threads: int) -> int:
 def forward(x: Array, weight: Array, bias: Array | None, y: Array, padding: Sides) -> None:
     """y = bias + the convolution of x with weight (3, 3, C, O)."""
     numbers, (tap, into, out) = _flat(weight)
-    _convolve(x, numbers, 0, (tap, into, out), bias, y, (-padding[0][0], -padding[1][0]))
+    _convolve(x, Weight(numbers, 0, tap, into, out), bias, y, (-padding[0][0], -padding[1][0]))
 
 
 def input_gradient(grad_y: Array, weight: Array, bias: Array | None, grad_x: Array, padding: Sides) -> None:
     """grad_x = bias + a convolution of grad_y with the weight turned by 180 degrees and its channels exchanged."""
     numbers, (tap, into, out) = _flat(weight)
-    _convolve(grad_y, numbers, 8 * tap, (-tap, out, into), bias, grad_x, (padding[0][0] - 2, padding[1][0] - 2))
+    turned = Weight(numbers, 8 * tap, -tap, out, into)
+    _convolve(grad_y, turned, bias, grad_x, (padding[0][0] - 2, padding[1][0] - 2))
 
 
 def _flat(weight: Array) -> tuple[Array, tuple[int, int, int]]:

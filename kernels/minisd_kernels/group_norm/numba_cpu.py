@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import get_num_threads, prange
@@ -81,6 +82,35 @@ def plain_backward(
 # still in the cache. How many slices there are changes no sum.
 
 
+class Part(NamedTuple):
+    """What a task takes of a picture: channels low ... high - 1 of C, of all its pixels."""
+
+    pixels: int
+    C: int
+    low: int
+    high: int
+
+
+class Rows(NamedTuple):
+    """A number for every channel of a picture: z = scale x + shift, and grad_x = scale grad_z - slope (x - centre) -
+    offset."""
+
+    centre: Array
+    scale: Array
+    shift: Array
+    slope: Array
+    offset: Array
+
+
+class Options(NamedTuple):
+    """Of a normalisation, and into how many slices a picture is cut."""
+
+    groups: int
+    eps: float
+    silu: bool
+    slices: int
+
+
 @jit
 def _block(C):
     """How many pixels are summed in registers, about 1 KB of them: memory gives best what lies close together."""
@@ -88,15 +118,23 @@ def _block(C):
 
 
 @jit
-def _shifted_sums(x, first, pixels, C, low, high, total, squares):
-    """total[c] += sum of x[n, c] - first[c] over the pixels, squares[c] += sum of its square, for low <= c < high."""
-    size = _block(C)
-    for block in range(0, pixels, size):
-        for c in range(low, high, LANES):
+def _part(task, shape, slices):
+    """The picture and the part of it that a task takes, of pictures (B, pixels, C)."""
+    _, pixels, C = shape
+    width = C // slices
+    return task // slices, Part(pixels, C, task % slices * width, (task % slices + 1) * width)
+
+
+@jit
+def _shifted_sums(x, first, part, total, squares):
+    """total[c] += sum of x[n, c] - first[c] over the pixels, squares[c] += sum of its square, in the part."""
+    size, C = _block(part.C), part.C
+    for block in range(0, part.pixels, size):
+        for c in range(part.low, part.high, LANES):
             centre = load(first, c)
             t = s = broadcast(np.float32(0))
-            for n in range(block, min(pixels, block + size)):
-                difference = load_some(x, n * C + c, high - c) - centre
+            for n in range(block, min(part.pixels, block + size)):
+                difference = load_some(x, n * C + c, part.high - c) - centre
                 t = t + difference
                 s = s + difference * difference
             add_to(total, c, t)
@@ -104,42 +142,45 @@ def _shifted_sums(x, first, pixels, C, low, high, total, squares):
 
 
 @jit
-def _set_scale_and_shift(gamma, beta, mean, rstd, start, width, scale, shift):
+def _set_scale_and_shift(gamma, beta, mean, rstd, channels, rows):
     """scale[c], shift[c] for one group's channels: gamma (x - mean) rstd + beta = scale x + shift."""
-    for c in range(start, start + width):
-        scale[c] = gamma[c] * rstd
-        shift[c] = beta[c] - mean * scale[c]
+    for c in range(channels[0], channels[1]):
+        rows.scale[c] = gamma[c] * rstd
+        rows.shift[c] = beta[c] - mean * rows.scale[c]
 
 
 @jit
-def _scale_and_shift(x, scale, shift, silu, pixels, C, low, high, y):
+def _scale_and_shift(x, rows, silu, part, y):
     """z = scale[c] x[n, c] + shift[c], y = SiLU(z) or z."""
-    size = _block(C)
-    for block in range(0, pixels, size):
-        for c in range(low, high, LANES):
-            factor, term = load(scale, c), load(shift, c)
-            for n in range(block, min(pixels, block + size)):
-                z = factor * load_some(x, n * C + c, high - c) + term
-                store_some(y, n * C + c, z * sigmoid(z) if silu else z, high - c)
+    size, C = _block(part.C), part.C
+    for block in range(0, part.pixels, size):
+        for c in range(part.low, part.high, LANES):
+            factor, term = load(rows.scale, c), load(rows.shift, c)
+            for n in range(block, min(part.pixels, block + size)):
+                z = factor * load_some(x, n * C + c, part.high - c) + term
+                store_some(y, n * C + c, z * sigmoid(z) if silu else z, part.high - c)
 
 
 @jit
-def _gradient_sums(grad_y, x, mean, scale, shift, silu, pixels, C, low, high, total, products, grad_x):
-    """total[c] += sum of grad_z[n, c], products[c] += sum of grad_z[n, c] (x[n, c] - mean[c]); SiLU: grad_x = grad_z"""
+def _gradient_sums(grad_y, x, rows, silu, part, total, products, grad_x):
+    """total[c] += sum of grad_z[n, c], products[c] += sum of grad_z[n, c] (x[n, c] - centre[c]).
+
+    With SiLU grad_z waits in grad_x.
+    """
     one = np.float32(1)
-    size = _block(C)
-    for block in range(0, pixels, size):
-        for c in range(low, high, LANES):
-            centre, factor, term = load(mean, c), load(scale, c), load(shift, c)
+    size, C = _block(part.C), part.C
+    for block in range(0, part.pixels, size):
+        for c in range(part.low, part.high, LANES):
+            centre, factor, term = load(rows.centre, c), load(rows.scale, c), load(rows.shift, c)
             t = p = broadcast(np.float32(0))
-            for n in range(block, min(pixels, block + size)):
-                value = load_some(x, n * C + c, high - c)
-                gradient = load_some(grad_y, n * C + c, high - c)
+            for n in range(block, min(part.pixels, block + size)):
+                value = load_some(x, n * C + c, part.high - c)
+                gradient = load_some(grad_y, n * C + c, part.high - c)
                 if silu:
                     z = factor * value + term
                     s = sigmoid(z)
                     gradient = gradient * (s + z * s * (one - s))
-                    store_some(grad_x, n * C + c, gradient, high - c)
+                    store_some(grad_x, n * C + c, gradient, part.high - c)
                 t = t + gradient
                 p = p + gradient * (value - centre)
             add_to(total, c, t)
@@ -147,57 +188,63 @@ def _gradient_sums(grad_y, x, mean, scale, shift, silu, pixels, C, low, high, to
 
 
 @jit
-def _input_gradient(grad_z, x, mean, scale, slope, offset, pixels, C, low, high, grad_x):
-    """grad_x = scale grad_z - slope (x - mean) - offset."""
-    size = _block(C)
-    for block in range(0, pixels, size):
-        for c in range(low, high, LANES):
-            centre, factor, tilt, level = load(mean, c), load(scale, c), load(slope, c), load(offset, c)
-            for n in range(block, min(pixels, block + size)):
-                difference = load_some(x, n * C + c, high - c) - centre
-                gradient = factor * load_some(grad_z, n * C + c, high - c)
-                store_some(grad_x, n * C + c, gradient - tilt * difference - level, high - c)
+def _input_gradient(grad_z, x, rows, part, grad_x):
+    """grad_x = scale grad_z - slope (x - centre) - offset."""
+    size, C = _block(part.C), part.C
+    for block in range(0, part.pixels, size):
+        for c in range(part.low, part.high, LANES):
+            centre, factor = load(rows.centre, c), load(rows.scale, c)
+            tilt, level = load(rows.slope, c), load(rows.offset, c)
+            for n in range(block, min(part.pixels, block + size)):
+                difference = load_some(x, n * C + c, part.high - c) - centre
+                gradient = factor * load_some(grad_z, n * C + c, part.high - c)
+                store_some(grad_x, n * C + c, gradient - tilt * difference - level, part.high - c)
 
 
 @parallel_jit
-def _forward(x, gamma, beta, groups, eps, silu, slices, rows, sums, y, mean, rstd):
+def _forward(x, gamma, beta, options, memory, y, mean, rstd):
+    groups, eps, silu, slices = options
+    all_rows, all_sums = memory
     B, C = x.shape[0], gamma.size
-    pixels, width, slice_width = x.shape[1] // C, C // groups, C // slices
+    shape, width = (B, x.shape[1] // C, C), C // groups
     for task in prange(B * slices):
-        b, low = task // slices, task % slices * slice_width
-        high = low + slice_width
-        first, scale, shift, total, squares = rows[b, 0], rows[b, 1], rows[b, 2], sums[b, 0], sums[b, 1]
-        for g in range(low // width, high // width):
+        b, part = _part(task, shape, slices)
+        first, total, squares, count = all_rows[b, 0], all_sums[b, 0], all_sums[b, 1], part.pixels * width
+        rows = Rows(first, all_rows[b, 1], all_rows[b, 2], all_rows[b, 3], all_rows[b, 4])
+        for g in range(part.low // width, part.high // width):
             for c in range(g * width, (g + 1) * width):
                 first[c] = x[b, g * width]
-        _shifted_sums(x[b], first, pixels, C, low, high, total, squares)
-        for g in range(low // width, high // width):
+        _shifted_sums(x[b], first, part, total, squares)
+        for g in range(part.low // width, part.high // width):
             t = s = 0.0
             for c in range(g * width, (g + 1) * width):
                 t += total[c]
                 s += squares[c]
-            difference = t / (pixels * width)
+            difference = t / count
             mean[b, g] = first[g * width] + difference
-            rstd[b, g] = 1 / math.sqrt(s / (pixels * width) - difference * difference + eps)
-            _set_scale_and_shift(gamma, beta, mean[b, g], rstd[b, g], g * width, width, scale, shift)
-        _scale_and_shift(x[b], scale, shift, silu, pixels, C, low, high, y[b])
+            rstd[b, g] = 1 / math.sqrt(s / count - difference * difference + eps)
+            _set_scale_and_shift(gamma, beta, mean[b, g], rstd[b, g], (g * width, (g + 1) * width), rows)
+        _scale_and_shift(x[b], rows, silu, part, y[b])
 
 
 @parallel_jit
-def _backward(grad_y, x, gamma, beta, mean, rstd, groups, silu, slices, rows, sums, grad_x):
+def _backward(grad_y, x, gamma, beta, statistics, options, memory, grad_x):
+    groups, _, silu, slices = options
+    (all_rows, all_sums), (mean, rstd) = memory, statistics
     B, C = x.shape[0], gamma.size
-    pixels, width, slice_width = x.shape[1] // C, C // groups, C // slices
+    shape, width = (B, x.shape[1] // C, C), C // groups
     for task in prange(B * slices):
-        b, low = task // slices, task % slices * slice_width
-        high = low + slice_width
-        centre, scale, shift, slope, offset = rows[b, 0], rows[b, 1], rows[b, 2], rows[b, 3], rows[b, 4]
-        total, products = sums[b, 0], sums[b, 1]
-        for g in range(low // width, high // width):
-            _set_scale_and_shift(gamma, beta, mean[b, g], rstd[b, g], g * width, width, scale, shift)
+        b, part = _part(task, shape, slices)
+        total, products, count = all_sums[b, 0], all_sums[b, 1], part.pixels * width
+        # Written by their own names: Numba's threads forget what is written to a tuple's field.
+        centre, slope, offset = all_rows[b, 0], all_rows[b, 3], all_rows[b, 4]
+        rows = Rows(centre, all_rows[b, 1], all_rows[b, 2], slope, offset)
+        for g in range(part.low // width, part.high // width):
+            _set_scale_and_shift(gamma, beta, mean[b, g], rstd[b, g], (g * width, (g + 1) * width), rows)
             for c in range(g * width, (g + 1) * width):
                 centre[c] = mean[b, g]
-        _gradient_sums(grad_y[b], x[b], centre, scale, shift, silu, pixels, C, low, high, total, products, grad_x[b])
-        for g in range(low // width, high // width):
+        _gradient_sums(grad_y[b], x[b], rows, silu, part, total, products, grad_x[b])
+        for g in range(part.low // width, part.high // width):
             r = rstd[b, g]
             d = d_x_hat = 0.0
             for c in range(g * width, (g + 1) * width):
@@ -205,10 +252,10 @@ def _backward(grad_y, x, gamma, beta, mean, rstd, groups, silu, slices, rows, su
                 d += gamma[c] * total[c]
                 d_x_hat += gamma[c] * products[c]
             for c in range(g * width, (g + 1) * width):
-                slope[c] = r * r * d_x_hat / (pixels * width)
-                offset[c] = r * d / (pixels * width)
+                slope[c] = r * r * d_x_hat / count
+                offset[c] = r * d / count
         grad_z = grad_x[b] if silu else grad_y[b]
-        _input_gradient(grad_z, x[b], centre, scale, slope, offset, pixels, C, low, high, grad_x[b])
+        _input_gradient(grad_z, x[b], rows, part, grad_x[b])
 
 
 def _slices(B: int, C: int, groups: int) -> int:
@@ -218,11 +265,11 @@ def _slices(B: int, C: int, groups: int) -> int:
     return next(n for n in range(1, most + 1) if n == most or (most % n == 0 and n * B >= get_num_threads()))
 
 
-def _no_rows_and_sums(count: int, x: Array) -> tuple[Array, Array]:
-    """Zeros for each picture: `count` rows of a number, and two of a float64 sum, for every channel; whole vectors."""
+def _memory(x: Array) -> tuple[Array, Array]:
+    """Zeros for each picture: Rows, and two sums in float64 for every channel; whole vectors."""
     B, _, C = x.shape
     width = -(-C // LANES) * LANES
-    return np.zeros((B, count, width), np.float32), np.zeros((B, 2, width))
+    return np.zeros((B, 5, width), np.float32), np.zeros((B, 2, width))
 
 
 def forward(x: Array, gamma: Array, beta: Array, groups: int, eps: float, silu: bool) -> tuple[Array, Array, Array]:
@@ -231,21 +278,22 @@ def forward(x: Array, gamma: Array, beta: Array, groups: int, eps: float, silu: 
     B, _, C = x.shape
     y, mean, rstd = np.empty(x.shape, x.dtype), np.empty((B, groups), x.dtype), np.empty((B, groups), x.dtype)
     arrays = contiguous(x).reshape(B, -1), contiguous(gamma), contiguous(beta)
-    outputs = *_no_rows_and_sums(3, x), y.reshape(B, -1), mean, rstd
-    _forward(*arrays, groups, eps, silu, _slices(B, C, groups), *outputs)
+    options = Options(groups, eps, silu, _slices(B, C, groups))
+    _forward(*arrays, options, _memory(x), y.reshape(B, -1), mean, rstd)
     return y, mean, rstd
 
 
 def backward(
     grad_y: Array, x: Array, gamma: Array, beta: Array, mean: Array, rstd: Array, groups: int, silu: bool
 ) -> tuple[Array, Array, Array]:
-    arrays = [contiguous(array) for array in (grad_y, x, gamma, beta, mean, rstd)]
+    grad_y, x, gamma, beta, mean, rstd = (contiguous(array) for array in (grad_y, x, gamma, beta, mean, rstd))
     if x.dtype != np.float32:
-        return plain_backward(*arrays, groups, silu)
+        return plain_backward(grad_y, x, gamma, beta, mean, rstd, groups, silu)
     B, _, C = x.shape
-    rows, sums = _no_rows_and_sums(5, x)
+    rows, sums = _memory(x)
     grad_x = np.empty(x.shape, x.dtype)
-    pictures = [array.reshape(B, -1) for array in arrays[:2]]
-    _backward(*pictures, *arrays[2:], groups, silu, _slices(B, C, groups), rows, sums, grad_x.reshape(B, -1))
+    options = Options(groups, 0.0, silu, _slices(B, C, groups))
+    pictures = grad_y.reshape(B, -1), x.reshape(B, -1)
+    _backward(*pictures, gamma, beta, (mean, rstd), options, (rows, sums), grad_x.reshape(B, -1))
     grad_beta, grad_gamma = sums[:, :, :C].sum(axis=0).astype(x.dtype)
     return grad_x, grad_gamma, grad_beta

@@ -8,7 +8,7 @@ from numba import prange
 from minisd_kernels.arguments import Array
 from minisd_kernels.compiling import CHUNKS, bias_or_zeros, contiguous, flat, jit, parallel_jit
 from minisd_kernels.prefetch import prefetch_rows
-from minisd_kernels.register_tile import ONE_TAP, add_rows, multiply_add, pack, packed_size
+from minisd_kernels.register_tile import ONE_TAP, Matrix, add_rows, multiply_add, pack, packed_size
 
 # The plain version: float64 runs it.
 
@@ -47,19 +47,21 @@ _BLOCK = 56  # rows at a time, a multiple of every tile height: they and a panel
 
 
 @parallel_jit
-def _rows_times_packed(a, packed, depth, columns, row, taps, c):
-    """C = row + A B, A (M, depth) and C (M, columns) flat."""
-    rows = a.size // depth
+def _rows_times_packed(a, packed, shape, row, c):
+    """C = row + A B, of this shape (rows, depth, columns); A and C flat."""
+    rows, depth, columns = shape
     for block in prange((rows + _BLOCK - 1) // _BLOCK):
         i, count = block * _BLOCK, min(_BLOCK, rows - block * _BLOCK)
         prefetch_rows(a, (i + count) * depth, depth, min(_BLOCK, rows - i - count), depth)  # the next block's
-        multiply_add(a, i * depth, depth, taps, 1, depth, count, packed, columns, row, 0, 0, c, i * columns, columns)
+        left, begin, end = Matrix(a, i * depth, depth, 1), Matrix(row, 0, 0, 1), Matrix(c, i * columns, columns, 1)
+        multiply_add(left, ONE_TAP, packed, begin, end, (count, depth, columns))
 
 
 @parallel_jit
-def _sum_of_outer_products(x, grad_y, width_x, width_grad, taps, parts, bias_parts, packs):
-    """parts[chunk] += x^T grad_y, bias_parts[chunk] += sum of grad_y, over the chunk's rows; x and grad_y flat."""
-    rows = x.size // width_x
+def _sum_of_outer_products(x, grad_y, shape, parts, bias_parts, packs):
+    """parts[chunk] += x^T grad_y, bias_parts[chunk] += sum of grad_y, over the chunk's rows; shape = (rows of both,
+    columns of x, columns of grad_y)."""
+    rows, width_x, width_y = shape
     blocks = (rows + _BLOCK - 1) // _BLOCK
     for chunk in prange(CHUNKS):
         for block in range(blocks * chunk // CHUNKS, blocks * (chunk + 1) // CHUNKS):
@@ -67,14 +69,12 @@ def _sum_of_outer_products(x, grad_y, width_x, width_grad, taps, parts, bias_par
             count = min(_BLOCK, rows - first)
             following = min(_BLOCK, rows - first - count)
             prefetch_rows(x, (first + count) * width_x, width_x, following, width_x)
-            prefetch_rows(grad_y, (first + count) * width_grad, width_grad, following, width_grad)
-            add_rows(grad_y, first * width_grad, count, width_grad, width_grad, bias_parts[chunk])
-            pack(grad_y, first * width_grad, width_grad, 1, count, width_grad, packs[chunk], 0, count)
-            start, part = first * width_x, parts[chunk]
-            multiply_add(
-                *(x, start, 1, taps, width_x, count, width_x),
-                *(packs[chunk], width_grad, part, 0, width_grad, part, 0, width_grad),
-            )
+            prefetch_rows(grad_y, (first + count) * width_y, width_y, following, width_y)
+            gradients = Matrix(grad_y, first * width_y, width_y, 1)
+            add_rows(gradients, (count, width_y), bias_parts[chunk])
+            pack(gradients, (count, width_y), packs[chunk], 0, count)
+            transposed, part = Matrix(x, first * width_x, 1, width_x), Matrix(parts[chunk], 0, width_y, 1)
+            multiply_add(transposed, ONE_TAP, packs[chunk], part, part, (width_x, count, width_y))
 
 
 def rows_times(a: Array, b: Array, row: Array | None, c: Array) -> Array:
@@ -83,18 +83,18 @@ def rows_times(a: Array, b: Array, row: Array | None, c: Array) -> Array:
     depth, columns = b.shape
     packed = np.empty(packed_size(depth, columns), np.float32)
     numbers, steps = flat(b)
-    pack(numbers, 0, *steps, depth, columns, packed, 0, depth)
-    start = bias_or_zeros(row, columns)
-    _rows_times_packed(a.reshape(-1), packed, depth, columns, start, ONE_TAP, c.reshape(-1))
+    pack(Matrix(numbers, 0, *steps), b.shape, packed, 0, depth)
+    shape = a.shape[0], depth, columns
+    _rows_times_packed(a.reshape(-1), packed, shape, bias_or_zeros(row, columns), c.reshape(-1))
     return c
 
 
 def weight_and_bias_gradient(x: Array, grad_y: Array) -> tuple[Array, Array]:
     """x^T grad_y and the sum of grad_y's rows, for contiguous float32 x (M, K), grad_y (M, N)."""
-    (_, K), N = x.shape, grad_y.shape[1]
+    (M, K), N = x.shape, grad_y.shape[1]
     parts, bias_parts = np.zeros((CHUNKS, K * N), np.float32), np.zeros((CHUNKS, N), np.float32)
     packs = np.empty((CHUNKS, packed_size(_BLOCK, N)), np.float32)
-    _sum_of_outer_products(x.reshape(-1), grad_y.reshape(-1), K, N, ONE_TAP, parts, bias_parts, packs)
+    _sum_of_outer_products(x.reshape(-1), grad_y.reshape(-1), (M, K, N), parts, bias_parts, packs)
     return parts.sum(axis=0).reshape(K, N), bias_parts.sum(axis=0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import prange
 
@@ -41,24 +43,40 @@ def plain_backward(grad_y: Array, argmax: Array, x_shape: Shape, window: Pair, s
     return grad_x
 
 
+class Windows(NamedTuple):
+    """Pictures (B, H, W, C) and the windows that are laid over them, P x Q in each; flat, as threads want it."""
+
+    B: int
+    H: int
+    W: int
+    C: int
+    kh: int
+    kw: int
+    stride_h: int
+    stride_w: int
+    top: int
+    left: int
+    P: int
+    Q: int
+
+
 # Fast, for float32: rows go to all cores, and a vector is LANES channels of a pixel. Forward, the largest so far and
 # its place stay in registers while the window is read.
 
 
 @jit
-def _forward_row(row, x, x_shape, window, stride, padding, out, y, argmax):
-    (kh, kw), (sh, sw), (ph, pw), (P, Q) = window, stride, padding, out
-    _, H, W, C = x_shape
-    b, top = row // P, row % P * sh - ph
-    first_i, end_i = max(0, -top), min(kh, H - top)
+def _forward_row(row, x, windows, y, argmax):
+    _, H, W, C, kh, kw, stride_h, stride_w, top, left, P, Q = windows
+    b, first_h = row // P, row % P * stride_h - top
+    first_i, end_i = max(0, -first_h), min(kh, H - first_h)
     for q in range(Q):
-        left = q * sw - pw
-        first_j, end_j = max(0, -left), min(kw, W - left)
+        first_w = q * stride_w - left
+        first_j, end_j = max(0, -first_w), min(kw, W - first_w)
         for c in range(0, C, LANES):
             best, place = broadcast(np.float32(-np.inf)), broadcast(np.float32(0))
             for i in range(first_i, end_i):
                 for j in range(first_j, end_j):
-                    new = load_some(x, ((b * H + top + i) * W + left + j) * C + c, C - c)
+                    new = load_some(x, ((b * H + first_h + i) * W + first_w + j) * C + c, C - c)
                     kept = (best >= new) | (best != best)  # so that NaN replaces, and stays
                     best, place = where(kept, best, new), where(kept, place, np.float32(i * kw + j))
             store_some(y, (row * Q + q) * C + c, best, C - c)
@@ -66,9 +84,9 @@ def _forward_row(row, x, x_shape, window, stride, padding, out, y, argmax):
 
 
 @parallel_jit
-def _forward(x, x_shape, window, stride, padding, out, y, argmax):
-    for row in prange(x_shape[0] * out[0]):
-        _forward_row(row, x, x_shape, window, stride, padding, out, y, argmax)
+def _forward(x, windows, y, argmax):
+    for row in prange(windows.B * windows.P):
+        _forward_row(row, x, windows, y, argmax)
 
 
 # Backward, a core owns a row of grad_x and writes each of its pixels once. Where windows share no pixel, a window's row
@@ -77,50 +95,51 @@ def _forward(x, x_shape, window, stride, padding, out, y, argmax):
 
 
 @jit
-def _apart_row(row, grad_y, argmax, x_shape, window, out, grad_x):
-    (kh, kw), (P, Q) = window, out
-    _, H, W, C = x_shape
+def _apart_row(row, grad_y, argmax, windows, grad_x):
+    _, H, W, C, kh, kw, _, _, _, _, P, Q = windows
     b, h = row // H, row % H
     p, i = h // kh, h % kh
-    windows = Q if p < P else 0  # the last rows and columns may be too few for a window
-    for q in range(windows):
+    there = Q if p < P else 0  # the last rows and columns may be too few for a window
+    for q in range(there):
         for c in range(0, C, LANES):
             start = ((b * P + p) * Q + q) * C + c
             place, gradient = load_bytes(argmax, start, C - c), load_some(grad_y, start, C - c)
             for j in range(kw):
                 here = where(place == np.float32(i * kw + j), gradient, np.float32(0))
                 store_some(grad_x, (row * W + q * kw + j) * C + c, here, C - c)
-    for k in range((row * W + windows * kw) * C, (row + 1) * W * C):
+    for k in range((row * W + there * kw) * C, (row + 1) * W * C):
         grad_x[k] = 0
 
 
 @jit
-def _shared_row(row, grad_y, argmax, x_shape, window, stride, padding, out, grad_x):
-    (kh, kw), (sh, sw), (ph, pw), (P, Q) = window, stride, padding, out
-    _, H, W, C = x_shape
+def _shared_row(row, grad_y, argmax, windows, grad_x):
+    _, H, W, C, kh, kw, stride_h, stride_w, top, left, P, Q = windows
     b, h = row // H, row % H
-    first_p, end_p = max(0, (h + ph - kh + sh) // sh), min(P, (h + ph) // sh + 1)
+    first_p, end_p = max(0, (h + top - kh + stride_h) // stride_h), min(P, (h + top) // stride_h + 1)
     for w in range(W):
-        first_q, end_q = max(0, (w + pw - kw + sw) // sw), min(Q, (w + pw) // sw + 1)
+        first_q, end_q = max(0, (w + left - kw + stride_w) // stride_w), min(Q, (w + left) // stride_w + 1)
         for c in range(0, C, LANES):
             total = broadcast(np.float32(0))
             for p in range(first_p, end_p):
                 for q in range(first_q, end_q):
                     start = ((b * P + p) * Q + q) * C + c
-                    tap = np.float32((h + ph - p * sh) * kw + w + pw - q * sw)
+                    tap = np.float32((h + top - p * stride_h) * kw + w + left - q * stride_w)
                     here = load_bytes(argmax, start, C - c) == tap
                     total = total + where(here, load_some(grad_y, start, C - c), np.float32(0))
             store_some(grad_x, (row * W + w) * C + c, total, C - c)
 
 
 @parallel_jit
-def _backward(grad_y, argmax, x_shape, window, stride, padding, out, grad_x):
-    apart = stride == window and padding == (0, 0)
-    for row in prange(x_shape[0] * x_shape[1]):
+def _backward(grad_y, argmax, windows, apart, grad_x):
+    for row in prange(windows.B * windows.H):
         if apart:
-            _apart_row(row, grad_y, argmax, x_shape, window, out, grad_x)
+            _apart_row(row, grad_y, argmax, windows, grad_x)
         else:
-            _shared_row(row, grad_y, argmax, x_shape, window, stride, padding, out, grad_x)
+            _shared_row(row, grad_y, argmax, windows, grad_x)
+
+
+def _windows(x_shape: Shape, window: Pair, stride: Pair, padding: Pair, out: Pair) -> Windows:
+    return Windows._make((*x_shape, *window, *stride, *padding, *out))
 
 
 def forward(x: Array, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Array, Array]:
@@ -130,7 +149,8 @@ def forward(x: Array, window: Pair, stride: Pair, padding: Pair, out: Pair) -> t
         return y, argmax.astype(place)
     B, _, _, C = x.shape
     y, argmax = np.empty((B, *out, C), x.dtype), np.empty((B, *out, C), place)
-    _forward(contiguous(x).reshape(-1), x.shape, window, stride, padding, out, y.reshape(-1), argmax.reshape(-1))
+    windows = _windows(x.shape, window, stride, padding, out)
+    _forward(contiguous(x).reshape(-1), windows, y.reshape(-1), argmax.reshape(-1))
     return y, argmax
 
 
@@ -139,6 +159,7 @@ def backward(grad_y: Array, argmax: Array, x_shape: Shape, window: Pair, stride:
     if grad_y.dtype != np.float32 or argmax.dtype != np.uint8:
         return plain_backward(*arrays, x_shape, window, stride, padding)
     grad_x = np.empty(x_shape, grad_y.dtype)
-    numbers = (array.reshape(-1) for array in arrays)
-    _backward(*numbers, x_shape, window, stride, padding, grad_y.shape[1:3], grad_x.reshape(-1))
+    windows = _windows(x_shape, window, stride, padding, grad_y.shape[1:3])
+    apart = stride == window and padding == (0, 0)
+    _backward(*(array.reshape(-1) for array in arrays), windows, apart, grad_x.reshape(-1))
     return grad_x
