@@ -60,6 +60,6 @@ def require_float(where: str, *arrays: Any) -> None:
     if len(set(map(type, arrays))) > 1 and len(devices := sorted({device_of(array) for array in arrays})) > 1:
         raise TypeError(f"{where}: its arrays live on {' and '.join(devices)}; move them to one device with to_device")
     kinds = {array.dtype.char for array in arrays}
-    if kinds not in ({"f"}, {"d"}):
+    if kinds not in ({"f"}, {"d"}) or not all(array.dtype.isnative for array in arrays):
         got = ", ".join(sorted({str(array.dtype) for array in arrays}))
         raise TypeError(f"{where}: wanted all float32 or all float64, got {got}; use .astype(...)")

@@ -50,7 +50,7 @@ class Matrix(NamedTuple):
     data: Any
     start: int
     row: int
-    column: int = 1
+    column: int
 
 
 def _tile(typing_context, rows, a, taps, packed, first, init, c, sizes):

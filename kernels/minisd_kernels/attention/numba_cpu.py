@@ -201,7 +201,8 @@ def _forward(query, key, value, problem, out, logsumexp, memory, zeros):
                 m_count, kv = min(_KEYS, M - first_m), kv_start + first_m * row
                 _copy_rows(key, kv, row, m_count, d, keys)
                 pack(Matrix(value, kv, row, 1), (m_count, d), values, 0, m_count)
-                none, products, weights = Matrix(zeros, 0, 0), Matrix(scores, 0, lanes), Matrix(scores, 0, 1, lanes)
+                none, products = Matrix(zeros, 0, 0, 1), Matrix(scores, 0, lanes, 1)
+                weights = Matrix(scores, 0, 1, lanes)
                 multiply_add(Matrix(keys, 0, d, 1), ONE_TAP, queries_t, none, products, (m_count, d, lanes))
                 if causal:
                     _hide_later_keys(scores, first_m, m_count, first_n, lanes)
@@ -286,6 +287,11 @@ def _backward(grad_y, inputs, saved, problem, gradients, memory, packs, rows):
                     multiply_add(products_t, ONE_TAP, packed_keys, end_query, end_query, (n_count, m_count, d))
 
 
+def _with_positive_scale(query: Array, scale: float) -> tuple[Array, float]:
+    """The same scores of a scale above 0: a hidden key's, minus infinity, must stay that when it is multiplied."""
+    return (query, scale) if scale > 0 else (query * np.float32(np.sign(scale)), abs(scale) or 1.0)
+
+
 def _room(d: int) -> int:
     """Numbers in the largest block: scores, or rows or columns of width d, packed."""
     return max(_KEYS * _QUERIES, packed_size(max(_KEYS, _QUERIES), d), packed_size(d, _QUERIES))
@@ -297,6 +303,7 @@ def forward(query: Array, key: Array, value: Array, scale: float, causal: bool) 
     if query.dtype == np.float64:
         return plain_forward(query, key, value, scale, causal)
     out, logsumexp = np.empty(query.shape, np.float32), np.empty((B, heads, N), np.float32)
+    query, scale = _with_positive_scale(query, scale)
     flat, flat_outputs = ((a.reshape(-1) for a in arrays) for arrays in ((query, key, value), (out, logsumexp)))
     memory = scratch("attention", get_num_threads(), 7, _room(d))
     problem = Problem(B, N, M, heads, d, np.float32(scale), causal)
@@ -320,9 +327,13 @@ def backward(
     memory = scratch("attention", threads, 5, _room(d))
     packs = scratch("attention packed", threads, 4, blocks, packed_size(_QUERIES, d) + packed_size(d, _QUERIES))
     rows = scratch("attention rows", threads, 2, blocks, _QUERIES)
+    sign = np.float32(np.sign(scale))
+    query, scale = _with_positive_scale(query, scale)
     problem = Problem(B, N, M, heads, d, np.float32(scale), causal)
     inputs, saved = (query, key, value), (out, logsumexp)
     _backward(grad_y, inputs, saved, problem, gradients, (_ZEROS, memory), packs, rows)
+    if sign <= 0:
+        grad_query *= sign
     if parts == 1:
         return grad_query, grad_key[0], grad_value[0]
     return grad_query, grad_key.sum(axis=0), grad_value.sum(axis=0)

@@ -115,7 +115,7 @@ def forward(
         return plain_forward(x, contiguous(weight), _contiguous_bias(bias), size, stride, padding, dilation)
     y = np.empty((B, *size, O), x.dtype)
     if _is_linear((kh, kw), stride, padding):
-        linear.rows_times(x.reshape(-1, C), weight[0, 0], bias, y.reshape(-1, O))
+        linear.rows_times(_rows(x), weight[0, 0], bias, _rows(y))
     elif _takes_winograd((kh, kw), stride, dilation, C, O, size):
         winograd.forward(x, weight, bias, y, padding)
     elif 0 < O <= _THIN:
@@ -134,7 +134,7 @@ def input_gradient(
         return plain_input_gradient(grad_y, contiguous(weight), _contiguous_bias(bias), size, stride, padding, dilation)
     grad_x = np.empty((B, *size, C), grad_y.dtype)
     if _is_linear((kh, kw), stride, padding):
-        linear.rows_times(grad_y.reshape(-1, O), weight[0, 0].T, bias, grad_x.reshape(-1, C))
+        linear.rows_times(_rows(grad_y), weight[0, 0].T, bias, _rows(grad_x))
     elif _takes_winograd((kh, kw), stride, dilation, C, O, size):
         winograd.input_gradient(grad_y, weight, bias, grad_x, padding)
     elif 0 < C <= _THIN:
@@ -152,7 +152,7 @@ def weight_gradient(
     if x.dtype == np.float64:
         return plain_weight_gradient(grad_y, x, window, stride, padding, dilation)
     if _is_linear(window, stride, padding):
-        grad_weight, grad_bias = linear.weight_and_bias_gradient(x.reshape(-1, C), grad_y.reshape(-1, O))
+        grad_weight, grad_bias = linear.weight_and_bias_gradient(_rows(x), _rows(grad_y))
         return grad_weight.reshape(1, 1, C, O), grad_bias
     if _takes_winograd(window, stride, dilation, C, O, (grad_y.shape[1], grad_y.shape[2])):
         from minisd_kernels.conv2d import winograd_weight  # who only draws need not compile it
@@ -161,6 +161,12 @@ def weight_gradient(
     if 0 < O <= _THIN:
         return thin.weight_gradient(grad_y, x, window, stride, padding, dilation)
     return direct.weight_gradient(grad_y, x, window, stride, padding, dilation)
+
+
+def _rows(pixels: Array) -> Array:
+    """Pictures as a matrix with a row for each pixel."""
+    B, H, W, C = pixels.shape
+    return pixels.reshape(B * H * W, C)
 
 
 def _contiguous_bias(bias: Array | None) -> Array | None:

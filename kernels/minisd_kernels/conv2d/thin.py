@@ -86,7 +86,7 @@ def forward(
     (B, H, W, C), (kh, kw, _, O) = x.shape, weight.shape
     z = scratch("products", B, H, W, kh, kw, O)
     matrix = np.ascontiguousarray(weight.transpose(2, 0, 1, 3)).reshape(C, kh * kw * O)
-    linear.rows_times(x.reshape(-1, C), matrix, None, z.reshape(B * H * W, kh * kw * O))
+    linear.rows_times(x.reshape(B * H * W, C), matrix, None, z.reshape(B * H * W, kh * kw * O))
     rows, columns = (
         _reads(y.shape[1 + axis], x.shape[1 + axis], weight.shape[axis], stride[axis], padding[axis][0], dilation[axis])
         for axis in (0, 1)
@@ -102,7 +102,7 @@ def input_gradient(
     (B, P, Q, O), (kh, kw, C, _) = grad_y.shape, weight.shape
     z = scratch("products", B, P, Q, kh, kw, C)
     matrix = np.ascontiguousarray(weight.transpose(3, 0, 1, 2)).reshape(O, kh * kw * C)
-    linear.rows_times(grad_y.reshape(-1, O), matrix, None, z.reshape(B * P * Q, kh * kw * C))
+    linear.rows_times(grad_y.reshape(B * P * Q, O), matrix, None, z.reshape(B * P * Q, kh * kw * C))
     rows, columns = _tables_back(grad_x.shape, grad_y.shape, weight.shape, stride, padding, dilation)
     row = bias_or_zeros(bias, C)
     _collect(z.reshape(-1), (P, Q), rows, columns, row, grad_x.reshape(-1))
@@ -119,7 +119,8 @@ def weight_gradient(
         x, rows, columns = contiguous(x[:, read][:, :, read_across]), rows[read], columns[read_across]
     grad_z = scratch("products", *x.shape[:3], *window, O)
     _spread(grad_y, rows, columns, O, grad_z.reshape(-1))
-    matrix, _ = linear.weight_and_bias_gradient(x.reshape(-1, C), grad_z.reshape(-1, window[0] * window[1] * O))
+    pixels, products = x.shape[0] * x.shape[1] * x.shape[2], window[0] * window[1] * O
+    matrix, _ = linear.weight_and_bias_gradient(x.reshape(pixels, C), grad_z.reshape(pixels, products))
     grad_weight = matrix.reshape(C, *window, O).transpose(1, 2, 0, 3)
     return np.ascontiguousarray(grad_weight), np.asarray(grad_y.sum(axis=(0, 1, 2)))
 

@@ -63,5 +63,5 @@ def forward(table: Array, ids: Array) -> Array:
 def backward(grad_y: Array, ids: Array, vocabulary: int) -> Array:
     D = grad_y.shape[-1]
     grad_table = np.zeros((vocabulary, D), grad_y.dtype)
-    _backward(contiguous(grad_y).reshape(-1, D), _flat(ids), grad_table)
+    _backward(contiguous(grad_y).reshape(ids.size, D), _flat(ids), grad_table)
     return grad_table

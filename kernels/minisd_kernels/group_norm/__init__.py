@@ -19,6 +19,7 @@ Shapes: x (B, *spatial, C), gamma (C,), beta (C,) -> y (B, *spatial, C), mean (B
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol
 
 from minisd_kernels.arguments import Array, require_float, require_shape
@@ -47,6 +48,11 @@ def _check(where: str, x: Array, groups: int) -> None:
         raise ShapeError(f"{where}: {C} channels do not divide into {groups} groups; choose one of {divisors}")
 
 
+def _pixels(x: Array) -> tuple[int, int, int]:
+    """The shape with the spatial axes in one; said in numbers, for none can be found out of an empty array."""
+    return x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1]
+
+
 def forward(
     x: Array, gamma: Array, beta: Array, *, groups: int, silu: bool = False, eps: float = 1e-5
 ) -> tuple[Array, Array, Array]:
@@ -62,7 +68,7 @@ def forward(
     _check("group_norm", x, groups)
     require_shape("group_norm gamma", gamma, "(C,)", x.shape[-1:])
     require_shape("group_norm beta", beta, "(C,)", x.shape[-1:])
-    y, mean, rstd = kernel(Backend, x).forward(x.reshape(x.shape[0], -1, x.shape[-1]), gamma, beta, groups, eps, silu)
+    y, mean, rstd = kernel(Backend, x).forward(x.reshape(_pixels(x)), gamma, beta, groups, eps, silu)
     return y.reshape(x.shape), mean, rstd
 
 
@@ -85,7 +91,7 @@ def backward(
     require_shape("group_norm beta", beta, "(C,)", x.shape[-1:])
     require_shape("group_norm mean", mean, "(B, groups)", (x.shape[0], groups))
     require_shape("group_norm rstd", rstd, "(B, groups)", (x.shape[0], groups))
-    pixels = x.shape[0], -1, x.shape[-1]
+    pixels = _pixels(x)
     run = kernel(Backend, x).backward
     arrays = grad_y.reshape(pixels), x.reshape(pixels), gamma, beta, mean, rstd
     grad_x, grad_gamma, grad_beta = run(*arrays, groups, silu)

@@ -9,8 +9,8 @@ from minisd_kernels.silu import numpy_ref as silu_numpy
 
 
 def forward(x: Array, gamma: Array, beta: Array, groups: int, eps: float, silu: bool) -> tuple[Array, Array, Array]:
-    B, _, C = x.shape
-    grouped = x.reshape(B, -1, groups, C // groups).astype(np.float64)
+    B, N, C = x.shape
+    grouped = x.reshape(B, N, groups, C // groups).astype(np.float64)
     mean = grouped.mean(axis=(1, 3), keepdims=True)
     rstd = 1 / np.sqrt(grouped.var(axis=(1, 3), keepdims=True) + eps)
     y = gamma * ((grouped - mean) * rstd).reshape(x.shape) + beta
@@ -22,8 +22,8 @@ def forward(x: Array, gamma: Array, beta: Array, groups: int, eps: float, silu: 
 def backward(
     grad_y: Array, x: Array, gamma: Array, beta: Array, mean: Array, rstd: Array, groups: int, silu: bool
 ) -> tuple[Array, Array, Array]:
-    B, _, C = x.shape
-    grouped = B, -1, groups, C // groups
+    B, N, C = x.shape
+    grouped = B, N, groups, C // groups
     mean, rstd = mean.reshape(B, 1, groups, 1), rstd.reshape(B, 1, groups, 1)
     x_hat = (x.reshape(grouped).astype(np.float64) - mean) * rstd
     grad_z = silu_numpy.backward(grad_y, gamma * x_hat.reshape(x.shape) + beta, 1.0) if silu else grad_y

@@ -15,7 +15,7 @@ __global__ void max_pool2d_forward(const T* __restrict__ x, int H, int W, int C,
     if (k >= Q * C) return;
     const int b = row / P, p = row % P, q = k / C, c = k % C;
     T best = minus_infinity();
-    int place = 0;
+    int place = max(0, ph - p * sh) * kw + max(0, pw - q * sw);  // the first in the picture, should all be -inf
     for (int i = 0; i < kh; ++i)
         for (int j = 0; j < kw; ++j) {
             const int h = p * sh - ph + i, w = q * sw - pw + j;

@@ -18,14 +18,16 @@ def plain_forward(x: Array, window: Pair, stride: Pair, padding: Pair, out: Pair
     (kh, kw), (sh, sw), (ph, pw) = window, stride, padding
     B, H, W, C = x.shape
     y = np.full((B, out[0], out[1], C), -np.inf, x.dtype)
-    argmax = np.zeros(y.shape, np.int64)
+    argmax = np.full(y.shape, -1, np.int64)  # none: the first in the picture is the maximum so far, even -inf
     for b, p, q, c in np.ndindex(y.shape):
         for i in range(kh):
             for j in range(kw):
                 h, w = p * sh - ph + i, q * sw - pw + j
                 if 0 <= h < H and 0 <= w < W:
                     new, best = x[b, h, w, c], y[b, p, q, c]
-                    if new > best or (new != new and best == best):  # the first NaN is the maximum, as in NumPy
+                    if (
+                        argmax[b, p, q, c] < 0 or new > best or (new != new and best == best)
+                    ):  # the first NaN is the maximum, as in NumPy
                         y[b, p, q, c] = new
                         argmax[b, p, q, c] = i * kw + j
     return y, argmax
@@ -73,7 +75,7 @@ def _forward_row(row, x, windows, y, argmax):
         first_w = q * stride_w - left
         first_j, end_j = max(0, -first_w), min(kw, W - first_w)
         for c in range(0, C, LANES):
-            best, place = broadcast(np.float32(-np.inf)), broadcast(np.float32(0))
+            best, place = broadcast(np.float32(-np.inf)), broadcast(np.float32(first_i * kw + first_j))
             for i in range(first_i, end_i):
                 for j in range(first_j, end_j):
                     new = load_some(x, ((b * H + first_h + i) * W + first_w + j) * C + c, C - c)

@@ -9,13 +9,21 @@ from minisd_kernels.arguments import Array, Pair
 from minisd_kernels.max_pool2d import Shape, place_type
 
 
-def forward(x: Array, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Array, Array]:
-    (kh, kw), (sh, sw), (ph, pw) = window, stride, padding
-    padded = np.pad(x, ((0, 0), (ph, ph), (pw, pw), (0, 0)), constant_values=-np.inf)
+def _taps(x: Array, outside: float, window: Pair, stride: Pair, padding: Pair) -> Array:
+    """The numbers of every window, side by side."""
+    (ph, pw), (sh, sw) = padding, stride
+    padded = np.pad(x, ((0, 0), (ph, ph), (pw, pw), (0, 0)), constant_values=outside)
     windows = sliding_window_view(padded, window, axis=(1, 2))[:, ::sh, ::sw]
-    taps = windows.reshape(*windows.shape[:4], kh * kw)  # (B, P, Q, C, kh kw)
+    return windows.reshape(*windows.shape[:4], window[0] * window[1])
+
+
+def forward(x: Array, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Array, Array]:
+    taps = _taps(x, -np.inf, window, stride, padding)  # (B, P, Q, C, kh kw)
     argmax = taps.argmax(axis=-1)
     y = np.take_along_axis(taps, argmax[..., None], axis=-1)[..., 0]
+    # Where all is -inf, padding comes first in the window, but the maximum is a pixel.
+    pixels = _taps(np.ones_like(x, bool), False, window, stride, padding)
+    argmax = np.where(np.isneginf(y), (pixels & (taps == -np.inf)).argmax(axis=-1), argmax)
     return y, argmax.astype(place_type(window))
 
 
