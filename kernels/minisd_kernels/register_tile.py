@@ -53,22 +53,25 @@ class Matrix(NamedTuple):
     column: int
 
 
-def _tile(typing_context, rows, a, taps, packed, first, init, c, sizes):
+def _tile(typing_context, rows, a, taps, packed, init, c, at, sizes):
     """C = init + A B for `rows` (a literal) x COLUMNS float32 outputs, kept in registers; the first `columns` count.
 
-    k runs over taps, and within each over `depth` steps, sizes = (depth, columns). A[i, (t, k)] is number (i, k) of the
-    matrix a, taps[t] farther on; B[(t, k), j] is packed[first + (t depth + k) COLUMNS + j]; init and C are matrices
-    whose columns lie side by side.
+    The tile begins at = (row, panel), sizes = (depth, columns). k runs over taps, and within each over `depth` steps:
+    A[i, (t, k)] is number (row + i, k) of the matrix a, taps[t] farther on, and B[(t, k), j] is
+    packed[((panel len(taps) + t) depth + k) COLUMNS + j]. Columns of init and C lie side by side. (Matrices of a tile
+    alone would be easier to read, but each new one counts references: a tenth of a shallow product's time.)
     """
     if not isinstance(rows, types.IntegerLiteral) or not all(is_float32_array(matrix[0]) for matrix in (a, init, c)):
         return None
     row_count = rows.literal_value
-    signature = types.void(rows, a, taps, packed, types.intp, init, c, sizes)
+    signature = types.void(rows, a, taps, packed, init, c, at, sizes)
 
     def code(context, builder, sig, args, vectors):
-        _, a, taps, packed, first, init, c, sizes = args
+        _, a, taps, packed, init, c, at, sizes = args
         a_array, a_start, a_row, a_step = cgutils.unpack_tuple(builder, a, 4)
+        first_row, panel = cgutils.unpack_tuple(builder, at, 2)
         depth, columns = cgutils.unpack_tuple(builder, sizes, 2)
+        a_start = builder.add(a_start, builder.mul(first_row, a_row))
         size = depth.type
         zero, one = ir.Constant(size, 0), ir.Constant(size, 1)
         tap_array = context.make_array(sig.args[2])(context, builder, taps)
@@ -82,6 +85,7 @@ def _tile(typing_context, rows, a, taps, packed, first, init, c, sizes):
 
         def places(matrix_type, matrix):
             array, start, row, _ = cgutils.unpack_tuple(builder, matrix, 4)
+            start = builder.add(start, builder.add(builder.mul(first_row, row), builder.mul(panel, number(COLUMNS))))
             row_starts = [builder.add(start, builder.mul(row, number(i))) for i in range(row_count)]
             return [
                 place(context, builder, matrix_type[0], array, builder.add(row_start, number(v * LANES)))
@@ -93,7 +97,7 @@ def _tile(typing_context, rows, a, taps, packed, first, init, c, sizes):
         masks = [first_lanes(builder, builder.sub(columns, number(v * LANES))) for v in range(vectors)] * row_count
 
         # The sums begin as init.
-        sources = places(sig.args[5], init)
+        sources = places(sig.args[4], init)
         with builder.if_else(full) as (whole, cut):
             with whole:
                 loaded = [builder.load(source, align=4) for source in sources]
@@ -127,7 +131,8 @@ def _tile(typing_context, rows, a, taps, packed, first, init, c, sizes):
         tap_sums = carried(first_sums, before)
         offset = builder.load(builder.gep(tap_array.data, [tap]))
         a_tap = builder.add(a_start, offset)
-        b_tap = builder.add(first, builder.mul(builder.mul(tap, depth), number(COLUMNS)))
+        step = builder.add(builder.mul(panel, tap_count), tap)
+        b_tap = builder.mul(builder.mul(step, depth), number(COLUMNS))
         builder.branch(step_loop)
 
         builder.position_at_end(step_loop)
@@ -162,7 +167,7 @@ def _tile(typing_context, rows, a, taps, packed, first, init, c, sizes):
         finals = carried(first_sums, before)
         for final, new in zip(finals, new_sums, strict=True):
             final.add_incoming(new, tap_end)
-        targets = places(sig.args[6], c)
+        targets = places(sig.args[5], c)
         with builder.if_else(full) as (whole, cut):
             with whole:
                 for final, target in zip(finals, targets, strict=True):
@@ -258,27 +263,22 @@ def multiply_add(a, taps, packed, init, c, shape):
     rows are 0 apart.
     """
     rows, depth, columns = shape
-    panel_size = taps.size * depth * COLUMNS
     for panel in range((columns + COLUMNS - 1) // COLUMNS):
-        column, first = panel * COLUMNS, panel * panel_size
-        sizes, row = (depth, columns - column), 0
+        sizes, row = (depth, columns - panel * COLUMNS), 0
         while row < rows:
-            more = rows - row
-            left = Matrix(a.data, a.start + row * a.row, a.row, a.column)
-            begin = Matrix(init.data, init.start + row * init.row + column, init.row, 1)
-            end = Matrix(c.data, c.start + row * c.row + column, c.row, 1)
+            more, at = rows - row, (row, panel)
             if more >= ROWS:
-                tile(ROWS, left, taps, packed, first, begin, end, sizes)
+                tile(ROWS, a, taps, packed, init, c, at, sizes)
                 row += ROWS
             elif more >= _R2:
-                tile(_R2, left, taps, packed, first, begin, end, sizes)
+                tile(_R2, a, taps, packed, init, c, at, sizes)
                 row += _R2
             elif more >= _R3:
-                tile(_R3, left, taps, packed, first, begin, end, sizes)
+                tile(_R3, a, taps, packed, init, c, at, sizes)
                 row += _R3
             elif more >= _R4:
-                tile(_R4, left, taps, packed, first, begin, end, sizes)
+                tile(_R4, a, taps, packed, init, c, at, sizes)
                 row += _R4
             else:
-                tile(1, left, taps, packed, first, begin, end, sizes)
+                tile(1, a, taps, packed, init, c, at, sizes)
                 row += 1

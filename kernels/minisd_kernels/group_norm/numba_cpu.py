@@ -275,11 +275,11 @@ def _memory(x: Array) -> tuple[Array, Array]:
 def forward(x: Array, gamma: Array, beta: Array, groups: int, eps: float, silu: bool) -> tuple[Array, Array, Array]:
     if x.dtype != np.float32:
         return plain_forward(*map(contiguous, (x, gamma, beta)), groups, eps, silu)
-    B, _, C = x.shape
+    B, N, C = x.shape
     y, mean, rstd = np.empty(x.shape, x.dtype), np.empty((B, groups), x.dtype), np.empty((B, groups), x.dtype)
-    arrays = contiguous(x).reshape(B, -1), contiguous(gamma), contiguous(beta)
+    arrays = contiguous(x).reshape(B, N * C), contiguous(gamma), contiguous(beta)
     options = Options(groups, eps, silu, _slices(B, C, groups))
-    _forward(*arrays, options, _memory(x), y.reshape(B, -1), mean, rstd)
+    _forward(*arrays, options, _memory(x), y.reshape(B, N * C), mean, rstd)
     return y, mean, rstd
 
 
@@ -289,11 +289,11 @@ def backward(
     grad_y, x, gamma, beta, mean, rstd = (contiguous(array) for array in (grad_y, x, gamma, beta, mean, rstd))
     if x.dtype != np.float32:
         return plain_backward(grad_y, x, gamma, beta, mean, rstd, groups, silu)
-    B, _, C = x.shape
+    B, N, C = x.shape
     rows, sums = _memory(x)
     grad_x = np.empty(x.shape, x.dtype)
     options = Options(groups, 0.0, silu, _slices(B, C, groups))
-    pictures = grad_y.reshape(B, -1), x.reshape(B, -1)
-    _backward(*pictures, gamma, beta, (mean, rstd), options, (rows, sums), grad_x.reshape(B, -1))
+    pictures = grad_y.reshape(B, N * C), x.reshape(B, N * C)
+    _backward(*pictures, gamma, beta, (mean, rstd), options, (rows, sums), grad_x.reshape(B, N * C))
     grad_beta, grad_gamma = sums[:, :, :C].sum(axis=0).astype(x.dtype)
     return grad_x, grad_gamma, grad_beta
