@@ -194,7 +194,8 @@ tile: Any = intrinsic(prefer_literal=True)(_tile)
 
 
 # Signatures are given here: a caller's literal numbers would each compile a version of their own.
-_FLOATS, _INT, _PAIR, _TRIPLE = types.float32[::1], types.int64, *(types.UniTuple(types.int64, n) for n in (2, 3))
+_FLOATS, _INT = types.float32[::1], types.int64
+_PAIR, _TRIPLE, _FOUR = (types.UniTuple(types.int64, n) for n in (2, 3, 4))
 _TAPS = types.Array(types.int64, 1, "C", readonly=True)
 MATRIX = types.NamedTuple((_FLOATS, _INT, _INT, _INT), Matrix)
 
@@ -242,6 +243,16 @@ def pack(b, shape, packed, first, total):
             for k in range(depth):
                 for j in range(width):
                     packed[target + k * COLUMNS + j] = b.data[source + k * b.row + j * b.column]
+
+
+@jit(types.void(_FLOATS, _INT, _FOUR, _FOUR, _FLOATS))
+def pack_taps(weight, start, steps, shape, packed):
+    """Copy a weight of this shape (kh, kw, C, O), its numbers `steps` apart, to one packed matrix of kh kw C rows."""
+    kh, kw, C, O = shape
+    for i in range(kh):
+        for j in range(kw):
+            tap = Matrix(weight, start + i * steps[0] + j * steps[1], steps[2], steps[3])
+            pack(tap, (C, O), packed, (i * kw + j) * C, kh * kw * C)
 
 
 def packed_size(depth: int, columns: int) -> int:

@@ -21,7 +21,7 @@ from numba import get_num_threads, prange, types
 
 from minisd_kernels.arguments import Array, Pair, Sides
 from minisd_kernels.compiling import CHUNKS, bias_or_zeros, flat, jit, parallel_jit
-from minisd_kernels.register_tile import COLUMNS, Matrix, add_rows, copy, multiply_add, pack, packed_size
+from minisd_kernels.register_tile import COLUMNS, Matrix, add_rows, copy, multiply_add, pack, pack_taps, packed_size
 from minisd_kernels.scratch import scratch
 
 _BAND = 1 << 16  # numbers in a band
@@ -197,12 +197,8 @@ def _convolve(x: Array, windows: Windows, weight: Weight, bias: Array, y: Pixels
     """y = bias + the convolution of flat x."""
     (kh, kw), C, O = weight.window, windows.C, bias.size
     taps = _pieces(weight.window, weight.dilation, _band_width(windows), C)
-    total = kh * kw * C
-    packed = scratch("packed weights", packed_size(total, O))
-    for i in range(kh):
-        for j in range(kw):
-            start = weight.start + i * weight.steps[0] + j * weight.steps[1]
-            pack(Matrix(weight.data, start, *weight.steps[2:]), (C, O), packed, (i * kw + j) * C, total)
+    packed = scratch("packed weights", packed_size(kh * kw * C, O))
+    pack_taps(weight.data, weight.start, weight.steps, (kh, kw, C, O), packed)
     rows = _band_rows(windows)
     bands = scratch("bands", get_num_threads(), _band_size(windows, rows))
     _forward(x, windows, taps, packed, bias, y, rows, bands)

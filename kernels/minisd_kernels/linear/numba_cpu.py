@@ -8,7 +8,7 @@ from numba import prange
 from minisd_kernels.arguments import Array
 from minisd_kernels.compiling import CHUNKS, bias_or_zeros, contiguous, flat, jit, parallel_jit
 from minisd_kernels.prefetch import prefetch_rows
-from minisd_kernels.register_tile import ONE_TAP, Matrix, add_rows, multiply_add, pack, packed_size
+from minisd_kernels.register_tile import ONE_TAP, Matrix, add_rows, multiply_add, pack, pack_taps, packed_size
 
 # The plain version: float64 runs it.
 
@@ -83,7 +83,7 @@ def rows_times(a: Array, b: Array, row: Array | None, c: Array) -> Array:
     depth, columns = b.shape
     packed = np.empty(packed_size(depth, columns), np.float32)
     numbers, steps = flat(b)
-    pack(Matrix(numbers, 0, *steps), b.shape, packed, 0, depth)
+    pack_taps(numbers, 0, (0, 0, *steps), (1, 1, *b.shape), packed)
     shape = a.shape[0], depth, columns
     _rows_times_packed(a.reshape(-1), packed, shape, bias_or_zeros(row, columns), c.reshape(-1))
     return c
