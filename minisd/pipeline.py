@@ -164,15 +164,6 @@ class Pipeline:
         steps = self.info.steps if steps is None else steps
         self.seed = secrets.randbits(32) if seed is None else seed
 
-        def watch(step: int, t: int, z_t: Array, z_0: Array) -> None:
-            if not np.isfinite(to_host(z_0)).all():
-                raise SamplingDiverged(
-                    f"drawing: the numbers are no longer finite at step {step + 1} of {steps}, t = {t}; "
-                    f"draw with less guidance than {guidance:g}, or have the model's weights looked at"
-                )
-            if callback is not None:
-                callback(step, t, z_t, z_0)
-
         drawn = []
         for start in range(0, len(prompts), batch):
             part = prompts[start : start + batch]
@@ -184,7 +175,14 @@ class Pipeline:
                 guidance,
                 interval=self.info.guidance_interval,
             )
-            with np.errstate(all="ignore"):
+            totals: list[tuple[int, Array]] = []  # t and the sum of z_0 of each step, which stays where it was made
+
+            def watch(step: int, t: int, z_t: Array, z_0: Array, totals: list[tuple[int, Array]] = totals) -> None:
+                totals.append((t, z_0.sum()))
+                if callback is not None:
+                    callback(step, t, z_t, z_0)
+
+            with np.errstate(all="ignore"):  # what overflows is said in words
                 z_0 = sample(
                     model,
                     to_device(initial_noise(self.latent_shape, rngs), self.device),
@@ -195,7 +193,16 @@ class Pipeline:
                     rngs=rngs,
                     callback=watch,
                 )
-            drawn.append(self.decode(z_0))
+            try:
+                drawn.append(self.decode(z_0))
+            except SamplingDiverged:  # only now is anything fetched from a device to look at it
+                for step, (t, total) in enumerate(totals):
+                    if not np.isfinite(to_host(total)):
+                        raise SamplingDiverged(
+                            f"drawing: the numbers are no longer finite at step {step + 1} of {steps}, t = {t}; "
+                            f"draw with less guidance than {guidance:g}, or have the model's weights looked at"
+                        ) from None
+                raise
         return np.concatenate(drawn)
 
     def check_count(self, count: int, *, steps: int | None = None, bytes_each: int | None = None) -> None:
@@ -240,7 +247,7 @@ class Pipeline:
         Raises:
             SamplingDiverged: the decoder's numbers are not finite.
         """
-        with no_grad(), np.errstate(all="ignore"):  # what overflows is said in words
+        with no_grad(), np.errstate(all="ignore"):
             images = to_host(self.vae.decode(Tensor(z / np.float32(self.info.scale_factor)).to(self.device)).data)
         if not np.isfinite(images).all():
             raise SamplingDiverged("decoding: the pictures' numbers are not finite; have the model's weights looked at")
