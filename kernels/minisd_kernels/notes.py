@@ -1,11 +1,4 @@
-"""What takes long, or has been mended, is said: once, on standard error.
-
->>> from contextlib import redirect_stderr
->>> with redirect_stderr(sys.stdout):
-...     say("an example")
-...     say("an example")
-minisd: an example
-"""
+"""What takes long, or has been mended, is said: once, on standard error."""
 
 from __future__ import annotations
 

@@ -314,7 +314,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     files = tmp_path / "b.json", tmp_path / "b.png"
     result = minisd(monkeypatch, "kernels", "--json", str(files[0]), "--plot", str(files[1]))
     assert result.exit_code == 0, result.output
-    assert re.search(r"conv2d +1 x 6 x 6 x 2 -> 3, 3 x 3 +[\d.]+ +- +- +- ", result.stdout)
+    assert re.search(r"conv2d, 1 x 6 x 6 x 2 -> 3, 3 x 3\n +[\d.]+ +- +- +- ", result.stdout)
     assert 'pip install "minisd[bench]"' in result.stdout
     assert json.loads(files[0].read_text())["rows"][0]["flops"] == 2 * 36 * 3 * 18
     assert files[1].is_file()

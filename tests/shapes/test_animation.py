@@ -312,7 +312,7 @@ def test_the_strip_shows_steps_side_by_side(name: str, shown: int, columns: int,
         (("conv", 5, 3, 2, 0, 1, 1), "convolution has no output padding, got 1"),
         (("pool", 5, 2, 2, 0, 2), "max-pooling has no dilation, got 2"),
         (("pool", 5, 2, 2, 2), "padding (2, 2) must be smaller than the window"),
-        (("transposed", 3, 3, 2, 0, 1, 2), "output padding 2 must lie in 0..1 for stride 2"),
+        (("transposed", 3, 3, 2, 0, 1, 2), "output padding 2 must be less than the larger of stride 2 and dilation 1"),
         (("transposed", 1, 1, 1, 1), "padding 1 leaves nothing of the output"),
     ],
 )
