@@ -10,6 +10,7 @@ import click
 from minisd_kernels import backends
 
 from minisd.cli.options import POSITIVE, Failure, OutputFile, Size, checking
+from minisd.cli.outputs import new_files
 from minisd.models.unet_classic import UNetClassicConfig
 from minisd.shapes.figure import save_figure
 from minisd.shapes.report import table
@@ -75,7 +76,7 @@ def shapes(
         for backend, outcome in checks.items():
             click.echo(f"{backend:<6} {outcome}")
     if figure is not None:
-        with checking("--draw"):
+        with new_files(figure), checking("--draw"):
             save_figure(figure, report)
         click.echo(f"wrote {figure}", err=as_json)
     if report.problem:

@@ -145,6 +145,9 @@ def test_a_figure(tmp_path: Path) -> None:
         assert (tmp_path / name).stat().st_size > 1000
     assert "boxes" in refused("64x64x1" + " conv3:8:p1" * 200, "--draw", tmp_path / "long.png")
     assert "net.bmp" in refused("28x28x1 conv3:8", "--draw", tmp_path / "net.bmp")
+    before = (tmp_path / name).read_bytes()
+    assert "is there already" in refused("28x28x1 conv3:8", "--draw", tmp_path / name)
+    assert (tmp_path / name).read_bytes() == before
 
 
 def test_an_onnx_file(tmp_path: Path) -> None:
