@@ -71,9 +71,12 @@ class Sums(NamedTuple):
     bias: Array
 
 
-@jit
-def _band_width(windows):
+def _width(windows: Windows) -> int:
+    """Columns of a band."""
     return (windows.Q - 1) * windows.stride_w + windows.reach_w
+
+
+_band_width = jit(_width)  # for kernels: from Python a call of it costs ten of the other
 
 
 @jit
@@ -172,12 +175,12 @@ def _pieces(window: Pair, dilation: Pair, width: int, C: int) -> Array:
 
 def _band_rows(windows: Windows) -> int:
     """Output rows whose input rows fill a band, at least one."""
-    room = _BAND // max(1, _band_width(windows) * windows.C)
+    room = _BAND // max(1, _width(windows) * windows.C)
     return max(1, min(windows.P, (room - windows.reach_h) // windows.stride_h + 1))
 
 
 def _band_size(windows: Windows, rows: int) -> int:
-    return ((rows - 1) * windows.stride_h + windows.reach_h) * _band_width(windows) * windows.C
+    return ((rows - 1) * windows.stride_h + windows.reach_h) * _width(windows) * windows.C
 
 
 class Weight(NamedTuple):
@@ -196,7 +199,7 @@ class Weight(NamedTuple):
 def _convolve(x: Array, windows: Windows, weight: Weight, bias: Array, y: Pixels) -> None:
     """y = bias + the convolution of flat x."""
     (kh, kw), C, O = weight.window, windows.C, bias.size
-    taps = _pieces(weight.window, weight.dilation, _band_width(windows), C)
+    taps = _pieces(weight.window, weight.dilation, _width(windows), C)
     packed = scratch("packed weights", packed_size(kh * kw * C, O))
     pack_taps(weight.data, weight.start, weight.steps, (kh, kw, C, O), packed)
     rows = _band_rows(windows)
@@ -265,7 +268,7 @@ def weight_gradient(
     (B, _, _, C), (_, P, Q, O) = x.shape, grad_y.shape
     corner = -padding[0][0], -padding[1][0]
     windows = _windows(x, (P, Q), corner, stride, _reach(window, dilation))
-    width, rows = _band_width(windows), _band_rows(windows)
+    width, rows = _width(windows), _band_rows(windows)
     size = _band_size(windows, rows)
     pictures = max(1, min(_BAND // max(1, size), _PIXELS // (P * Q), -(-B // CHUNKS))) if rows == P else 1
     lines = np.arange(pictures)[:, None] * size + np.arange(rows) * (stride[0] * width * C)
