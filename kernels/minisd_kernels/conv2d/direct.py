@@ -280,4 +280,4 @@ def weight_gradient(
     packs = scratch("packed gradients", get_num_threads(), packed_size(pictures * rows * Q, O))
     taps, group, memory = _pieces(window, dilation, width, C), (pictures, rows), (bands, packs)
     _weight_gradient(grad_y.reshape(-1), x.reshape(-1), windows, taps, lines.reshape(-1), group, sums, memory)
-    return sums.weight.sum(axis=0).reshape(*window, C, O), sums.bias.sum(axis=0)
+    return sums.weight.reshape(copies, *window, C, O).sum(axis=0), sums.bias.sum(axis=0)

@@ -186,8 +186,8 @@ def weight_gradient(grad_y: Array, x: Array, padding: Sides) -> tuple[Array, Arr
         np.zeros(COLUMNS, np.float32),
     )
     gradients = scratch("Winograd gradients", copies, panels * PLACES * room * COLUMNS)
-    grad_weight = np.zeros(9 * C * O, np.float32)
+    grad_weight = np.zeros((3, 3, C, O), np.float32)
     bias_sums = np.zeros((1 if wide else parts, panels * COLUMNS), np.float32)
     run = _wide_weight_gradient if wide else _narrow_weight_gradient
-    run(grad_y.reshape(-1), tiles, memory, gradients, bias_sums, grad_weight)
-    return grad_weight.reshape(3, 3, C, O), bias_sums.sum(axis=0)[:O]
+    run(grad_y.reshape(-1), tiles, memory, gradients, bias_sums, grad_weight.reshape(-1))
+    return grad_weight, bias_sums[:, :O].sum(axis=0)

@@ -95,7 +95,7 @@ def weight_and_bias_gradient(x: Array, grad_y: Array) -> tuple[Array, Array]:
     parts, bias_parts = np.zeros((CHUNKS, K * N), np.float32), np.zeros((CHUNKS, N), np.float32)
     packs = np.empty((CHUNKS, packed_size(_BLOCK, N)), np.float32)
     _sum_of_outer_products(x.reshape(-1), grad_y.reshape(-1), (M, K, N), parts, bias_parts, packs)
-    return parts.sum(axis=0).reshape(K, N), bias_parts.sum(axis=0)
+    return parts.reshape(CHUNKS, K, N).sum(axis=0), bias_parts.sum(axis=0)
 
 
 def forward(x: Array, weight: Array, bias: Array | None) -> Array:
