@@ -186,11 +186,13 @@ class Function:
             TypeError: the inputs live on several devices.
         """
         function, recording = cls(), _open_blocks.get() == 0
-        function.needs = tuple(node.requires_grad and recording for node in inputs)
-        function._require_one_device(inputs)
-        result = inputs[0].result(function.forward(*(node.data for node in inputs), **options))
-        if any(function.needs):
-            function.inputs, function.versions = inputs, tuple(node.version for node in inputs)
+        function.needs = tuple([node.requires_grad and recording for node in inputs])
+        arrays = [node._data for node in inputs]
+        if len(set(map(type, arrays))) > 1:
+            function._require_one_device(inputs)
+        result = inputs[0].result(function.forward(*arrays, **options))
+        if True in function.needs:
+            function.inputs, function.versions = inputs, tuple([node.version for node in inputs])
             result.requires_grad, result.function = True, function
         return result
 
@@ -199,27 +201,29 @@ class Function:
 
         What forward kept is forgotten: a tape serves one backward pass.
         """
-        inputs, parts = self.inputs, () if grad is None else self.backward(grad)
-        if grad is not None and not (isinstance(parts, tuple) and len(parts) == len(inputs)):
-            raise TypeError(f"{self}.backward: wanted a tuple of {len(inputs)} gradients, one per input; got {parts!r}")
-        others = [grad, *parts, *vars(self).values()]
-        found = [
-            (source, self._part(source, part, others))
-            for source, part in zip(inputs, parts, strict=False)
-            if source.requires_grad and part is not None
-        ]
+        parts = () if grad is None else self.backward(grad)
+        if grad is not None and not (isinstance(parts, tuple) and len(parts) == len(self.inputs)):
+            wanted = f"a tuple of {len(self.inputs)} gradients, one per input"
+            raise TypeError(f"{self}.backward: wanted {wanted}; got {parts!r}")
+        found = []
+        for source, part in zip(self.inputs, parts, strict=False):
+            if part is None or not source.requires_grad:
+                continue
+            if part.shape != source.shape:
+                raise ValueError(f"{self}.backward: wanted a gradient of shape {source.shape}, got {part.shape}")
+            if part.dtype != source.dtype:
+                part = part.astype(source.dtype)
+            elif source.function is None and self._is_shared(part, grad, parts):
+                part = part.copy()  # a leaf keeps it
+            found.append((source, part))
         vars(self).clear()
         self.freed = True
         return found
 
-    def _part(self, source: Node, part: Array, others: list[Any]) -> Array:
-        """The part, of the source's type; for a leaf, which keeps it, in memory that nobody else has."""
-        if tuple(part.shape) != source.shape:
-            raise ValueError(f"{self}.backward: wanted a gradient of shape {source.shape}, got {tuple(part.shape)}")
-        if part.dtype != source.dtype:
-            return part.astype(source.dtype)
-        shared = part.base is not None or sum(part is other for other in others) > 1
-        return part.copy() if shared and source.function is None else part
+    def _is_shared(self, part: Array, grad: Array, parts: tuple[Array | None, ...]) -> bool:
+        """Whether something else than this gradient has its memory."""
+        others = (grad, *parts, *vars(self).values())
+        return part.base is not None or [part is other for other in others].count(True) > 1
 
     def unchanged_inputs(self) -> tuple[Any, ...]:
         """The inputs, if a backward pass may still use them."""
