@@ -8,7 +8,7 @@ from typing import Any
 
 from minisd.diffusion.samplers import SAMPLERS
 from minisd.diffusion.schedule import SCHEDULES
-from minisd.models.levels import check_choice, check_whole
+from minisd.models.checks import check_choice, check_whole
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from minisd_kernels.devices import device_of, namespace
 
 from minisd import ops
 from minisd.autograd import Array, Tensor
-from minisd.models.levels import check_choice, check_flag, check_whole
+from minisd.models.checks import check_choice, check_flag, check_whole
 from minisd.nn import Conv2d, Embedding, GroupNorm, LayerNorm, Linear, Module, Parameter, TransformerBlock
 
 

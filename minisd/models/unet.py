@@ -32,17 +32,8 @@ from minisd_kernels.devices import device_of, namespace
 
 from minisd import ops
 from minisd.autograd import Array, Tensor
-from minisd.models.levels import (
-    Layer,
-    Level,
-    block,
-    check_choice,
-    check_flag,
-    check_levels,
-    check_small,
-    check_whole,
-    middle,
-)
+from minisd.models.checks import check_choice, check_flag, check_small, check_whole
+from minisd.models.levels import Layer, Level, block, check_levels, middle
 from minisd.nn import Conv2d, GroupNorm, LayerNorm, Linear, Module, ResidualBlock, SpatialTransformer, Upsample
 from minisd.nn.module import zeros
 

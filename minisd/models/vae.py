@@ -25,17 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from minisd.autograd import Array, Tensor
-from minisd.models.levels import (
-    Layer,
-    Level,
-    block,
-    check_choice,
-    check_flag,
-    check_levels,
-    check_small,
-    check_whole,
-    middle,
-)
+from minisd.models.checks import check_choice, check_flag, check_small, check_whole
+from minisd.models.levels import Layer, Level, block, check_levels, middle
 from minisd.nn import Conv2d, ConvTranspose2d, GroupNorm, Module, PixelAttention, ResidualBlock, Upsample
 
 
