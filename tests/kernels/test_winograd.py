@@ -57,7 +57,7 @@ def test_it_is_the_convolution(seed: int, B: int, size: Pair, padding: Sides, C:
     exact_weight, out = weight.astype(float), outputs(size, padding)
     exact = numpy_ref.forward(x.astype(float), exact_weight, None, out, ONE, padding, ONE)
     assert error(forward(x, weight, padding), exact) < 4e-5
-    assert error(winograd.forward_plain(x, weight, padding), exact) < 4e-5
+    assert error(winograd.plain_forward(x, weight, padding), exact) < 4e-5
     assert error(forward(x, weight, padding, bias), exact + bias) < 4e-5
     grad = make(B, *out, O)
     exact = numpy_ref.input_gradient(grad.astype(float), exact_weight, None, size, ONE, padding, ONE)

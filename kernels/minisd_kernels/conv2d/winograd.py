@@ -67,11 +67,11 @@ A_T = np.array(
 # The plain version: the equation above.
 
 
-def forward_plain(x: Array, weight: Array, padding: Sides) -> Array:
+def plain_forward(x: Array, weight: Array, padding: Sides) -> Array:
     """Convolve x (B, H, W, C) with weight (3, 3, C, O), tile by tile.
 
     >>> x, weight = np.ones((1, 2, 6, 1), np.float32), np.ones((3, 3, 1, 1), np.float32)
-    >>> forward_plain(x, weight, ((1, 1), (1, 1)))[0, :, :, 0].round(3).tolist()
+    >>> plain_forward(x, weight, ((1, 1), (1, 1)))[0, :, :, 0].round(3).tolist()
     [[4.0, 6.0, 6.0, 6.0, 6.0, 4.0], [4.0, 6.0, 6.0, 6.0, 6.0, 4.0]]
     """
     (B, H, W, _), ((top, bottom), (left, right)) = x.shape, padding
@@ -209,7 +209,8 @@ def tile_corner(tiles, n):
 def tile_of(x, picture, b, top, left, side, edge):
     """The side x side pixels from (top, left), a matrix with a number for each: its first channel.
 
-    They lie in x, or, if some are outside of the picture or a pixel is no whole number of panels, with zeros in edge.
+    They lie in x, or, if some are outside of the picture or a pixel is no whole number of panels, with zeros in edge;
+    what fills up a pixel's last panel there is anything, and comes into no sum.
     """
     H, W, C = picture
     if top >= 0 and left >= 0 and top + side <= H and left + side <= W and C % COLUMNS == 0:
@@ -220,9 +221,8 @@ def tile_of(x, picture, b, top, left, side, edge):
             h, w, start = top + i, left + j, (i * side + j) * width
             if 0 <= h < H and 0 <= w < W:
                 copy(x, ((b * H + h) * W + w) * C, edge, start, C)
-                edge[start + C : start + width] = _ZERO
             else:
-                edge[start : start + width] = _ZERO
+                edge[start : start + C] = _ZERO
     return Matrix(edge, 0, side * width, width)
 
 
