@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from minisd_kernels import conv2d, conv_transpose2d, linear
+from minisd_kernels.backends import use_backend
 from minisd_kernels.shapes import ShapeError
 from strategies import ASYMMETRIC, Array, Arrays, Geometry, arrays, each_backend, few, geometries, on_one_thread, run
 
@@ -248,6 +249,26 @@ def test_one_thread_gives_the_same_bits(geometry: Geometry) -> None:
 
 
 # ---- Arguments
+
+
+@pytest.mark.parametrize("geometry", [ASYMMETRIC, DILATED, UNEVEN, VAE_DOWN])
+@pytest.mark.parametrize("numbers", [1, 300])  # of a band: its least is a row of windows; some rows fit; a picture
+def test_a_picture_is_read_in_any_bands(geometry: Geometry, numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    direct = pytest.importorskip("minisd_kernels.conv2d.direct")
+    x, weight = SMALL(3, *geometry.size, 5), SMALL(*geometry.window, 5, 17)
+    grad = SMALL(3, *geometry.out, 17)
+
+    def answers() -> list[Array]:
+        with use_backend("numba"):
+            y = conv2d.forward(x, weight, **options(geometry))
+            return [y, *conv2d.backward(grad, x, weight, **options(geometry))]
+
+    with use_backend("numpy"):
+        wanted = [conv2d.forward(x, weight, **options(geometry))]
+        wanted += conv2d.backward(grad, x, weight, **options(geometry))
+    monkeypatch.setattr(direct, "_BAND", numbers)
+    for got, right in zip(answers(), wanted, strict=True):
+        np.testing.assert_allclose(got, right, rtol=1e-4, atol=1e-4)
 
 
 def test_an_unneeded_input_gradient_is_not_made() -> None:
