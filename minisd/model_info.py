@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from minisd.diffusion.samplers import SAMPLERS
 from minisd.diffusion.schedule import SCHEDULES
-from minisd.models.checks import check_choice, check_whole
+from minisd.models.checks import check, check_choice, check_whole, is_number
 
 
 @dataclass(frozen=True)
@@ -43,26 +42,28 @@ class ModelInfo:
     trained: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        def check(name: str, wanted: str, good: Callable[[Any], bool]) -> None:
-            if not good(value := getattr(self, name)):
-                raise ValueError(f"ModelInfo: {name}: wanted {wanted}, got {value!r}")
-
-        check("scale_factor", "a number from 1e-6 to 1e6", lambda x: _is_number(x) and 1e-6 <= x <= 1e6)
-        check("latent_size", "two whole numbers from 1 to 4096", lambda x: _is_pair(x) and 0 < min(x) <= max(x) <= 4096)
+        check(self, "scale_factor", "a number from 1e-6 to 1e6", lambda x: is_number(x) and 1e-6 <= x <= 1e6)
+        check(
+            self,
+            "latent_size",
+            "two whole numbers from 1 to 4096",
+            lambda x: _is_pair(x) and 0 < min(x) <= max(x) <= 4096,
+        )
         check_choice(self, "schedule", SCHEDULES)
         check_whole(self, "timesteps", most=100_000)
         check_choice(self, "prediction", ("noise", "v"))
         check_whole(self, "clip_skip")
-        check("words", "a list of words", lambda x: isinstance(x, tuple) and all(isinstance(word, str) for word in x))
-        check("guidance", "a number from 0 to 1000", lambda x: _is_number(x) and 0 <= x <= 1000)
-        check("guidance_interval", "two whole numbers, low <= high", lambda x: _is_pair(x) and 0 <= x[0] <= x[1])
+        check(
+            self,
+            "words",
+            "a list of words",
+            lambda x: isinstance(x, tuple) and all(isinstance(word, str) for word in x),
+        )
+        check(self, "guidance", "a number from 0 to 1000", lambda x: is_number(x) and 0 <= x <= 1000)
+        check(self, "guidance_interval", "two whole numbers, low <= high", lambda x: _is_pair(x) and 0 <= x[0] <= x[1])
         check_whole(self, "steps", most=self.timesteps)
         check_choice(self, "sampler", SAMPLERS)
-        check("trained", "names and values", lambda x: isinstance(x, dict))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+        check(self, "trained", "names and values", lambda x: isinstance(x, dict))
 
 
 def _is_pair(value: Any) -> bool:

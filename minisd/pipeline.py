@@ -44,7 +44,6 @@ BATCH = 125  # pictures at a time
 
 _TOKENIZER = "tokenizer.json"
 _SIDE = 4  # pixels of a picture to a latent's one, up and across
-_SECONDS = 5e-4  # a step of one picture takes on a laptop of two cores
 
 
 class Prompt(NamedTuple):
@@ -205,7 +204,7 @@ class Pipeline:
                 raise
         return np.concatenate(drawn)
 
-    def check_count(self, count: int, *, steps: int | None = None, bytes_each: int | None = None) -> None:
+    def check_count(self, count: int, *, bytes_each: int | None = None) -> None:
         """Can `count` pictures be held in memory, where each takes `bytes_each`, if not only its pixels?
 
         Raises:
@@ -216,10 +215,9 @@ class Pipeline:
         size = bytes_each or 2 * _SIDE**2 * math.prod(self.info.latent_size)
         free = available_memory() or 2**32
         if count * size > free:
-            hours = count * (steps or self.info.steps) * _SECONDS / 3600
             raise ValueError(
-                f"{count:,} pictures need about {count * size / 1e9:,.0f} GB of memory and {hours:,.0f} hours; "
-                f"{free / 1e9:.1f} GB are free, enough for {free // size:,} at a time: draw the others with other seeds"
+                f"{count:,} pictures need about {count * size / 1e9:,.0f} GB of memory; {free / 1e9:.1f} GB are free, "
+                f"enough for {free // size:,} at a time: draw the others with other seeds"
             )
 
     def encode_prompts(self, prompts: Sequence[str]) -> Prompt:

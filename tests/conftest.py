@@ -1,5 +1,7 @@
 """What every test run says first: the backends and devices that it covers, and why the others are missing."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 from minisd_kernels import backends, devices, notes, warm_up
@@ -10,6 +12,13 @@ DEVICES = {"gpu": "cuda", "emu": "emu"}  # what a marked test needs
 
 settings.register_profile("whatever the machine's speed", deadline=None)
 settings.load_profile("whatever the machine's speed")
+
+
+@pytest.fixture
+def numpy_backend() -> Iterator[None]:
+    """The reference: it compiles nothing, and small arrays are through it before Numba has read its kernels."""
+    with backends.use_backend("numpy"):
+        yield
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -17,6 +17,7 @@ from minisd_kernels.devices import DEVICES, to_device, to_host
 from minisd_kernels.shapes import effective_window, window_output_size
 from minisd_kernels.switches import tensor_cores
 
+from minisd.autograd import Tensor
 from minisd.nn import Module
 
 Array = npt.NDArray[Any]
@@ -155,19 +156,33 @@ def geometries(draw: st.DrawFn, max_dilation: int = 1, uneven: bool = False) -> 
     return Geometry(*zip(axis(), axis(), strict=True))
 
 
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def normal(*shape: int) -> Array:
+    """Float64; the same shape has the same numbers."""
+    return rng(sum(shape)).standard_normal(shape)
+
+
+def normal_tensor(*shape: int, seed: int = 0) -> Tensor:
+    """Float32."""
+    return Tensor(rng(seed).standard_normal(shape).astype(np.float32))
+
+
 AnyModule = TypeVar("AnyModule", bound=Module)
 
 
 def in_float64(module: AnyModule, seed: int = 0) -> AnyModule:
     """The module with weights that hide nothing: norms' gains from 0.5 to 1.5, no bias and no weight 0, in float64."""
-    rng = np.random.default_rng(seed)
+    generator = rng(seed)
     for name, parameter in module.named_parameters():
         shape = parameter.shape
         if name.endswith("gamma"):
-            values = rng.uniform(0.5, 1.5, shape)
+            values = generator.uniform(0.5, 1.5, shape)
         elif name.endswith(("beta", "bias")):
-            values = 0.1 * rng.standard_normal(shape)
+            values = 0.1 * generator.standard_normal(shape)
         else:
-            values = rng.standard_normal(shape) / np.sqrt(max(1, np.prod(shape[:-1])))
+            values = generator.standard_normal(shape) / np.sqrt(max(1, np.prod(shape[:-1])))
         parameter.data = values
     return module

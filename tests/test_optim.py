@@ -277,6 +277,10 @@ def test_the_learning_rate_is_its_formula(steps: int, peak: float, warmup: int, 
         assert warmup_cosine(step, steps, peak, warmup=warmup, final=final) == pytest.approx(wanted, rel=1e-12)
 
 
+def test_the_learning_rate_ends_at_0_unless_told_otherwise() -> None:
+    assert warmup_cosine(10, 10, 1.0, warmup=2) == 0
+
+
 def test_the_learning_rate_without_warmup_starts_at_its_peak() -> None:
     assert warmup_cosine(0, 10, 1.0, warmup=0) == 1
     assert warmup_cosine(0, 1, 1.0, warmup=1) == 1

@@ -80,7 +80,7 @@ def draw(
     with checking("--steps"):
         timesteps(pipeline.schedule.steps, steps)
     with checking("--num"):
-        pipeline.check_count(num * len(texts), steps=steps, bytes_each=_BYTES + 4 * max(map(len, texts)))
+        pipeline.check_count(num * len(texts), bytes_each=_BYTES + 4 * max(map(len, texts)))
     if out is not None:
         pictures = new_files(out, out.with_name(f"{out.stem}-steps.png") if show_steps else None)
     else:

@@ -5,9 +5,21 @@ Each check raises a ValueError that names the field, what came and what was want
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Any
 
 MOST = 1 << 20  # of anything that a configuration counts: beyond it a damaged file asks for all memory
+
+
+def check(config: object, name: str, wanted: str, good: Callable[[Any], bool]) -> None:
+    """Demand what `good` says of the field `name`; `wanted` says it in words."""
+    if not good(value := getattr(config, name)):
+        raise ValueError(f"{type(config).__name__}: {name}: wanted {wanted}, got {value!r}")
+
+
+def is_number(value: object) -> bool:
+    """Whether it is an int or a float; true and false are neither."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def check_whole(config: object, name: str, least: int = 1, most: int = MOST, *, none: bool = False) -> None:
@@ -16,30 +28,23 @@ def check_whole(config: object, name: str, least: int = 1, most: int = MOST, *, 
     Raises:
         ValueError: the message names the field, what came and what was wanted.
     """
-    value = getattr(config, name)
-    if value is None and none:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        wanted = f"a whole number from {least} to {most}{' or none' if none else ''}"
-        raise ValueError(f"{type(config).__name__}: {name}: wanted {wanted}, got {value!r}")
+    wanted = f"a whole number from {least} to {most}{' or none' if none else ''}"
+    check(
+        config, name, wanted, lambda value: (none and value is None) or (type(value) is int and least <= value <= most)
+    )
 
 
 def check_small(config: object, name: str) -> None:
     """Demand a number between 0 and 1, such as a norm's eps, in the field `name`."""
-    value = getattr(config, name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise ValueError(f"{type(config).__name__}: {name}: wanted a number above 0 and below 1, got {value!r}")
+    check(config, name, "a number above 0 and below 1", lambda x: is_number(x) and 0 < x < 1)
 
 
-def check_choice(config: object, name: str, choices: Collection[str]) -> None:
-    """Demand one of `choices` in the field `name`."""
-    value = getattr(config, name)
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{type(config).__name__}: {name}: wanted one of {', '.join(choices)}, got {value!r}")
+def check_choice(config: object, name: str, choices: Collection[str], *, none: bool = False) -> None:
+    """Demand one of `choices` in the field `name`, or None where that is allowed."""
+    wanted = f"one of {', '.join(choices)}{' or none' if none else ''}"
+    check(config, name, wanted, lambda x: (none and x is None) or (isinstance(x, str) and x in choices))
 
 
 def check_flag(config: object, name: str) -> None:
     """Demand true or false in the field `name`."""
-    value = getattr(config, name)
-    if not isinstance(value, bool):
-        raise ValueError(f"{type(config).__name__}: {name}: wanted true or false, got {value!r}")
+    check(config, name, "true or false", lambda x: isinstance(x, bool))

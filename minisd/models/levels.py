@@ -106,11 +106,10 @@ def from_json(kind: type[Config], values: object) -> Config:
     for name in known.keys() - values.keys():
         if known[name].default is MISSING and known[name].default_factory is MISSING:
             raise ValueError(f"{kind.__name__}: {name}: is missing")
-    plain = {name for name, field in known.items() if str(field.type).startswith("dict")}
-    return kind(**{name: value if name in plain else _revived(value) for name, value in values.items()})
+    return kind(**{name: _revived(value, str(known[name].type)) for name, value in values.items()})
 
 
-def _revived(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_revived(item) for item in value)
-    return from_json(Level, value) if isinstance(value, Mapping) else value
+def _revived(value: Any, kind: str) -> Any:
+    if isinstance(value, list) and not kind.startswith("dict"):
+        return tuple(_revived(item, kind) for item in value)
+    return from_json(Level, value) if isinstance(value, Mapping) and "Level" in kind else value

@@ -27,7 +27,9 @@ from minisd.data.folder import GROUNDS
 from minisd.data.sets import DATA_SETS, load_pictures
 from minisd.memory import peak_memory
 from minisd.model_info import ModelInfo
+from minisd.models.checks import check, check_choice, is_number
 from minisd.models.clip import CLIP, CLIPConfig
+from minisd.models.levels import from_json
 from minisd.models.unet import UNet, UNetConfig
 from minisd.models.vae import VAE, VAEConfig, scale_factor
 from minisd.nn import Module
@@ -55,6 +57,9 @@ class Settings:
         steps: if given, every network's number of steps, whatever the time.
         device: where the networks are trained: cpu, cuda or emu.
         background: the ground under transparent pictures of a folder, white or black; None to choose by their ink.
+
+    Raises:
+        ValueError: a field of the wrong kind or out of range.
     """
 
     data: str = "mnist"
@@ -65,36 +70,14 @@ class Settings:
     device: str = "cpu"
     background: str | None = None
 
-    @classmethod
-    def read(cls, values: object, where: Path) -> Settings:
-        """Settings as JSON holds them.
-
-        Raises:
-            CheckpointError: one of them cannot be what was asked for; the message names it.
-        """
-
-        def whole(value: object, least: int) -> bool:
-            return type(value) is int and value >= least
-
-        sound: dict[str, Callable[[Any], bool]] = {
-            "data": lambda value: isinstance(value, str) and value in DATA_SETS,
-            "data_dir": lambda value: value is None or (isinstance(value, str) and "\0" not in value),
-            "seed": lambda value: whole(value, 0),
-            "minutes": lambda value: type(value) in (int, float) and math.isfinite(value) and value > 0,
-            "steps": lambda value: value is None or whole(value, 1),
-            "device": lambda value: value in DEVICES,
-            "background": lambda value: value is None or (isinstance(value, str) and value in GROUNDS),
-        }
-        if not isinstance(values, dict) or (unknown := values.keys() - sound.keys()):
-            what = f"unknown settings {', '.join(map(repr, sorted(unknown)))}" if isinstance(values, dict) else values
-            raise checkpoint.CheckpointError(f"{where} does not describe a training run: {what}")
-        settings = dataclasses.asdict(cls()) | values
-        for name, value in settings.items():
-            if not sound[name](value):
-                raise checkpoint.CheckpointError(
-                    f"{where} does not describe a training run: {name} is {value!r}; correct it, or start a new run"
-                )
-        return cls(**settings)
+    def __post_init__(self) -> None:
+        check_choice(self, "data", DATA_SETS)
+        check(self, "data_dir", "a path or none", lambda x: x is None or (isinstance(x, str) and "\0" not in x))
+        check(self, "seed", "a whole number of 0 or more", lambda x: type(x) is int and x >= 0)
+        check(self, "minutes", "a number above 0", lambda x: is_number(x) and 0 < x < math.inf)
+        check(self, "steps", "a whole number of 1 or more, or none", lambda x: x is None or (type(x) is int and x > 0))
+        check_choice(self, "device", DEVICES)
+        check_choice(self, "background", GROUNDS, none=True)
 
 
 @dataclass
@@ -140,7 +123,12 @@ class Run:
             case {"settings": values, "planned": dict() as planned, "seconds": int() | float() as seconds} if (
                 not isinstance(seconds, bool) and 0 <= seconds < math.inf and planned.keys() <= set(NETWORKS)
             ):
-                settings = Settings.read(values, path)
+                try:
+                    settings = from_json(Settings, values)
+                except ValueError as error:
+                    raise checkpoint.CheckpointError(
+                        f"{path} does not describe a training run: {error}; correct it, or start a new run"
+                    ) from error
                 totals = {name: read_totals(value, f"{path}: the plan of {name}") for name, value in planned.items()}
                 device = device or settings.device
                 return cls(folder, dataclasses.replace(settings, device=device), totals, float(seconds))

@@ -80,6 +80,25 @@ def test_the_words_are_about_the_thirds_of_mnist():
     assert THICKNESS_BINS == (2.31, 2.83) and SLANT_BINS == (-0.6, 12.6)
 
 
+@pytest.mark.parametrize("margin", [0, 1, 2, 9])
+def test_the_box_keeps_its_margin_where_there_is_room(margin):
+    from minisd.data.morphology import _box
+
+    used = np.zeros((12, 3, 9), bool)
+    used[4, 0, 3] = used[6, 2, 5] = True
+    rows, everything, columns = _box(used, margin)
+    assert everything == slice(None)
+    assert [*range(12)[rows]] == [row for row in range(12) if 4 - margin <= row <= 6 + margin]
+    assert [*range(9)[columns]] == [column for column in range(9) if 3 - margin <= column <= 5 + margin]
+
+
+def test_cropping_changes_no_thickness():
+    """The spline and the blur reach past the strokes: the margin leaves room for them."""
+    digit, corner = bar(2.4, 0.2), np.zeros((28, 28))
+    corner[0, 0] = corner[-1, -1] = 0.01  # grey that keeps all of the picture, and is no stroke
+    assert thickness(digit[None])[0] == pytest.approx(thickness(np.stack([digit, corner]))[0], abs=1e-6)
+
+
 def test_squared_distance_is_the_nearest_ground_pixel():
     from minisd.data.morphology import _squared_distance
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from minisd_kernels.shapes import ShapeError
-from strategies import Array
+from strategies import Array, normal_tensor, rng
 
 from minisd import ops
 from minisd.autograd import Tensor, recorded
@@ -19,14 +19,6 @@ CONFIG = UNetClassicConfig(base=3, depth=2, in_channels=2, classes=3)
 both_paddings = pytest.mark.parametrize("config", [CONFIG, replace(CONFIG, same_padding=True)])
 
 
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def normal(*shape: int, seed: int = 0) -> Tensor:
-    return Tensor(rng(seed).standard_normal(shape).astype(np.float32))
-
-
 def maps(network: Module, x: Tensor) -> list[tuple[str, tuple[int, ...]]]:
     return [(type(t.function).__name__.strip("_"), t.shape) for t in recorded(network(x))]
 
@@ -36,7 +28,7 @@ def maps(network: Module, x: Tensor) -> list[tuple[str, tuple[int, ...]]]:
 
 @both_paddings
 def test_an_fcn_computes_what_a_unet_does_except_copy_and_crop(config: UNetClassicConfig) -> None:
-    x = normal(2, 52, 44, 2)
+    x = normal_tensor(2, 52, 44, 2)
     unet, fcn = maps(UNetClassic(config, rng=rng()), x), maps(FCN(config, rng=rng()), x)
     assert [step for step in unet if step[0] not in ("Index", "Concatenate")] == fcn
     assert len(unet) > len(fcn)
@@ -64,7 +56,7 @@ def test_a_unet_whose_weights_ignore_the_copy_is_an_fcn(config: UNetClassicConfi
             array = array[:, :, :channels]
         state[name] = array
     fcn.load_state_dict(state)
-    x = normal(2, 52, 44, 2)
+    x = normal_tensor(2, 52, 44, 2)
     np.testing.assert_array_equal(unet(x).data, fcn(x).data)
 
 
@@ -78,7 +70,7 @@ def test_the_paper_s_fcn_has_these_weights_less() -> None:
 
 
 def test_the_maps_of_the_scores() -> None:
-    found = maps(SkipFCN(UNetClassicConfig(base=1), rng=rng()), normal(1, 572, 188, 1))
+    found = maps(SkipFCN(UNetClassicConfig(base=1), rng=rng()), normal_tensor(1, 572, 188, 1))
     assert [shape[1:3] for name, shape in found if name == "Index"] == [(448, 64), (224, 32), (112, 16), (56, 8)]
     assert [shape[1:3] for name, shape in found if name == "Add"] == [(56, 8), (112, 16), (224, 32), (448, 64)]
 
@@ -90,13 +82,13 @@ def test_the_margin_of_the_scores(depth: int, same_padding: bool) -> None:
     fcn, shape = SkipFCN(config, rng=rng()), config.shape
     margin = 0 if same_padding else 4 * (2 ** (depth + 1) - 1)
     for H, W in ((shape.smallest, shape.smallest + shape.step), (shape.smallest + 2 * shape.step, shape.smallest)):
-        assert fcn(normal(1, H, W, 1)).shape == (1, H - margin, W - margin, 2)
+        assert fcn(normal_tensor(1, H, W, 1)).shape == (1, H - margin, W - margin, 2)
 
 
 @pytest.mark.parametrize(("H", "W"), [(52, 44), (53, 47)])
 @both_paddings
 def test_the_logits_are_the_sum_of_what_each_level_says(config: UNetClassicConfig, H: int, W: int) -> None:
-    fcn, x = SkipFCN(config, rng=rng()), normal(2, H, W, 2)
+    fcn, x = SkipFCN(config, rng=rng()), normal_tensor(2, H, W, 2)
     together: Array = fcn(x).data
     of_each = []
     for level in range(config.depth + 1):
@@ -126,7 +118,7 @@ def test_an_untrained_doubling_interpolates() -> None:
 @both_paddings
 def test_every_weight_gets_a_gradient(network: type[FCN | SkipFCN], config: UNetClassicConfig) -> None:
     fcn = network(config, rng=rng())
-    logits = fcn(normal(2, 48, 44, 2))
+    logits = fcn(normal_tensor(2, 48, 44, 2))
     ops.cross_entropy(logits.reshape(-1, 3), np.zeros(logits.data.size // 3, int)).backward()
     for name, parameter in fcn.named_parameters():
         assert parameter.grad is not None and parameter.grad.any(), name
@@ -135,4 +127,4 @@ def test_every_weight_gets_a_gradient(network: type[FCN | SkipFCN], config: UNet
 @pytest.mark.parametrize("network", [FCN, SkipFCN])
 def test_impossible_sizes_are_explained(network: type[FCN | SkipFCN]) -> None:
     with pytest.raises(ShapeError, match=r"40 is too small .*sizes that fit: 44, 48, 52"):
-        network(CONFIG, rng=rng())(normal(1, 60, 40, 2))
+        network(CONFIG, rng=rng())(normal_tensor(1, 60, 40, 2))

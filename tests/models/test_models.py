@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
-from strategies import Array
+from strategies import Array, normal_tensor, rng
 
 from minisd import ops
 from minisd.autograd import Tensor
@@ -28,14 +28,6 @@ SMALL_VAE = VAEConfig(levels=(Level(8), Level(16)), groups=4)
 SMALL_CLIP = CLIPConfig(vocabulary=30, end_id=29, context_length=8, width=16, heads=2, image_channels=(8, 16))
 
 
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def normal(*shape: int, seed: int = 0) -> Tensor:
-    return Tensor(rng(seed).standard_normal(shape).astype(np.float32))
-
-
 def awake(module: Network) -> Network:
     """The module with no weight at zero: as training leaves it."""
     generator = rng(7)
@@ -51,7 +43,7 @@ def awake(module: Network) -> Network:
 @pytest.mark.parametrize(("H", "W"), [(28, 28), (4, 12), (20, 16)])
 def test_the_vae_quarters_and_restores_the_size(H: int, W: int) -> None:
     vae = VAE(SMALL_VAE, rng=rng())
-    x = normal(2, H, W, 1)
+    x = normal_tensor(2, H, W, 1)
     mean, log_variance = vae.encode(x)
     assert mean.shape == log_variance.shape == (2, H // 4, W // 4, 4)
     picture, mean_again, _ = vae(x, np.zeros(mean.shape, np.float32))
@@ -63,7 +55,7 @@ def test_the_vae_quarters_and_restores_the_size(H: int, W: int) -> None:
 @pytest.mark.parametrize(("size", "nearest"), [((30, 28), "nearest: 32 x 28"), ((1, 7), "nearest: 4 x 8")])
 def test_the_vae_names_the_nearest_size(size: tuple[int, int], nearest: str) -> None:
     with pytest.raises(ValueError, match=nearest):
-        VAE(SMALL_VAE, rng=rng()).encode(normal(1, *size, 1))
+        VAE(SMALL_VAE, rng=rng()).encode(normal_tensor(1, *size, 1))
 
 
 def test_a_draw_has_the_mean_and_variance_asked_for() -> None:
@@ -153,11 +145,11 @@ def test_an_equal_caption_is_no_wrong_answer() -> None:
 
 def test_clip_gives_one_number_and_every_weight_a_gradient() -> None:
     clip = CLIP(SMALL_CLIP, rng=rng())
-    loss = clip(normal(3, 28, 28, 1), sentences())
+    loss = clip(normal_tensor(3, 28, 28, 1), sentences())
     assert loss.shape == ()
     loss.backward()
     assert [name for name, parameter in clip.named_parameters() if parameter.grad is None] == []
-    lengths = np.linalg.norm(unit_length(normal(5, 7)).data, axis=-1)
+    lengths = np.linalg.norm(unit_length(normal_tensor(5, 7)).data, axis=-1)
     np.testing.assert_allclose(lengths, 1, atol=1e-6)
 
 
@@ -166,7 +158,7 @@ def test_clip_gives_one_number_and_every_weight_a_gradient() -> None:
 
 def unet_inputs(B: int, H: int, W: int) -> tuple[Tensor, Array, Tensor, Tensor]:
     t = np.arange(B) * 300 + 10
-    return normal(B, H, W, 4), t, normal(B, 6, 12, seed=1), normal(B, 10, seed=2)
+    return normal_tensor(B, H, W, 4), t, normal_tensor(B, 6, 12, seed=1), normal_tensor(B, 10, seed=2)
 
 
 @pytest.mark.parametrize(("H", "W"), [(7, 7), (8, 8), (5, 9), (1, 2), (3, 16)])
@@ -188,10 +180,10 @@ def test_the_unet_listens_to_everything_it_is_told() -> None:
     x_t, t, context, pooled = unet_inputs(2, 7, 7)
     y = unet(x_t, t, context, pooled).data
     others = {
-        "x_t": unet(normal(2, 7, 7, 4, seed=5), t, context, pooled),
+        "x_t": unet(normal_tensor(2, 7, 7, 4, seed=5), t, context, pooled),
         "t": unet(x_t, t + 100, context, pooled),
-        "context": unet(x_t, t, normal(2, 6, 12, seed=5), pooled),
-        "pooled": unet(x_t, t, context, normal(2, 10, seed=5)),
+        "context": unet(x_t, t, normal_tensor(2, 6, 12, seed=5), pooled),
+        "pooled": unet(x_t, t, context, normal_tensor(2, 10, seed=5)),
     }
     for name, other in others.items():
         assert np.abs(other.data - y).max() > 1e-3 * np.abs(y).max(), name
@@ -199,7 +191,7 @@ def test_the_unet_listens_to_everything_it_is_told() -> None:
 
 def test_the_unet_gives_every_weight_a_gradient() -> None:
     unet = awake(UNet(SMALL_UNET, rng=rng()))
-    ops.mean_squared_error(unet(*unet_inputs(2, 7, 7)), normal(2, 7, 7, 4, seed=9)).backward()
+    ops.mean_squared_error(unet(*unet_inputs(2, 7, 7)), normal_tensor(2, 7, 7, 4, seed=9)).backward()
     assert [name for name, parameter in unet.named_parameters() if parameter.grad is None] == []
 
 
@@ -229,7 +221,7 @@ def test_parameters_are_counted() -> None:
     convolutions = (9 * 1 + 1) * 8 + (9 * 8 + 1) * 16 + (9 * 16 + 1) * 24
     norms, linears = 2 * (8 + 16 + 24), (9 * 24 + 1) * 5 + (5 + 1) * 10
     assert classifier.parameter_count() == convolutions + norms + linears
-    logits, features = classifier(normal(2, 28, 28, 1))
+    logits, features = classifier(normal_tensor(2, 28, 28, 1))
     assert logits.shape == (2, 10) and features.shape == (2, 5)
 
 

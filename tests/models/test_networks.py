@@ -3,20 +3,20 @@ which copy; MNIST's choices and Stable Diffusion's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import oracles
 import pytest
-from minisd_kernels.backends import use_backend
-from strategies import Array, in_float64
+from strategies import Array, in_float64, normal, rng
 
 from minisd.autograd import Tensor
 from minisd.models.clip import CLIP, CLIPConfig, TextEncoder
 from minisd.models.levels import Layer, Level
 from minisd.models.unet import UNet, UNetConfig, table
 from minisd.models.vae import VAE, VAEConfig, decoder_table, encoder_table, reparameterise
+
+pytestmark = pytest.mark.usefixtures("numpy_backend")
 
 SD_1 = UNetConfig(
     levels=(Level(320, 2, heads=8), Level(640, 2, heads=8), Level(1280, 2, heads=8), Level(1280, 2)),
@@ -27,20 +27,6 @@ SD_VAE = VAEConfig(
     image_channels=3, levels=(Level(128, 2), Level(256, 2), Level(512, 2), Level(512, 2)),
     middle=Level(512, 2, heads=1), resampling="nearest", quant_convs=True, groups=32, eps=1e-6,
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def numpy_backend() -> Iterator[None]:
-    with use_backend("numpy"):
-        yield
-
-
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
-def normal(*shape: int) -> Array:
-    return np.random.default_rng(sum(shape)).standard_normal(shape)
 
 
 def check(got: Tensor, wanted: Array) -> None:

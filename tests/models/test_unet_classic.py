@@ -8,19 +8,12 @@ import numpy as np
 import pytest
 from minisd_kernels.backends import use_backend
 from minisd_kernels.shapes import ReceptiveField, ShapeError, UNetShape
+from strategies import normal_tensor, rng
 
 from minisd import ops
 from minisd.autograd import Tensor, recorded
 from minisd.models.unet_classic import UNetClassic, UNetClassicConfig
 from minisd.nn import Module
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def normal(*shape: int, seed: int = 0) -> Tensor:
-    return Tensor(rng(seed).standard_normal(shape).astype(np.float32))
 
 
 def maps(network: Module, x: Tensor) -> list[tuple[str, int, int, int]]:
@@ -48,7 +41,7 @@ CONCATENATED = [(56, 1024), (104, 512), (200, 256), (392, 128)]
 
 
 def test_every_map_of_the_figure() -> None:
-    found = maps(UNetClassic(UNetClassicConfig(base=1), rng=rng()), normal(1, 572, 572, 1))
+    found = maps(UNetClassic(UNetClassicConfig(base=1), rng=rng()), normal_tensor(1, 572, 572, 1))
 
     def of(operation: str) -> list[tuple[int, int]]:
         """Size and channels, as if there were 64 in the top level instead of 1; the classes are 2 in both."""
@@ -76,7 +69,7 @@ def test_every_map_of_the_figure() -> None:
 )
 def test_the_copies_lose_their_border(size: int, before: list[int], after: list[int]) -> None:
     unet = UNetClassic(UNetClassicConfig(base=1), rng=rng())
-    for x, axis in ((normal(1, size, 188, 1), 1), (normal(1, 188, size, 1), 2)):
+    for x, axis in ((normal_tensor(1, size, 188, 1), 1), (normal_tensor(1, 188, size, 1), 2)):
         with use_backend("numpy"):
             crops = [t for t in recorded(unet(x)) if type(t.function).__name__ == "Index"]
         cuts = [(crop.function.index[axis], crop.function.inputs[0].shape[axis]) for crop in crops]  # type: ignore[union-attr]
@@ -106,14 +99,14 @@ def test_weights_start_as_in_the_paper() -> None:
         assert parameter.data.std() == pytest.approx(np.sqrt(2 / N), rel=spread), name
     # With them a map is about as large as the one before, whatever the depth.
     deep = UNetClassic(UNetClassicConfig(base=8), rng=rng())
-    assert 0.3 < deep(normal(1, 188, 188, 1)).data.std() < 10
+    assert 0.3 < deep(normal_tensor(1, 188, 188, 1)).data.std() < 10
 
 
 # ---- With padding
 
 
 def test_where_128_x_128_x_256_and_32_x_32_x_1024_come_from() -> None:
-    found = maps(UNetClassic(UNetClassicConfig(base=1, same_padding=True), rng=rng()), normal(1, 512, 512, 1))
+    found = maps(UNetClassic(UNetClassicConfig(base=1, same_padding=True), rng=rng()), normal_tensor(1, 512, 512, 1))
     levels = [(512, 64), (256, 128), (128, 256), (64, 512), (32, 1024)]
     relus = [(h, 64 * c) for name, h, _, c in found if name == "ReLU"]
     assert relus == [level for level in levels for _ in range(2)] + [
@@ -127,7 +120,7 @@ def test_where_128_x_128_x_256_and_32_x_32_x_1024_come_from() -> None:
 
 @pytest.mark.parametrize(("H", "W"), [(16, 32), (17, 40), (31, 16)])
 def test_padded_sizes_that_do_not_halve_evenly_lose_rows(H: int, W: int) -> None:
-    logits = UNetClassic(UNetClassicConfig(base=2, same_padding=True), rng=rng())(normal(1, H, W, 1))
+    logits = UNetClassic(UNetClassicConfig(base=2, same_padding=True), rng=rng())(normal_tensor(1, H, W, 1))
     assert logits.shape == (1, H - H % 16, W - W % 16, 2)
 
 
@@ -173,7 +166,7 @@ def check_sizes(config: UNetClassicConfig, heights: range) -> None:
     unet, other = UNetClassic(config, rng=rng()), config.shape.smallest
     for size in heights:
         for height, width in ((size, other), (other, size)):
-            assert maps(unet, normal(1, height, width, 1)) == predicted(config, height, width), (height, width)
+            assert maps(unet, normal_tensor(1, height, width, 1)) == predicted(config, height, width), (height, width)
 
 
 @pytest.mark.parametrize("same_padding", [False, True])
@@ -195,7 +188,7 @@ def test_every_size_of_the_paper_s_net_up_to_700() -> None:
     config = UNetClassicConfig(base=1)
     unet = UNetClassic(config, rng=rng())
     for height in range(smallest_that_runs(config.shape), 701):
-        assert maps(unet, normal(1, height, 188, 1)) == predicted(config, height, 188), height
+        assert maps(unet, normal_tensor(1, height, 188, 1)) == predicted(config, height, 188), height
 
 
 # ---- What does not fit
@@ -208,13 +201,13 @@ def test_impossible_sizes_are_explained_before_anything_is_computed(
     unet = UNetClassic(UNetClassicConfig(base=1), rng=rng())
     monkeypatch.setattr(ops, "conv2d", lambda *_, **__: pytest.fail("computed"))
     with pytest.raises(ShapeError, match=r"100 is too small for a U-Net with 4 poolings .*sizes that fit: 188, 204"):
-        unet(normal(1, H, W, 1))
+        unet(normal_tensor(1, H, W, 1))
 
 
 def test_other_channels_are_explained() -> None:
     unet = UNetClassic(UNetClassicConfig(base=1, depth=1, in_channels=3), rng=rng())
     with pytest.raises(ShapeError, match=r"conv2d weight: wanted shape .* = \(any, any, 1, any\), got \(3, 3, 3, 1\)"):
-        unet(normal(1, 18, 18, 1))
+        unet(normal_tensor(1, 18, 18, 1))
 
 
 # ---- Gradients
@@ -224,7 +217,7 @@ def test_other_channels_are_explained() -> None:
 def test_every_weight_gets_a_gradient(same_padding: bool) -> None:
     config = UNetClassicConfig(base=4, depth=2, in_channels=2, classes=3, same_padding=same_padding)
     unet = UNetClassic(config, rng=rng())
-    logits = unet(normal(2, 48, 44, 2))
+    logits = unet(normal_tensor(2, 48, 44, 2))
     ops.cross_entropy(logits.reshape(-1, 3), np.zeros(logits.data.size // 3, int)).backward()
     for name, parameter in unet.named_parameters():
         assert parameter.grad is not None and parameter.grad.any(), name
@@ -257,7 +250,7 @@ def test_exactly_the_logits_that_see_a_pixel_depend_on_it(depth: int, size: int)
     field = seen_by_logits(unet.config.shape, size)
     middle = size // 2
     for row, column in ((middle, middle), (middle + 1, middle - 2), (3, size - 5)):
-        x = normal(1, size, size, 1)
+        x = normal_tensor(1, size, size, 1)
         x.data[0, row, column] = np.nan  # nothing that sees it stays a number
         marked = np.isnan(unet(x).data).any(axis=-1)[0]
         rows, columns = (

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import oracles
 import pytest
-from minisd_kernels.backends import use_backend
-from strategies import Array, in_float64
+from strategies import Array, in_float64, normal, rng
 
 from minisd.autograd import Tensor
 from minisd.nn import (
@@ -25,26 +24,14 @@ from minisd.nn import (
     Upsample,
 )
 
+pytestmark = pytest.mark.usefixtures("numpy_backend")
+
 ACTIVATIONS: dict[str, oracles.Function] = {
     "gelu_tanh": oracles.gelu,
     "gelu": oracles.exact_gelu,
     "quick_gelu": oracles.quick_gelu,
     "geglu": oracles.geglu,
 }
-
-
-@pytest.fixture(autouse=True)
-def numpy_backend() -> Iterator[None]:
-    with use_backend("numpy"):
-        yield
-
-
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
-def normal(*shape: int) -> Array:
-    return np.random.default_rng(sum(shape)).standard_normal(shape)
 
 
 def flat(*shape: int) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import oracles
 import pytest
+from strategies import normal_tensor, rng
 
 from minisd.autograd import Tensor
 from minisd.nn import (
@@ -20,14 +21,6 @@ from minisd.nn import (
     ResidualBlock,
     TransformerBlock,
 )
-
-
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
-def normal(*shape: int) -> Tensor:
-    return Tensor(np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32))
 
 
 class Nested(Module):
@@ -78,7 +71,7 @@ def test_weights_of_another_architecture_are_refused_and_change_nothing() -> Non
 
 
 def test_layers_are_their_equations() -> None:
-    x = normal(2, 5, 6, 4)
+    x = normal_tensor(2, 5, 6, 4)
     conv = Conv2d(4, 3, (3, 2), stride=(2, 1), padding=(1, 0), rng=rng())
     wanted = oracles.conv2d(x.data, conv.weight.data, conv.bias.data, (2, 1), (1, 0), (1, 1))
     np.testing.assert_allclose(conv(x).data, wanted, atol=1e-5)
@@ -90,8 +83,8 @@ def test_layers_are_their_equations() -> None:
 
     group, layer = GroupNorm(2, 4), LayerNorm(4)
     for norm in (group, layer):
-        norm.gamma.data += normal(4).data
-        norm.beta.data += normal(4).data
+        norm.gamma.data += normal_tensor(4).data
+        norm.beta.data += normal_tensor(4).data
     np.testing.assert_allclose(
         group(x).data, oracles.group_norm(x.data, group.gamma.data, group.beta.data, 2), atol=1e-4
     )
@@ -103,7 +96,7 @@ def test_one_hot_times_the_table_is_the_embedding() -> None:
     one_hot = Tensor(np.eye(7, dtype=np.float32)[ids])
     product, looked_up = one_hot @ embedding.table, embedding(ids)
     np.testing.assert_array_equal(looked_up.data, product.data)
-    upstream = normal(2, 3, 4).data
+    upstream = normal_tensor(2, 3, 4).data
     product.backward(upstream)
     from_product, embedding.table.grad = embedding.table.grad, None
     looked_up.backward(upstream)
@@ -121,7 +114,7 @@ def test_one_hot_times_the_table_is_the_embedding() -> None:
     ids=lambda layer: type(layer).__name__,
 )
 def test_a_fresh_layer_keeps_the_size_of_numbers(layer: Module) -> None:
-    x = normal(2, 20, 20, 200 if isinstance(layer, Linear) else 20)
+    x = normal_tensor(2, 20, 20, 200 if isinstance(layer, Linear) else 20)
     assert 0.8 < layer(x).data[:, 3:-3, 3:-3].std() < 1.2
 
 
@@ -134,7 +127,7 @@ def test_the_same_generator_gives_the_same_layer() -> None:
 
 def test_heads_attend_side_by_side() -> None:
     attend = MultiHeadAttention(6, 2, context_width=5, rng=rng())
-    x, context = normal(2, 3, 6), normal(2, 4, 5)
+    x, context = normal_tensor(2, 3, 6), normal_tensor(2, 4, 5)
     query, key, value = (
         (tokens.data @ layer.weight.data).reshape(2, -1, 2, 3)
         for layer, tokens in ((attend.to_query, x), (attend.to_key, context), (attend.to_value, context))
@@ -147,16 +140,16 @@ def test_heads_attend_side_by_side() -> None:
 
 def test_attention_does_not_know_the_order_of_its_context() -> None:
     attend = MultiHeadAttention(8, 2, context_width=5, rng=rng())
-    x, context = normal(1, 3, 8), normal(1, 4, 5)
+    x, context = normal_tensor(1, 3, 8), normal_tensor(1, 4, 5)
     shuffled = Tensor(context.data[:, [2, 0, 3, 1]])
     np.testing.assert_allclose(attend(x, shuffled).data, attend(x, context).data, atol=1e-6)
 
 
 def test_a_transformer_block_uses_its_context_and_a_causal_one_not_the_future() -> None:
     block = TransformerBlock(8, 2, context_width=5, rng=rng())
-    x, context = normal(1, 4, 8), normal(1, 3, 5)
+    x, context = normal_tensor(1, 4, 8), normal_tensor(1, 3, 5)
     assert block(x, context).shape == x.shape
-    assert (block(x, context).data != block(x, normal(1, 4, 5)).data).any()
+    assert (block(x, context).data != block(x, normal_tensor(1, 4, 5)).data).any()
 
     causal = TransformerBlock(8, 2, causal=True, rng=rng())
     changed = Tensor(x.data.copy())
@@ -168,10 +161,10 @@ def test_a_transformer_block_uses_its_context_and_a_causal_one_not_the_future() 
 @pytest.mark.parametrize("outputs", [8, 16])
 def test_a_fresh_residual_block_is_its_shortcut(outputs: int) -> None:
     block = ResidualBlock(8, outputs, groups=4, condition_width=5, rng=rng())
-    x, condition = normal(2, 5, 3, 8), normal(2, 5)
+    x, condition = normal_tensor(2, 5, 3, 8), normal_tensor(2, 5)
     shortcut = x if block.shortcut is None else block.shortcut(x)
     np.testing.assert_array_equal(block(x, condition).data, shortcut.data)
-    block.conv_2.weight.data += normal(3, 3, outputs, outputs).data
+    block.conv_2.weight.data += normal_tensor(3, 3, outputs, outputs).data
     y = block(x, condition).data
     assert y.shape == (2, 5, 3, outputs) and (y != shortcut.data).any()
     other = Tensor(condition.data * [[1], [2]])

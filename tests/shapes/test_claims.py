@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from fractions import Fraction
 from math import floor
 from pathlib import Path
@@ -28,11 +27,7 @@ from minisd.shapes.report.layers import Map
 EVIDENCE = {claim.evidence: claim for claim in CLAIMS}
 
 
-@pytest.fixture(autouse=True)
-def reference() -> Iterator[None]:
-    """The reference compiles nothing."""
-    with use_backend("numpy"):
-        yield
+pytestmark = pytest.mark.usefixtures("numpy_backend")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from strategies import rng
 
 from minisd.autograd import Array, Tensor
 from minisd.data import DigitSet
@@ -23,10 +24,6 @@ from minisd.train.plan import Plan
 from minisd.train.segmentation import SegmentationTask
 from minisd.train.unet import UNetTask, encode_all
 from minisd.train.vae import VAETask
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
 
 
 class Stub:
