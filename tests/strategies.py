@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -154,6 +155,11 @@ def geometries(draw: st.DrawFn, max_dilation: int = 1, uneven: bool = False) -> 
         return draw(st.integers(smallest, smallest + 5)), window, stride, padding, dilation
 
     return Geometry(*zip(axis(), axis(), strict=True))
+
+
+def defaults(of: Callable[..., Any]) -> dict[str, Any]:
+    """What a public function does unless told otherwise, a promise like any other: tests hold it against the source."""
+    return {p.name: p.default for p in inspect.signature(of).parameters.values() if p.default is not p.empty}
 
 
 def rng(seed: int = 0) -> np.random.Generator:

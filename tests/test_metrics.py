@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from strategies import defaults
 
 from minisd import metrics
 from minisd.metrics import (
@@ -203,3 +204,8 @@ def test_errors_teach() -> None:
     for k in (0, 5):
         with pytest.raises(ValueError, match=f"k is {k}"):
             coverage(good, good, k=k)
+
+
+def test_how_many_neighbours_count_unless_told_otherwise() -> None:
+    """Three, as Kynkaanniemi et al. 2019 have it, and five, as Naeem et al. 2020."""
+    assert defaults(precision_and_recall) == {"k": 3} and defaults(coverage) == {"k": 5}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import oracles
 import pytest
+from strategies import defaults
 
 from minisd.autograd import Array
 from minisd.nn import Linear, Module, Parameter
@@ -277,10 +278,12 @@ def test_the_learning_rate_is_its_formula(steps: int, peak: float, warmup: int, 
         assert warmup_cosine(step, steps, peak, warmup=warmup, final=final) == pytest.approx(wanted, rel=1e-12)
 
 
-def test_the_learning_rate_ends_at_0_unless_told_otherwise() -> None:
-    assert warmup_cosine(10, 10, 1.0, warmup=2) == 0
-
-
 def test_the_learning_rate_without_warmup_starts_at_its_peak() -> None:
     assert warmup_cosine(0, 10, 1.0, warmup=0) == 1
     assert warmup_cosine(0, 1, 1.0, warmup=1) == 1
+
+
+def test_what_the_optimiser_does_unless_told_otherwise() -> None:
+    assert defaults(AdamW) == {"betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.0}
+    assert defaults(AdamW.step) == {"largest_norm": math.inf}
+    assert defaults(warmup_cosine) == {"final": 0.0}

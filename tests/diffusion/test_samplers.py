@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import defaults
 
 from minisd.diffusion.samplers import SAMPLERS, initial_noise, sample, sample_rngs
 from minisd.diffusion.samplers.ddim import ddim_step
@@ -263,3 +264,9 @@ def test_errors_teach() -> None:
         sample(lambda x_t, t: x_t[0], x_T, schedule)
     with pytest.raises(TypeError, match="eta"):
         sample(rough_model, x_T, schedule, sampler="ddpm", rngs=rngs, eta=0.5)
+
+
+def test_how_a_picture_is_drawn_unless_told_otherwise() -> None:
+    found = {name: value for name, value in defaults(sample).items() if value is not None}
+    assert found == {"sampler": "ddim", "steps": 50, "prediction": "noise"}
+    assert defaults(SAMPLERS["ddim"]) == {"eta": 0.0}

@@ -7,10 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import oracles
 import pytest
-from strategies import Array, in_float64, normal, rng
+from strategies import Array, defaults, in_float64, normal, rng
 
 from minisd.autograd import Tensor
 from minisd.nn import (
+    Conv2d,
+    ConvTranspose2d,
     Embedding,
     GroupNorm,
     LayerNorm,
@@ -213,3 +215,23 @@ def test_fresh_weights_are_normal_with_variance_1_by_fan_in_and_biases_0() -> No
     assert Linear(2, 3, rng=rng(), bias=False).bias is None
     norm = LayerNorm(3)
     assert norm.gamma.data.tolist() == [1, 1, 1] and norm.beta.data.tolist() == [0, 0, 0]
+
+
+TRANSFORMER = {"context_width": None, "activation": "gelu_tanh", "expansion": 4}  # 4: Vaswani et al. 2017, section 3.3
+DEFAULTS: dict[type[Module], dict[str, object]] = {  # PyTorch's, and those of Stable Diffusion's code
+    Linear: {"bias": True},
+    Conv2d: {"stride": 1, "padding": 0},
+    ConvTranspose2d: {"stride": 1, "padding": 0},
+    GroupNorm: {"eps": 1e-5},
+    LayerNorm: {"eps": 1e-5},
+    MultiHeadAttention: {"context_width": None, "causal": False, "bias": False},
+    TransformerBlock: {**TRANSFORMER, "causal": False, "bias": False},
+    SpatialTransformer: {**TRANSFORMER, "groups": None, "eps": 1e-6},
+    PixelAttention: {"eps": 1e-6},
+    ResidualBlock: {"groups": 8, "eps": 1e-5, "condition_width": None},
+}
+
+
+@pytest.mark.parametrize("block", DEFAULTS)
+def test_what_a_block_does_unless_told_otherwise(block: type[Module]) -> None:
+    assert defaults(block) == DEFAULTS[block]
