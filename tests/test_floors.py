@@ -42,6 +42,7 @@ FLOORS = {
     "minisd.plots": 6,
     "minisd.shapes": 6,
     "minisd.train": 6,
+    "minisd.course": 7,
     "minisd.cli": 7,
     "minisd.__main__": 7,
 }
@@ -78,6 +79,9 @@ PLACES = {
     "click": {"cli"},
     "tqdm": {"draw.py", "drive.py", "kernels.py", "run.py"},
     "onnx": {"onnx"},
+    "IPython": {"page.py"},
+    "jupytext": {"build.py", "notebook.py"},
+    "nbformat": {"build.py", "notebook.py"},
     "torch": {"in_torch.py", "torch_twins.py"},
 }
 

@@ -1,0 +1,155 @@
+"""What is the learner's own: name, files, answers; and what stands in for a file that is not written yet."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import inspect
+import os
+import sys
+import textwrap
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from minisd.course.exercise import CourseError, Exercise, load
+
+NAME_FILE = "student.txt"
+ANSWERS_FILE = "answers.toml"
+FOLDER_VARIABLE = "MINISD_COURSE"
+_hints_shown: dict[str, int] = {}
+
+
+def folder() -> Path:
+    """The learner's: the variable MINISD_COURSE, or the nearest folder upwards with exercises in it, or this one."""
+    if named := os.environ.get(FOLDER_VARIABLE):
+        return Path(named)
+    here = Path.cwd()
+    return next((place for place in (here, *here.parents) if (place / "exercises").is_dir()), here)
+
+
+def path(exercise: Exercise, within: Path | None = None) -> Path:
+    """Where the learner's file of that exercise lies, or would."""
+    return (within or folder()) / "exercises" / exercise.file.name
+
+
+def student(within: Path | None = None) -> str:
+    """The learner's name, which a question's numbers are drawn from."""
+    file = (within or folder()) / NAME_FILE
+    return " ".join(file.read_text(encoding="utf-8-sig").split()).casefold() if file.is_file() else ""
+
+
+def stream(exercise: Exercise, name: str | None = None) -> np.random.Generator:
+    """The random numbers of one learner's question: the same on every machine, another's are others."""
+    text = f"{exercise.number} {student() if name is None else name}"
+    return np.random.default_rng(list(hashlib.sha256(text.encode()).digest()))
+
+
+def answer(exercise: Exercise, within: Path | None = None) -> Any:
+    """The learner's answer: the function or class in the exercise's file, or the question's value in answers.toml.
+
+    Raises:
+        CourseError: it is not there, or cannot be read; the message says where it is looked for.
+    """
+    if exercise.is_question:
+        return _value(exercise, within or folder())
+    file = path(exercise, within)
+    if not file.is_file():
+        raise CourseError(f"{file} is not there; `minisd course start` writes it")
+    module = import_file(file)
+    if not hasattr(module, exercise.name):
+        raise CourseError(f"{file} defines no {exercise.name}")
+    return getattr(module, exercise.name)
+
+
+def _value(exercise: Exercise, place: Path) -> Any:
+    file = place / ANSWERS_FILE
+    try:
+        answers = tomllib.loads(file.read_text(encoding="utf-8-sig")) if file.is_file() else {}
+    except tomllib.TOMLDecodeError as error:
+        raise CourseError(f'{file}: {error}; a line is "{exercise.number}" = 123') from error
+    if exercise.number not in answers:
+        raise CourseError(f'{file} has no answer to {exercise.number}: write a line "{exercise.number}" = ...')
+    return answers[exercise.number]
+
+
+def mine(number: str) -> Any:
+    """Your own answer to an earlier exercise, to build on; the library's, while yours is not written.
+
+    >>> mine("02.1")(572, 3)
+    570
+    """
+    exercise = load(number)
+    in_notebook = vars(sys.modules["__main__"]).get(exercise.name)
+    try:
+        if in_notebook is not None and is_written(inspect.getsource(in_notebook), exercise.name):
+            return in_notebook
+    except (OSError, TypeError):  # no source: typed at a prompt
+        pass
+    file = path(exercise)
+    if file.is_file() and is_written(file.read_text(encoding="utf-8-sig"), exercise.name):
+        return answer(exercise)
+    return exercise.reference
+
+
+def is_written(source: str, name: str) -> bool:
+    """Whether the hole of that name has been filled: no function in it still raises NotImplementedError alone."""
+    try:
+        tree = ast.parse(textwrap.dedent(source))
+    except SyntaxError:
+        return True  # something was written, and importing it will say what is wrong with it
+    named = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name]
+    functions = [node for top in named for node in ast.walk(top) if isinstance(node, ast.FunctionDef)]
+    return bool(named) and not any(_is_unwritten(function) for function in functions)
+
+
+def _is_unwritten(function: ast.FunctionDef) -> bool:
+    last = function.body[-1]
+    return isinstance(last, ast.Raise) and "NotImplementedError" in ast.unparse(last)
+
+
+def import_file(file: Path) -> ModuleType:
+    """The module in that file.
+
+    Raises:
+        CourseError: it cannot be imported; the message says which line.
+    """
+    spec = importlib.util.spec_from_file_location(f"own_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise CourseError(f"{file} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise CourseError(f"{file}, line {error.lineno}: {error.msg}") from error
+    except Exception as error:
+        raise CourseError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def question(number: str) -> None:
+    """Print a question with the numbers drawn for you, or what an exercise asks."""
+    exercise = load(number)
+    print(f"{exercise.number} {exercise.title}\n\n{statement(exercise)}")
+
+
+def statement(exercise: Exercise, name: str | None = None) -> str:
+    """What the exercise asks; a question's numbers are the learner's own."""
+    text = exercise.statement
+    if exercise.is_question:
+        (numbers,) = exercise.cases(stream(exercise, name), None)
+        for parameter, value in zip(inspect.signature(exercise.reference).parameters, numbers, strict=True):
+            text = text.replace(f"<{parameter}>", str(value))
+    return text
+
+
+def hint(number: str) -> None:
+    """Print one more hint; there are three, from a nudge to nearly the code."""
+    exercise = load(number)
+    shown = min(_hints_shown.get(exercise.number, 0) + 1, len(exercise.hints))
+    _hints_shown[exercise.number] = shown
+    print(f"hint {shown} of {len(exercise.hints)}: {exercise.hints[shown - 1]}")
