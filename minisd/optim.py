@@ -88,7 +88,7 @@ class EMA:
     def update(self) -> None:
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        adam.average(self.average, self.weights, 1 - decay)
+        adam.average(self.average, self.weights, rate=1 - decay)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:

@@ -215,7 +215,7 @@ for size, a in [(7, 0), (8, 1)]:
 unet = UNet(UNetConfig(), rng=rng)  # not trained: sizes do not care
 skip = Tensor(rng.standard_normal((1, 7, 7, 64), dtype=np.float32))
 below = unet.down[1][0](skip)  # the lower level begins with a convolution: window 3, stride 2, padding 1
-doubled = ops.upsample2d(below, 2)
+doubled = ops.upsample2d(below, scale=2)
 joined = ops.copy_and_crop(doubled, skip)
 
 print("\ncopy", skip.shape, " halved", below.shape, " doubled", doubled.shape, " cropped and joined", joined.shape)

@@ -65,7 +65,7 @@ class Convolution(NamedTuple):
     def arrays(self) -> tuple[Array, Array, Array, Array]:
         """x, weight, bias, and the gradient of the output."""
         B, size, C, O, k = self.batch, self.size, self.channels, self.outputs, self.window
-        out = conv2d.output_size((size, size), (k, k), self.stride, self.padding)
+        out = conv2d.output_size((size, size), (k, k), stride=self.stride, padding=self.padding)
         weight = _normal(k, k, C, O, scale=(k * k * C) ** -0.5)
         return _normal(B, size, size, C), weight, _normal(O), _normal(B, *out, O, seed=1)
 
@@ -180,7 +180,7 @@ def _max_pool(shape: tuple[int, ...], device: str) -> Work:
 
     def run(x: Array, grad: Array) -> tuple[Array, Array]:
         y, argmax = max_pool2d.forward(x, window=2)
-        return y, max_pool2d.backward(grad, argmax, shape, window=2)
+        return y, max_pool2d.backward(grad, argmax, x_shape=shape, window=2)
 
     # Three comparisons and one addition an output.
     return Work(

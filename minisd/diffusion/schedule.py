@@ -118,17 +118,17 @@ class NoiseSchedule:
         alpha, sigma = self.rates(t, x_t)
         return sigma * x_t + alpha * v
 
-    def to_x_0_and_noise(self, prediction: Array, x_t: Array, t: Time, kind: str) -> tuple[Array, Array]:
-        """Read what a model predicts, `kind` "noise" or "v", as (x_0_pred, noise_pred).
+    def to_x_0_and_noise(self, predicted: Array, x_t: Array, t: Time, prediction: str) -> tuple[Array, Array]:
+        """Read what a model predicted as (x_0_pred, noise_pred); `prediction` says what it is, "noise" or "v".
 
         Raises:
-            ValueError: another kind.
+            ValueError: another prediction.
         """
-        if kind == "noise":
-            return self.x_0_from_noise(x_t, prediction, t), prediction
-        if kind == "v":
-            return self.x_0_from_v(x_t, prediction, t), self.noise_from_v(x_t, prediction, t)
-        raise ValueError(f"a model predicts 'noise' or 'v', not {kind!r}; give the kind it was trained with")
+        if prediction == "noise":
+            return self.x_0_from_noise(x_t, predicted, t), predicted
+        if prediction == "v":
+            return self.x_0_from_v(x_t, predicted, t), self.noise_from_v(x_t, predicted, t)
+        raise ValueError(f"a model predicts 'noise' or 'v', not {prediction!r}; give the kind it was trained with")
 
 
 def linear_schedule(steps: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> NoiseSchedule:

@@ -23,7 +23,7 @@ class Linear(Module):
 
 
 class Conv2d(Module):
-    """Convolution; shapes (B, H, W, inputs) -> (B, H', W', outputs), H' = floor((H + 2P - F) / S) + 1."""
+    """Convolution; shapes (B, H, W, inputs) -> (B, P, Q, outputs), P = floor((H + 2 padding - kh) / stride) + 1."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Conv2d(Module):
 
 
 class ConvTranspose2d(Module):
-    """Up-convolution; shapes (B, H, W, inputs) -> (B, H', W', outputs), H' = S (H - 1) + F - 2P."""
+    """Up-convolution; shapes (B, H, W, inputs) -> (B, P, Q, outputs), P = stride (H - 1) + kh - 2 padding."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Upsample(Module):
         self.conv = Conv2d(inputs, outputs, 3, padding=1, rng=rng)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.conv(ops.upsample2d(x, 2))
+        y: Tensor = self.conv(ops.upsample2d(x, scale=2))
         return y
 
 

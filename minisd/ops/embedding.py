@@ -13,7 +13,7 @@ class _Embedding(Function):
         return embedding_kernel.forward(table, ids)
 
     def backward(self, grad: Array) -> tuple[Array]:
-        return (embedding_kernel.backward(grad, self.ids, self.vocabulary),)
+        return (embedding_kernel.backward(grad, self.ids, vocabulary=self.vocabulary),)
 
 
 def embedding(table: Tensor, ids: Array) -> Tensor:

@@ -9,24 +9,24 @@ from minisd.autograd import Array, Function, Tensor
 
 
 class _MeanSquaredError(Function):
-    def forward(self, prediction: Array, target: Array) -> Array:
-        self.prediction, self.target = prediction, target
-        return mean_squared_error_kernel.forward(prediction, target)
+    def forward(self, predicted: Array, target: Array) -> Array:
+        self.predicted, self.target = predicted, target
+        return mean_squared_error_kernel.forward(predicted, target)
 
     def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
         return (
-            mean_squared_error_kernel.backward(grad, self.prediction, self.target) if self.needs[0] else None,
-            mean_squared_error_kernel.backward(grad, self.target, self.prediction) if self.needs[1] else None,
+            mean_squared_error_kernel.backward(grad, self.predicted, self.target) if self.needs[0] else None,
+            mean_squared_error_kernel.backward(grad, self.target, self.predicted) if self.needs[1] else None,
         )
 
 
-def mean_squared_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """The mean of (prediction - target)^2 over all elements.
+def mean_squared_error(predicted: Tensor, target: Tensor) -> Tensor:
+    """The mean of (predicted - target)^2 over all elements.
 
     Raises:
         ValueError: the shapes differ (broadcasting here would hide a mistake).
     """
-    return _MeanSquaredError.apply(prediction, target)
+    return _MeanSquaredError.apply(predicted, target)
 
 
 class _CrossEntropy(Function):

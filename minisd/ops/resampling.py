@@ -18,16 +18,16 @@ class _MaxPool2d(Function):
         return y
 
     def backward(self, grad: Array) -> tuple[Array]:
-        return (max_pool2d_kernel.backward(grad, self.argmax, self.shape, **self.geometry),)
+        return (max_pool2d_kernel.backward(grad, self.argmax, x_shape=self.shape, **self.geometry),)
 
 
 class _Upsample2d(Function):
     def forward(self, x: Array, scale: Size) -> Array:
         self.scale = scale
-        return upsample2d_kernel.forward(x, scale)
+        return upsample2d_kernel.forward(x, scale=scale)
 
     def backward(self, grad: Array) -> tuple[Array]:
-        return (upsample2d_kernel.backward(grad, self.scale),)
+        return (upsample2d_kernel.backward(grad, scale=self.scale),)
 
 
 def max_pool2d(x: Tensor, *, window: Size, stride: Size | None = None, padding: Size = 0) -> Tensor:
@@ -35,6 +35,6 @@ def max_pool2d(x: Tensor, *, window: Size, stride: Size | None = None, padding: 
     return _MaxPool2d.apply(x, window=window, stride=stride, padding=padding)
 
 
-def upsample2d(x: Tensor, scale: Size) -> Tensor:
+def upsample2d(x: Tensor, *, scale: Size) -> Tensor:
     """Every pixel repeated `scale` times along each axis."""
     return _Upsample2d.apply(x, scale=scale)

@@ -125,8 +125,8 @@ def test_both_kinds_of_prediction_say_the_same(t: int | Array) -> None:
     schedule = make_schedule("linear")
     x_0, noise = picture_and_noise(1)
     x_t, v = schedule.add_noise(x_0, noise, t), schedule.v_target(x_0, noise, t)
-    for prediction, kind in ((noise, "noise"), (v, "v")):
-        x_0_pred, noise_pred = schedule.to_x_0_and_noise(prediction, x_t, t, kind)
+    for predicted, prediction in ((noise, "noise"), (v, "v")):
+        x_0_pred, noise_pred = schedule.to_x_0_and_noise(predicted, x_t, t, prediction)
         np.testing.assert_allclose(x_0_pred, x_0, atol=1e-10)
         np.testing.assert_allclose(noise_pred, noise, atol=1e-10)
 

@@ -66,7 +66,7 @@ def test_length_and_average_are_the_formulas(backend: str, make: Arrays, N: int)
     assert run(backend, adam.squared_length, grad) == pytest.approx(exact, rel=1e-6)
 
     def average(mean: Array, param: Array) -> Array:
-        adam.average(mean, param, 0.25)
+        adam.average(mean, param, rate=0.25)
         return mean
 
     np.testing.assert_allclose(run(backend, average, mean.copy(), grad), 0.75 * mean + 0.25 * grad, **make.tolerance)

@@ -316,7 +316,7 @@ def test_wrong_arguments_are_explained() -> None:
     with pytest.raises(ShapeError, match="output padding 2 must be less than the larger of stride 2 and dilation 1"):
         conv_transpose2d.forward(x, weight, stride=2, output_padding=(0, 2))
     rows, matrix = SMALL(5, 3), SMALL(3, 4)
-    with pytest.raises(ShapeError, match=r"linear weight: wanted shape \(K, N\) = \(3, any\), got \(2, 4\)"):
+    with pytest.raises(ShapeError, match=r"linear weight: wanted shape \(C, O\) = \(3, any\), got \(2, 4\)"):
         linear.forward(rows, matrix[1:])
     with pytest.raises(ShapeError, match=r"linear grad_y: wanted shape \(M, N\)"):
         linear.backward(SMALL(4, 4), rows, matrix)

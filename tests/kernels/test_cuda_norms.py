@@ -114,16 +114,18 @@ def test_pooling_of_any_width(C: int, window: int | tuple[int, int]) -> None:
     y, argmax = reference(max_pool2d.forward, x, window=window)
     same(emulated(max_pool2d.forward, x, window=window), [y, argmax], 0)
     grad_y = make(*y.shape)
-    want = reference(max_pool2d.backward, grad_y, argmax, x.shape, window=window)
-    same(emulated(max_pool2d.backward, grad_y, argmax, x.shape, window=window), want, 0)
+    want = reference(max_pool2d.backward, grad_y, argmax, x_shape=x.shape, window=window)
+    same(emulated(max_pool2d.backward, grad_y, argmax, x_shape=x.shape, window=window), want, 0)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 5, 4), (1, 2, 3, 1280), (0, 2, 2, 4), (2, 3, 5, 6)])
 def test_upsampling_of_any_width(shape: tuple[int, ...]) -> None:
     make = Arrays(2, np.float32)
     x, grad_y = make(*shape), make(shape[0], shape[1] * 2, shape[2] * 3, shape[3])
-    same(emulated(upsample2d.forward, x, (2, 3)), reference(upsample2d.forward, x, (2, 3)), 0)
-    same(emulated(upsample2d.backward, grad_y, (2, 3)), reference(upsample2d.backward, grad_y, (2, 3)), 1e-6)
+    same(emulated(upsample2d.forward, x, scale=(2, 3)), reference(upsample2d.forward, x, scale=(2, 3)), 0)
+    same(
+        emulated(upsample2d.backward, grad_y, scale=(2, 3)), reference(upsample2d.backward, grad_y, scale=(2, 3)), 1e-6
+    )
 
 
 def test_a_view_may_begin_anywhere() -> None:
@@ -134,7 +136,7 @@ def test_a_view_may_begin_anywhere() -> None:
         (group_norm.forward(view, ones, zeros, groups=2), emulated(group_norm.forward, whole, ones, zeros, groups=2)),
         (layer_norm.forward(view, ones, zeros), emulated(layer_norm.forward, whole, ones, zeros)),
         (max_pool2d.forward(view, window=2), emulated(max_pool2d.forward, whole, window=2)),
-        ((upsample2d.forward(view, 2),), emulated(upsample2d.forward, whole, 2)),
+        ((upsample2d.forward(view, scale=2),), emulated(upsample2d.forward, whole, scale=2)),
     ]:
         same([to_host(a) for a in got], want, 1e-5)
 
@@ -159,8 +161,12 @@ def test_no_races_and_no_order_of_threads_that_matters() -> None:
             results += [y, *emulated(layer_norm.backward, grad_y, x, gamma, mean, rstd)]
         x = Arrays(5, np.float32)(2, 7, 9, 8)
         y, argmax = emulated(max_pool2d.forward, x, window=2)
-        results += [y, *emulated(max_pool2d.backward, y, argmax, x.shape, window=2)]
-        return [*results, *emulated(upsample2d.forward, x, 2), *emulated(upsample2d.backward, x[:, :6, :8], 2)]
+        results += [y, *emulated(max_pool2d.backward, y, argmax, x_shape=x.shape, window=2)]
+        return [
+            *results,
+            *emulated(upsample2d.forward, x, scale=2),
+            *emulated(upsample2d.backward, x[:, :6, :8], scale=2),
+        ]
 
     with watching(races=True):
         one_way = everything()

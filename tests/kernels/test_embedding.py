@@ -34,7 +34,7 @@ def test_forward_and_backward_are_the_loops(
     np.testing.assert_array_equal(y, oracles.embedding(table, ids))
 
     grad_y = make(*shape, D)
-    grad_table = run(backend, embedding.backward, grad_y, ids, V)
+    grad_table = run(backend, embedding.backward, grad_y, ids, vocabulary=V)
     wanted = np.zeros((V, D))
     for n in np.ndindex(*shape):
         wanted[int(ids[n])] += grad_y[n]
@@ -46,15 +46,15 @@ def test_forward_and_backward_are_the_loops(
 def test_the_same_sum_every_time(backend: str) -> None:
     make = Arrays(0, np.float32)
     grad_y, ids = make(500, 17), make.rng.integers(0, 3, 500)
-    first = run(backend, embedding.backward, grad_y, ids, 3)
-    np.testing.assert_array_equal(first, run(backend, embedding.backward, grad_y, ids, 3))
+    first = run(backend, embedding.backward, grad_y, ids, vocabulary=3)
+    np.testing.assert_array_equal(first, run(backend, embedding.backward, grad_y, ids, vocabulary=3))
 
 
 def test_numba_sums_in_the_order_of_numpy() -> None:
     make = Arrays(0, np.float32)
     grad_y, ids = make(500, 17), make.rng.integers(0, 3, 500)
-    wanted = run("numpy", embedding.backward, grad_y, ids, 3)
-    np.testing.assert_array_equal(run("numba", embedding.backward, grad_y, ids, 3), wanted)
+    wanted = run("numpy", embedding.backward, grad_y, ids, vocabulary=3)
+    np.testing.assert_array_equal(run("numba", embedding.backward, grad_y, ids, vocabulary=3), wanted)
 
 
 @pytest.mark.parametrize("wrong", [4, -1])
@@ -63,7 +63,7 @@ def test_an_id_outside_the_table_is_named(wrong: int) -> None:
     with pytest.raises(IndexError, match=f"id {wrong} is not in a table of V = 4 rows"):
         embedding.forward(table, ids)
     with pytest.raises(IndexError, match=f"id {wrong} "):
-        embedding.backward(np.zeros((2, 2), np.float32), ids, 4)
+        embedding.backward(np.zeros((2, 2), np.float32), ids, vocabulary=4)
 
 
 @pytest.mark.skipif(missing_device_reason("emu") is not None, reason="no C++ compiler")
@@ -71,7 +71,7 @@ def test_an_id_outside_the_table_is_named(wrong: int) -> None:
 def test_on_a_device_the_row_of_an_id_outside_the_table_is_nan_and_counts_nowhere(wrong: int) -> None:
     table, ids, grad_y = (to_device(a, "emu") for a in (np.ones((4, 2)), np.array([0, wrong]), np.ones((2, 2))))
     np.testing.assert_array_equal(to_host(embedding.forward(table, ids)), [[1, 1], [np.nan, np.nan]])
-    grad_table = to_host(embedding.backward(grad_y, ids, 4))
+    grad_table = to_host(embedding.backward(grad_y, ids, vocabulary=4))
     np.testing.assert_array_equal(grad_table, [[1, 1], [0, 0], [0, 0], [0, 0]])
 
 
@@ -82,4 +82,4 @@ def test_wrong_arguments_are_explained() -> None:
     with pytest.raises(ShapeError, match=r"wanted shape \(V, D\)"):
         embedding.forward(table[0], np.array([1]))
     with pytest.raises(ShapeError, match=r"grad_y: wanted shape \(\*ids.shape, D\)"):
-        embedding.backward(table, np.array([1]), 4)
+        embedding.backward(table, np.array([1]), vocabulary=4)

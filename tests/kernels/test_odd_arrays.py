@@ -42,9 +42,9 @@ EMPTY: dict[str, Callable[[], list[Array]]] = {
         conv_transpose2d, MAKE(0, 3, 2, 3), MAKE(2, 2, 3, 4), stride=2
     ),
     "group norm without samples": lambda: normed(MAKE(0, 3, 4, 8)),
-    "upsample2d without channels": lambda: [upsample2d.forward(MAKE(2, 3, 4, 0), 2)],
+    "upsample2d without channels": lambda: [upsample2d.forward(MAKE(2, 3, 4, 0), scale=2)],
     "max_pool2d without channels": lambda: [max_pool2d.forward(MAKE(2, 4, 4, 0), window=2)[0]],
-    "embedding of no width": lambda: [embedding.backward(MAKE(3, 0), np.array([1, 0, 1]), 2)],
+    "embedding of no width": lambda: [embedding.backward(MAKE(3, 0), np.array([1, 0, 1]), vocabulary=2)],
 }
 
 
@@ -88,7 +88,7 @@ def test_the_maximum_of_minus_infinity_is_a_pixel(backend: str, dtype: Any) -> N
     options: dict[str, Any] = {"window": 3, "stride": 2, "padding": 1}
     y, argmax = run(backend, max_pool2d.forward, x, **options)
     assert argmax.ravel().tolist() == [4, 3, 1, 0]  # the window's first place in the picture
-    grad_x = run(backend, max_pool2d.backward, np.ones_like(y), argmax, x.shape, **options)
+    grad_x = run(backend, max_pool2d.backward, np.ones_like(y), argmax, x_shape=x.shape, **options)
     assert grad_x.sum() == 4
 
 

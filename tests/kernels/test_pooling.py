@@ -40,7 +40,7 @@ def test_forward_and_backward_are_the_loops(backend: str, make: Arrays, geometry
     np.testing.assert_array_equal(argmax, wanted_argmax)
 
     grad_y = make(*y.shape)
-    grad_x = run(backend, max_pool2d.backward, grad_y, argmax, x.shape, **options(geometry))
+    grad_x = run(backend, max_pool2d.backward, grad_y, argmax, x_shape=x.shape, **options(geometry))
     wanted = np.zeros(x.shape)
     for b, p, q, c in np.ndindex(*y.shape):
         i, j = divmod(int(wanted_argmax[b, p, q, c]), geometry.window[1])
@@ -63,7 +63,7 @@ def test_what_the_floor_drops_changes_nothing(backend: str, make: Arrays, geomet
     y, _ = run(backend, max_pool2d.forward, x, **options(geometry))
     y_changed, argmax = run(backend, max_pool2d.forward, changed, **options(geometry))
     np.testing.assert_array_equal(y, y_changed)
-    grad_x = run(backend, max_pool2d.backward, np.ones_like(y), argmax, x.shape, **options(geometry))
+    grad_x = run(backend, max_pool2d.backward, np.ones_like(y), argmax, x_shape=x.shape, **options(geometry))
     assert not grad_x[:, rows:].any() and not grad_x[:, :, columns:].any()
 
 
@@ -107,7 +107,7 @@ def test_a_window_of_more_than_256_places(backend: str) -> None:
     x = np.arange(300, dtype=np.float32).reshape(1, 1, 300, 1)
     y, argmax = run(backend, max_pool2d.forward, x, window=(1, 300))
     assert y.item() == argmax.item() == 299
-    grad_x = run(backend, max_pool2d.backward, y, argmax, x.shape, window=(1, 300))
+    grad_x = run(backend, max_pool2d.backward, y, argmax, x_shape=x.shape, window=(1, 300))
     assert grad_x[0, 0, :, 0].tolist() == [0] * 299 + [299]
 
 
@@ -116,7 +116,7 @@ def test_of_equal_numbers_the_first_takes_the_gradient(backend: str) -> None:
     x = np.ones((1, 4, 6, 2), np.float32)
     y, argmax = run(backend, max_pool2d.forward, x, window=(2, 3))
     assert not argmax.any()
-    grad_x = run(backend, max_pool2d.backward, y, argmax, x.shape, window=(2, 3))
+    grad_x = run(backend, max_pool2d.backward, y, argmax, x_shape=x.shape, window=(2, 3))
     np.testing.assert_array_equal(grad_x[0, :, :, 0], np.array([[1, 0, 0, 1, 0, 0], [0] * 6] * 2))
 
 
@@ -148,4 +148,4 @@ def test_wrong_arguments_are_explained() -> None:
         max_pool2d.forward(x.astype(np.int64), window=2)
     y, argmax = max_pool2d.forward(x, window=2)
     with pytest.raises(ShapeError, match="grad_y: wanted shape"):
-        max_pool2d.backward(y[:, 1:], argmax, x.shape, window=2)
+        max_pool2d.backward(y[:, 1:], argmax, x_shape=x.shape, window=2)

@@ -122,7 +122,7 @@ case(
 )  # fmt: skip
 case("layer_norm, another eps", lambda x, g, b: ops.layer_norm(x, g, b, eps=0.5), normal(2, 5), normal(5), normal(5))
 case("max_pool2d", lambda x: ops.max_pool2d(x, window=(3, 2), stride=2, padding=(1, 0)), without_ties(2, 7, 6, 3))
-case("upsample2d", lambda x: ops.upsample2d(x, (2, 3)), normal(2, 3, 2, 2))
+case("upsample2d", lambda x: ops.upsample2d(x, scale=(2, 3)), normal(2, 3, 2, 2))
 case("concatenate", lambda a, b: ops.concatenate([a, b, a], axis=1), normal(2, 3), normal(2, 1))
 case("copy and crop", ops.copy_and_crop, normal(1, 4, 7, 2), normal(1, 7, 4, 3))
 

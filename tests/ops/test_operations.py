@@ -55,7 +55,7 @@ PLAIN: dict[str, tuple[Callable[[], Tensor], Callable[[], Array]]] = {
         lambda: ops.max_pool2d(Tensor(x_4d), window=(3, 2)),
         lambda: oracles.max_pool2d(x_4d, (3, 2), (3, 2), (0, 0))[0],
     ),
-    "upsample2d": (lambda: ops.upsample2d(Tensor(x_4d), (2, 3)), lambda: oracles.upsample2d(x_4d, (2, 3))),
+    "upsample2d": (lambda: ops.upsample2d(Tensor(x_4d), scale=(2, 3)), lambda: oracles.upsample2d(x_4d, (2, 3))),
     "linear": (
         lambda: ops.linear(Tensor(x_4d), Tensor(values(4, 5)), Tensor(values(5))),
         lambda: oracles.linear(x_4d.reshape(-1, 4), values(4, 5), values(5)).reshape(2, 6, 7, 5),

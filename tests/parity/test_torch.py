@@ -123,7 +123,7 @@ def test_resampling(normal: Callable[..., Array]) -> None:
         normal(2, 7, 6, 3),
     )
     check(
-        lambda x: ops.upsample2d(x, (2, 3)),
+        lambda x: ops.upsample2d(x, scale=(2, 3)),
         lambda x: to_nhwc(F.interpolate(to_nchw(x), scale_factor=(2, 3), mode="nearest")),
         normal(2, 3, 4, 2),
     )

@@ -87,12 +87,12 @@ def squared_length(grad: Array) -> float:
     return float(to_host(kernel(Backend, grad).squared_length(grad)))
 
 
-def average(mean: Array, param: Array, rate: float) -> None:
+def average(mean: Array, param: Array, *, rate: float) -> None:
     """mean += rate (param - mean), in place: an exponential moving average of the weights.
 
     >>> import numpy as np
     >>> mean = np.zeros(2)
-    >>> average(mean, np.array([1.0, 2.0]), 0.5)
+    >>> average(mean, np.array([1.0, 2.0]), rate=0.5)
     >>> mean.tolist()
     [0.5, 1.0]
     """

@@ -11,7 +11,7 @@ def step(make: Make) -> Calls:
     return {
         "step": Call(adam.step, param, grad, m, v, adam.Update(step=3, lr=0.1, weight_decay=0.1, grad_scale=0.5)),
         "length": Call(adam.squared_length, grad),
-        "average": Call(adam.average, make(4096), param, 0.3),
+        "average": Call(adam.average, make(4096), param, rate=0.3),
     }
 
 

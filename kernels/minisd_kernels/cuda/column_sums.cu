@@ -11,7 +11,7 @@ constexpr int COLUMNS = 8, LANES = 32;
 
 template <typename T>
 __global__ void __launch_bounds__(COLUMNS * LANES)
-column_sums(const T* __restrict__ parts, int rows, int columns, T* __restrict__ sums) {
+column_sums(const T* __restrict__ parts, T* __restrict__ sums, int rows, int columns) {
     __shared__ double partial[LANES][COLUMNS];
     const int lane = threadIdx.x / COLUMNS, own = threadIdx.x % COLUMNS;
     const int tiles = (columns + COLUMNS - 1) / COLUMNS;

@@ -18,5 +18,5 @@ def column_sums(parts: Any) -> Any:
     matrices, rows, columns = parts.shape
     sums = empty((matrices, columns), parts)
     grid = matrices * blocks(columns, _COLUMNS)
-    COLUMN_SUMS.launch(f"column_sums<{c_type(parts)}>", grid, _COLUMNS * _LANES, parts, rows, columns, sums)
+    COLUMN_SUMS.launch(f"column_sums<{c_type(parts)}>", grid, _COLUMNS * _LANES, parts, sums, rows, columns)
     return sums

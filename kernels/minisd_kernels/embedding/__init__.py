@@ -57,7 +57,7 @@ def forward(table: Array, ids: Array) -> Array:
     return kernel(Backend, table).forward(table, ids)
 
 
-def backward(grad_y: Array, ids: Array, vocabulary: int) -> Array:
+def backward(grad_y: Array, ids: Array, *, vocabulary: int) -> Array:
     """The gradient in the table: rows of grad_y added up in the order of ids, so always the same sum.
 
     Shapes: grad_y (..., D), ids (...), vocabulary V -> grad_table (V, D).

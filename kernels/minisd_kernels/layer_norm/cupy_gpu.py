@@ -24,14 +24,13 @@ def forward(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Arr
     x, gamma, beta = map(contiguous, (x, gamma, beta))
     rows, D = x.shape
     y, mean, rstd = empty(x.shape, x), empty((rows,), x), empty((rows,), x)
+    arrays = x, gamma, beta, y, mean, rstd
     if D <= _WIDEST and fits_float4(x, gamma, beta):
         block = _threads_of_rows(D)
-        LAYER_NORM.launch(
-            "layer_norm_forward_fours", blocks(rows, block[1]), block, x, gamma, beta, rows, D, eps, y, mean, rstd
-        )
+        LAYER_NORM.launch("layer_norm_forward_fours", blocks(rows, block[1]), block, *arrays, rows, D, eps)
     else:
         kernel = f"layer_norm_forward<{c_type(x)}>"
-        LAYER_NORM.launch(kernel, blocks(rows, 128), 128, x, gamma, beta, rows, D, np.float64(eps), y, mean, rstd)
+        LAYER_NORM.launch(kernel, blocks(rows, 128), 128, *arrays, rows, D, np.float64(eps))
     return y, mean, rstd
 
 
@@ -39,33 +38,19 @@ def backward(grad_y: Array, x: Array, gamma: Array, mean: Array, rstd: Array) ->
     grad_y, x, gamma, mean, rstd = map(contiguous, (grad_y, x, gamma, mean, rstd))
     rows, D = x.shape
     grad_x = empty(x.shape, x)
+    arrays = grad_y, x, gamma, mean, rstd, grad_x
     if D <= _WIDEST and fits_float4(grad_y, x, gamma):
         block = _threads_of_rows(D)
         grid = min(blocks(rows, block[1]), _BLOCKS)
         parts = empty((1, grid, 2 * D), x)
-        arrays = grad_y, x, gamma, mean, rstd
         shared = 16 * block[0] * block[1]
-        LAYER_NORM.launch("layer_norm_backward_fours", grid, block, *arrays, rows, D, grad_x, parts, shared=shared)
+        LAYER_NORM.launch("layer_norm_backward_fours", grid, block, *arrays, parts, rows, D, shared=shared)
         grad_gamma, grad_beta = column_sums(parts).reshape(2, D)
     else:
         grad_gamma, grad_beta = empty((D,), x), empty((D,), x)
-        of = c_type(x)
-        LAYER_NORM.launch(
-            f"layer_norm_backward<{of}>", blocks(rows, 128), 128, grad_y, x, gamma, mean, rstd, rows, D, grad_x
-        )
-        LAYER_NORM.launch(
-            f"layer_norm_backward_columns<{of}>",
-            blocks(D, 128),
-            128,
-            grad_y,
-            x,
-            mean,
-            rstd,
-            rows,
-            D,
-            grad_gamma,
-            grad_beta,
-        )
+        LAYER_NORM.launch(f"layer_norm_backward<{c_type(x)}>", blocks(rows, 128), 128, *arrays, rows, D)
+        kernel, arrays = f"layer_norm_backward_columns<{c_type(x)}>", (grad_y, x, mean, rstd, grad_gamma, grad_beta)
+        LAYER_NORM.launch(kernel, blocks(D, 128), 128, *arrays, rows, D)
     return grad_x, grad_gamma, grad_beta
 
 

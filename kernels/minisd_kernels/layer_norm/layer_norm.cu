@@ -9,8 +9,8 @@
 
 template <typename T>
 __global__ void layer_norm_forward(const T* __restrict__ x, const T* __restrict__ gamma, const T* __restrict__ beta,
-                                   int rows, int D, double eps, T* __restrict__ y, T* __restrict__ mean,
-                                   T* __restrict__ rstd) {
+                                   T* __restrict__ y, T* __restrict__ mean, T* __restrict__ rstd, int rows, int D,
+                                   double eps) {
     const int row = blockIdx.x * blockDim.x + threadIdx.x;
     if (row >= rows) return;
     x += static_cast<long long>(row) * D;
@@ -26,8 +26,8 @@ __global__ void layer_norm_forward(const T* __restrict__ x, const T* __restrict_
 
 template <typename T>
 __global__ void layer_norm_backward(const T* __restrict__ grad_y, const T* __restrict__ x, const T* __restrict__ gamma,
-                                    const T* __restrict__ mean, const T* __restrict__ rstd, int rows, int D,
-                                    T* __restrict__ grad_x) {
+                                    const T* __restrict__ mean, const T* __restrict__ rstd, T* __restrict__ grad_x,
+                                    int rows, int D) {
     const int row = blockIdx.x * blockDim.x + threadIdx.x;
     if (row >= rows) return;
     grad_y += static_cast<long long>(row) * D;
@@ -46,8 +46,8 @@ __global__ void layer_norm_backward(const T* __restrict__ grad_y, const T* __res
 
 template <typename T>
 __global__ void layer_norm_backward_columns(const T* __restrict__ grad_y, const T* __restrict__ x,
-                                            const T* __restrict__ mean, const T* __restrict__ rstd, int rows, int D,
-                                            T* __restrict__ grad_gamma, T* __restrict__ grad_beta) {
+                                            const T* __restrict__ mean, const T* __restrict__ rstd,
+                                            T* __restrict__ grad_gamma, T* __restrict__ grad_beta, int rows, int D) {
     const int j = blockIdx.x * blockDim.x + threadIdx.x;
     if (j >= D) return;
     double gamma_sum = 0, beta_sum = 0;
@@ -88,8 +88,8 @@ constexpr int WARPS = 32;  // that a block can have
 // The mean is taken of x minus the row's first number, so that one far from 0 costs no digits.
 __global__ void __launch_bounds__(WARPS * WARP)
 layer_norm_forward_fours(const float* __restrict__ x, const float* __restrict__ gamma, const float* __restrict__ beta,
-                         int rows, int D, float eps, float* __restrict__ y, float* __restrict__ mean,
-                         float* __restrict__ rstd) {
+                         float* __restrict__ y, float* __restrict__ mean, float* __restrict__ rstd, int rows, int D,
+                         float eps) {
     __shared__ float scratch[2][WARPS];
     const int j = 4 * threadIdx.x, row = blockIdx.x * blockDim.y + threadIdx.y;
     const bool has = j < D && row < rows;
@@ -121,8 +121,8 @@ layer_norm_forward_fours(const float* __restrict__ x, const float* __restrict__ 
 __global__ void __launch_bounds__(WARPS * WARP)
 layer_norm_backward_fours(const float* __restrict__ grad_y, const float* __restrict__ x,
                           const float* __restrict__ gamma, const float* __restrict__ mean,
-                          const float* __restrict__ rstd, int rows, int D, float* __restrict__ grad_x,
-                          float* __restrict__ parts) {
+                          const float* __restrict__ rstd, float* __restrict__ grad_x, float* __restrict__ parts,
+                          int rows, int D) {
     extern __shared__ float4 columns[];  // (blockDim.y, blockDim.x), for one gradient after the other
     __shared__ float scratch[2][2 * WARPS];
     const int j = 4 * threadIdx.x, step = gridDim.x * blockDim.y;

@@ -93,8 +93,8 @@ def forward(
 def backward(
     grad_y: Array,
     argmax: Array,
-    x_shape: Sequence[int],
     *,
+    x_shape: Sequence[int],
     window: int | Sequence[int],
     stride: int | Sequence[int] | None = None,
     padding: int | Sequence[int] = 0,

@@ -27,10 +27,10 @@ def forward(x: Array, window: Pair, stride: Pair, padding: Pair, out: Pair) -> t
     argmax = empty(y.shape, x, place_type(window))
     if _apart(window, stride, padding, argmax) and fits_float4(x):
         sizes: tuple[int, ...] = H, W, C // 4, *window, *out
-        MAX_POOL2D.launch("max_pool2d_forward_fours", *row_blocks(B * out[0], out[1] * C // 4), x, *sizes, y, argmax)
+        MAX_POOL2D.launch("max_pool2d_forward_fours", *row_blocks(B * out[0], out[1] * C // 4), x, y, argmax, *sizes)
     else:
         sizes = H, W, C, *window, *stride, *padding, *out
-        MAX_POOL2D.launch(_plain("forward", x, argmax), *row_blocks(B * out[0], out[1] * C), x, *sizes, y, argmax)
+        MAX_POOL2D.launch(_plain("forward", x, argmax), *row_blocks(B * out[0], out[1] * C), x, y, argmax, *sizes)
     return y, argmax
 
 
@@ -43,11 +43,11 @@ def backward(grad_y: Array, argmax: Array, x_shape: Shape, window: Pair, stride:
         rows, columns = -(-H // window[0]), -(-W // window[1])
         sizes: tuple[int, ...] = H, W, C // 4, *window, *out
         launch = row_blocks(B * rows, columns * C // 4)
-        MAX_POOL2D.launch("max_pool2d_backward_fours", *launch, grad_y, argmax, *sizes, grad_x)
+        MAX_POOL2D.launch("max_pool2d_backward_fours", *launch, grad_y, argmax, grad_x, *sizes)
     else:
         sizes = H, W, C, *window, *stride, *padding, *out
         launch = row_blocks(B * H, W * C)
-        MAX_POOL2D.launch(_plain("backward", grad_y, argmax), *launch, grad_y, argmax, *sizes, grad_x)
+        MAX_POOL2D.launch(_plain("backward", grad_y, argmax), *launch, grad_y, argmax, grad_x, *sizes)
     return grad_x
 
 

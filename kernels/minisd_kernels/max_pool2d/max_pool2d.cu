@@ -9,8 +9,8 @@ __device__ inline float minus_infinity() { return __int_as_float(0xff800000); }
 
 // Plain: a thread a window.
 template <typename T, typename Place>
-__global__ void max_pool2d_forward(const T* __restrict__ x, int H, int W, int C, int kh, int kw, int sh, int sw, int ph,
-                                   int pw, int P, int Q, T* __restrict__ y, Place* __restrict__ argmax) {
+__global__ void max_pool2d_forward(const T* __restrict__ x, T* __restrict__ y, Place* __restrict__ argmax, int H, int W,
+                                   int C, int kh, int kw, int sh, int sw, int ph, int pw, int P, int Q) {
     const int k = blockIdx.y * blockDim.x + threadIdx.x, row = blockIdx.x;  // row of y
     if (k >= Q * C) return;
     const int b = row / P, p = row % P, q = k / C, c = k % C;
@@ -32,9 +32,9 @@ __global__ void max_pool2d_forward(const T* __restrict__ x, int H, int W, int C,
 // Plain: a thread a number of grad_x. It asks all windows over its pixel whether their maximum stood there, always in
 // the same order; were windows to add to the pixel, the order would change from run to run, and the last bits with it.
 template <typename T, typename Place>
-__global__ void max_pool2d_backward(const T* __restrict__ grad_y, const Place* __restrict__ argmax, int H, int W, int C,
-                                    int kh, int kw, int sh, int sw, int ph, int pw, int P, int Q,
-                                    T* __restrict__ grad_x) {
+__global__ void max_pool2d_backward(const T* __restrict__ grad_y, const Place* __restrict__ argmax,
+                                    T* __restrict__ grad_x, int H, int W, int C, int kh, int kw, int sh, int sw, int ph,
+                                    int pw, int P, int Q) {
     const int k = blockIdx.y * blockDim.x + threadIdx.x, row = blockIdx.x;  // row of grad_x
     if (k >= W * C) return;
     const int b = row / H, h = row % H, w = k / C, c = k % C;
@@ -62,8 +62,9 @@ __device__ inline void meet(Best& best, float value, unsigned char place) {
     if (!(best.value >= value || best.value != best.value)) best = {value, place};
 }
 
-__global__ void max_pool2d_forward_fours(const float* __restrict__ x, int H, int W, int V, int kh, int kw, int P, int Q,
-                                         float* __restrict__ y, unsigned char* __restrict__ argmax) {
+__global__ void max_pool2d_forward_fours(const float* __restrict__ x, float* __restrict__ y,
+                                         unsigned char* __restrict__ argmax, int H, int W, int V, int kh, int kw, int P,
+                                         int Q) {
     const int k = blockIdx.y * blockDim.x + threadIdx.x, row = blockIdx.x;  // row of y
     if (k >= Q * V) return;
     const int b = row / P, p = row % P, q = k / V, v = k % V;
@@ -88,8 +89,8 @@ __global__ void max_pool2d_forward_fours(const float* __restrict__ x, int H, int
 // to the others: grad_x is written once, and need not be cleared first. The last rows and columns, too few for a
 // window, get threads, too, with a gradient of 0.
 __global__ void max_pool2d_backward_fours(const float* __restrict__ grad_y, const unsigned char* __restrict__ argmax,
-                                          int H, int W, int V, int kh, int kw, int P, int Q,
-                                          float* __restrict__ grad_x) {
+                                          float* __restrict__ grad_x, int H, int W, int V, int kh, int kw, int P,
+                                          int Q) {
     const int k = blockIdx.y * blockDim.x + threadIdx.x, rows = (H + kh - 1) / kh, columns = (W + kw - 1) / kw;
     if (k >= columns * V) return;
     const int b = blockIdx.x / rows, p = blockIdx.x % rows, q = k / V, v = k % V;

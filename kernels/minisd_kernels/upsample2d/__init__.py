@@ -6,7 +6,7 @@
 Shapes: x (B, H, W, C) -> y (B, sh H, sw W, C).
 
 >>> import numpy as np
->>> forward(np.array([[1.0, 2.0]]).reshape(1, 1, 2, 1), (1, 2)).ravel().tolist()
+>>> forward(np.array([[1.0, 2.0]]).reshape(1, 1, 2, 1), scale=(1, 2)).ravel().tolist()
 [1.0, 1.0, 2.0, 2.0]
 """
 
@@ -28,7 +28,7 @@ class Backend(Protocol):
     def backward(self, grad_y: Array, scale: Pair) -> Array: ...
 
 
-def forward(x: Array, scale: int | Sequence[int]) -> Array:
+def forward(x: Array, *, scale: int | Sequence[int]) -> Array:
     """Repeat rows sh times and columns sw times.
 
     Shapes: x (B, H, W, C), scale sh or (sh, sw) -> y (B, sh H, sw W, C).
@@ -42,7 +42,7 @@ def forward(x: Array, scale: int | Sequence[int]) -> Array:
     return kernel(Backend, x).forward(x, pair(scale, "upsample2d scale"))
 
 
-def backward(grad_y: Array, scale: int | Sequence[int]) -> Array:
+def backward(grad_y: Array, *, scale: int | Sequence[int]) -> Array:
     """Add up the gradients of every block.
 
     Shapes: grad_y (B, sh H, sw W, C), scale sh or (sh, sw) -> grad_x (B, H, W, C).

@@ -21,10 +21,10 @@ def forward(x: Array, scale: Pair) -> Array:
     sh, sw = scale
     y = empty((B, H * sh, W * sw, C), x)
     if fits_float4(x):
-        UPSAMPLE2D.launch("upsample2d_forward_fours", *row_blocks(B * H, W * C // 4), x, W, C // 4, sh, sw, y)
+        UPSAMPLE2D.launch("upsample2d_forward_fours", *row_blocks(B * H, W * C // 4), x, y, W, C // 4, sh, sw)
     else:
         kernel = f"upsample2d_forward<{c_type(x)}>"
-        UPSAMPLE2D.launch(kernel, *row_blocks(B * H * sh, W * sw * C), x, H, W, C, sh, sw, y)
+        UPSAMPLE2D.launch(kernel, *row_blocks(B * H * sh, W * sw * C), x, y, H, W, C, sh, sw)
     return y
 
 
@@ -34,10 +34,9 @@ def backward(grad_y: Array, scale: Pair) -> Array:
     B, H, W, C = grad_y.shape[0], grad_y.shape[1] // sh, grad_y.shape[2] // sw, grad_y.shape[3]
     grad_x = empty((B, H, W, C), grad_y)
     if fits_float4(grad_y):
-        UPSAMPLE2D.launch(
-            "upsample2d_backward_fours", *row_blocks(B * H, W * C // 4), grad_y, W, C // 4, sh, sw, grad_x
-        )
+        sizes = W, C // 4, sh, sw
+        UPSAMPLE2D.launch("upsample2d_backward_fours", *row_blocks(B * H, W * C // 4), grad_y, grad_x, *sizes)
     else:
         kernel = f"upsample2d_backward<{c_type(grad_y)}>"
-        UPSAMPLE2D.launch(kernel, *row_blocks(B * H, W * C), grad_y, W, C, sh, sw, grad_x)
+        UPSAMPLE2D.launch(kernel, *row_blocks(B * H, W * C), grad_y, grad_x, W, C, sh, sw)
     return grad_x

@@ -6,7 +6,7 @@
 
 // Plain: a thread a number of y.
 template <typename T>
-__global__ void upsample2d_forward(const T* __restrict__ x, int H, int W, int C, int sh, int sw, T* __restrict__ y) {
+__global__ void upsample2d_forward(const T* __restrict__ x, T* __restrict__ y, int H, int W, int C, int sh, int sw) {
     const int i = blockIdx.y * blockDim.x + threadIdx.x, row = blockIdx.x;  // row of y
     if (i >= W * sw * C) return;
     const int b = row / (H * sh), h = row % (H * sh) / sh, w = i / C / sw, c = i % C;
@@ -15,8 +15,8 @@ __global__ void upsample2d_forward(const T* __restrict__ x, int H, int W, int C,
 
 // Plain: a thread a number of grad_x, the sum over its block of pixels.
 template <typename T>
-__global__ void upsample2d_backward(const T* __restrict__ grad_y, int W, int C, int sh, int sw,
-                                    T* __restrict__ grad_x) {
+__global__ void upsample2d_backward(const T* __restrict__ grad_y, T* __restrict__ grad_x, int W, int C, int sh,
+                                    int sw) {
     const int k = blockIdx.y * blockDim.x + threadIdx.x, row = blockIdx.x;  // row of grad_x
     if (k >= W * C) return;
     const int w = k / C, c = k % C;
@@ -30,8 +30,8 @@ __global__ void upsample2d_backward(const T* __restrict__ grad_y, int W, int C, 
 // Fast, for float32 and C a multiple of 4: a thread takes four channels. Forward it takes a pixel of x, not of y, and
 // writes it sh sw times: x is read once, where the plain kernel asks for every number sh sw times, and one division
 // serves the whole block of pixels. V = C / 4.
-__global__ void upsample2d_forward_fours(const float* __restrict__ x, int W, int V, int sh, int sw,
-                                         float* __restrict__ y) {
+__global__ void upsample2d_forward_fours(const float* __restrict__ x, float* __restrict__ y, int W, int V, int sh,
+                                         int sw) {
     const int k = blockIdx.y * blockDim.x + threadIdx.x, row = blockIdx.x;  // row of x
     if (k >= W * V) return;
     const int w = k / V, v = k % V;
@@ -41,8 +41,8 @@ __global__ void upsample2d_forward_fours(const float* __restrict__ x, int W, int
         for (int j = 0; j < sw; ++j) store4(corner + 4 * (static_cast<long long>(i) * W * sw + j) * V, pixel);
 }
 
-__global__ void upsample2d_backward_fours(const float* __restrict__ grad_y, int W, int V, int sh, int sw,
-                                          float* __restrict__ grad_x) {
+__global__ void upsample2d_backward_fours(const float* __restrict__ grad_y, float* __restrict__ grad_x, int W, int V,
+                                          int sh, int sw) {
     const int k = blockIdx.y * blockDim.x + threadIdx.x, row = blockIdx.x;
     if (k >= W * V) return;
     const int w = k / V, v = k % V;

@@ -115,7 +115,7 @@ def _run(layer: Layer | None, inputs: list[Tensor]) -> Tensor | None:
                 output_padding=layer.output_padding,
             )  # fmt: skip
         case Upsampling():
-            return None if layer.linear else ops.upsample2d(x, layer.scale)
+            return None if layer.linear else ops.upsample2d(x, scale=layer.scale)
         case Border():
             return _bordered(x, *layer.sides)
         case FitTo():
