@@ -80,9 +80,9 @@ class SkipFCN(Module):
             doubling.weight.data[:] = bilinear_weight(config.classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shapes: x (B, H, W, in channels) -> logits (B, H', W', classes).
+        """Shapes: x (B, H, W, in channels) -> logits (B, P, Q, classes).
 
-        Without padding H - H' = 4 (2^(depth + 1) - 1), 124 at depth 4: no convolution takes rows on the way up.
+        Without padding H - P = 4 (2^(depth + 1) - 1), 124 at depth 4: no convolution takes rows on the way up.
 
         Raises:
             ShapeError: H or W is too small for the U-Net of this depth.

@@ -124,7 +124,7 @@ class UNetClassic(Module):
         he_initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shapes: x (B, H, W, in channels) -> logits (B, H', W', classes), H' = H - margin for sizes that fit.
+        """Shapes: x (B, H, W, in channels) -> logits (B, P, Q, classes), P = H - margin for sizes that fit.
 
         Raises:
             ShapeError: H or W is too small; the message names sizes that fit.

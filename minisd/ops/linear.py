@@ -19,5 +19,5 @@ class _Linear(Function):
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """y = x weight + bias along the last axis; shapes x (..., K), weight (K, N), bias (N,) -> (..., N)."""
+    """y = x weight + bias along the last axis; shapes x (..., C), weight (C, O), bias (O,) -> (..., O)."""
     return _Linear.apply(*((x, weight) if bias is None else (x, weight, bias)))

@@ -77,8 +77,11 @@ def backward(
 ) -> tuple[Array, Array, Array]:
     """Gradients of sum(out * grad_y) for query, key and value (Dao et al. 2022, appendix B.2).
 
-    With P the softmax:  grad_value = P^T grad_y,  dP = grad_y value^T,  dS = P (dP - <grad_y, out>),
-    grad_query = scale dS key,  grad_key = scale dS^T query.
+    With weights = softmax(scores):
+
+        grad_value = weights^T grad_y,    grad_weights = grad_y value^T
+        grad_scores = scale weights (grad_weights - <grad_y, out>)
+        grad_query = grad_scores key,    grad_key = grad_scores^T query
     """
     B, N, h, d = query.shape
     M = key.shape[1]
@@ -88,9 +91,8 @@ def backward(
         require_shape(f"attention {name}", array, "(B, M, h, d)", (B, M, h, d))
     require_shape("attention logsumexp", logsumexp, "(B, h, N)", (B, h, N))
     require_float("attention", grad_y, query, key, value, out, logsumexp)
-    run = kernel(Backend, query)
-    grads = run.backward(grad_y, query, key, value, out, logsumexp, _scale(scale, d), causal)
-    return grads
+    run = kernel(Backend, query).backward
+    return run(grad_y, query, key, value, out, logsumexp, _scale(scale, d), causal)
 
 
 def _scale(scale: float | None, d: int) -> float:

@@ -1,13 +1,14 @@
 """Two-dimensional convolution (cross-correlation, as every framework means it).
 
-    y[b, p, q, o] = bias[o] + sum_{i,j,c} x[b, p s_h - P_h + i d_h, q s_w - P_w + j d_w, c] weight[i, j, c, o]
+    y[b, p, q, o] = bias[o] + sum_{i,j,c} x[b, p sh - ph + i dh, q sw - pw + j dw, c] weight[i, j, c, o]
+    P = floor((H + 2 ph - dh (kh - 1) - 1) / sh) + 1,    Q = floor((W + 2 pw - dw (kw - 1) - 1) / sw) + 1
 
-with x = 0 outside the picture (Dumoulin & Visin 2016, section 2). The window slides over two axes, height and width,
-and spans all C channels: that is why it is called two-dimensional.
+with x = 0 outside the picture (Dumoulin & Visin 2016, section 2 and relation 15). The window slides over two axes,
+height and width, and spans all C channels: that is why it is called two-dimensional.
 
-Shapes: x (B, H, W, C), weight (kh, kw, C, O), bias (O,) -> y (B, H', W', O) with
-H' = floor((H + 2P - d (kh - 1) - 1) / s) + 1. Stride, padding and dilation are ints or (vertical, horizontal) pairs;
-padding may be ((top, bottom), (left, right)), too: then P_h is its top, P_w its left, and 2P the sum of both sides.
+Shapes: x (B, H, W, C), weight (kh, kw, C, O), bias (O,) -> y (B, P, Q, O). Stride (sh, sw), padding (ph, pw) and
+dilation (dh, dw) are ints or (vertical, horizontal) pairs; padding may be ((top, bottom), (left, right)), too: then ph
+is its top, pw its left, and 2 ph or 2 pw the sum of both sides.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Backend(Protocol):
 def output_size(
     size: Sequence[int],
     window: Sequence[int],
+    *,
     stride: int | Sequence[int] = 1,
     padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
@@ -80,7 +82,7 @@ def forward(
         require_shape("conv2d bias", bias, "(O,)", (weight.shape[3],))
     require_float("conv2d", x, weight, *([] if bias is None else [bias]))
     s, p, d = _geometry(stride, padding, dilation)
-    size = output_size(x.shape[1:3], weight.shape[:2], s, p, d)
+    size = output_size(x.shape[1:3], weight.shape[:2], stride=s, padding=p, dilation=d)
     return kernel(Backend, x).forward(x, weight, bias, size, s, p, d)
 
 
@@ -100,9 +102,9 @@ def backward(
     multiplied with its output pixel's gradient.
     """
     s, p, d = _geometry(stride, padding, dilation)
-    size = output_size(x.shape[1:3], weight.shape[:2], s, p, d)
+    size = output_size(x.shape[1:3], weight.shape[:2], stride=s, padding=p, dilation=d)
     require_shape("conv2d weight", weight, "(kh, kw, C, O)", (None, None, x.shape[3], None))
-    require_shape("conv2d grad_y", grad_y, "(B, H', W', O)", (x.shape[0], *size, weight.shape[3]))
+    require_shape("conv2d grad_y", grad_y, "(B, P, Q, O)", (x.shape[0], *size, weight.shape[3]))
     require_float("conv2d", grad_y, x, weight)
     run = kernel(Backend, x)
     grad_x = run.input_gradient(grad_y, weight, None, x.shape[1:3], s, p, d) if need_input else None

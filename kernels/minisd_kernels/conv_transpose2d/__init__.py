@@ -2,13 +2,18 @@
 
 A convolution with stride s gathers a window into one pixel; its adjoint spreads one pixel over a window:
 
-    y[b, p s_h - P_h + i d_h, q s_w - P_w + j d_w, o] += sum_c x[b, p, q, c] weight[i, j, c, o]
+    y[b, h sh - ph + i dh, w sw - pw + j dw, o] += sum_c x[b, h, w, c] weight[i, j, c, o]
+    P = sh (H - 1) + dh (kh - 1) + 1 - 2 ph + output padding,    Q likewise
 
 starting from y = bias (Dumoulin & Visin 2016, section 4). It is no inverse: it restores the size, not the values.
 
-Shapes: x (B, H, W, C), weight (kh, kw, C, O), bias (O,) -> y (B, H', W', O) with
-H' = s (H - 1) + d (kh - 1) + 1 - 2P + a, where the output padding a (less than the larger of s and d) adds rows
-at the end. Padding may be ((top, bottom), (left, right)), as for conv2d: it is what is taken away.
+Shapes: x (B, H, W, C), weight (kh, kw, C, O), bias (O,) -> y (B, P, Q, O). The output padding, less than the larger of
+stride and dilation, adds rows at the end. Padding may be ((top, bottom), (left, right)), as for conv2d: it is what is
+taken away.
+
+The convolution that this one is the adjoint of maps (P, Q, O) to (H, W, C): its weight is ours with the last two axes
+exchanged, its input gradient is our forward, and its forward is our input gradient. So every backend is the three sums
+of its convolution.
 """
 
 from __future__ import annotations
@@ -36,6 +41,7 @@ class Backend(Protocol):
 def output_size(
     size: Sequence[int],
     window: Sequence[int],
+    *,
     stride: int | Sequence[int] = 1,
     padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
@@ -80,7 +86,7 @@ def forward(
         require_shape("conv_transpose2d bias", bias, "(O,)", (weight.shape[3],))
     require_float("conv_transpose2d", x, weight, *([] if bias is None else [bias]))
     s, p, d = _geometry(stride, padding, dilation)
-    size = output_size(x.shape[1:3], weight.shape[:2], s, p, d, output_padding)
+    size = output_size(x.shape[1:3], weight.shape[:2], stride=s, padding=p, dilation=d, output_padding=output_padding)
     return kernel(Backend, x).forward(x, weight, bias, size, s, p, d)
 
 
@@ -96,14 +102,14 @@ def backward(
     """Gradients of sum(y * grad_y) for x, weight and bias; the one for x is a plain convolution of grad_y."""
     s, p, d = _geometry(stride, padding, dilation)
     require_shape("conv_transpose2d weight", weight, "(kh, kw, C, O)", (None, None, x.shape[3], None))
-    require_shape("conv_transpose2d grad_y", grad_y, "(B, H', W', O)", (x.shape[0], None, None, weight.shape[3]))
+    require_shape("conv_transpose2d grad_y", grad_y, "(B, P, Q, O)", (x.shape[0], None, None, weight.shape[3]))
     require_float("conv_transpose2d", grad_y, x, weight)
     extra = max(s[0], d[0]) - 1, max(s[1], d[1]) - 1
-    largest = output_size(x.shape[1:3], weight.shape[:2], s, p, d, extra)
+    largest = output_size(x.shape[1:3], weight.shape[:2], stride=s, padding=p, dilation=d, output_padding=extra)
     if not all(0 <= largest[axis] - grad_y.shape[1 + axis] <= extra[axis] for axis in (0, 1)):
         smallest = largest[0] - extra[0], largest[1] - extra[1]
         raise ShapeError(
-            f"conv_transpose2d grad_y: wanted (H', W') = {smallest} + output padding, got {tuple(grad_y.shape[1:3])}"
+            f"conv_transpose2d grad_y: wanted (P, Q) = {smallest} + output padding, got {tuple(grad_y.shape[1:3])}"
         )
     return kernel(Backend, x).backward(grad_y, x, weight, s, p, d)
 

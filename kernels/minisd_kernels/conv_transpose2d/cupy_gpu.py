@@ -1,8 +1,4 @@
-"""Transposed convolution on the GPU: the three sums of the convolution, with input and output exchanged.
-
-The convolution that this one is the adjoint of maps (H', W', O) to (H, W, C): its weight is ours with the last two
-axes exchanged, its input gradient is our forward, and its forward is our input gradient.
-"""
+"""Transposed convolution on the GPU: the three sums of the convolution, with input and output exchanged."""
 
 from __future__ import annotations
 

@@ -10,14 +10,14 @@ _THREADS = 256  # of a block
 
 
 def forward(x: Array) -> Array:
-    M, D = x.shape[0], x.shape[1] // 2
-    x, y = contiguous(x), empty((M, D), x)
-    GEGLU.launch(f"geglu_forward<{c_type(x)}>", blocks(M * D, _THREADS), _THREADS, x, y, M, D)
+    N, D = x.shape[0], x.shape[1] // 2
+    x, y = contiguous(x), empty((N, D), x)
+    GEGLU.launch(f"geglu_forward<{c_type(x)}>", blocks(N * D, _THREADS), _THREADS, x, y, N, D)
     return y
 
 
 def backward(grad_y: Array, x: Array) -> Array:
-    M, D = grad_y.shape
+    N, D = grad_y.shape
     grad_y, x, grad_x = contiguous(grad_y), contiguous(x), empty(x.shape, x)
-    GEGLU.launch(f"geglu_backward<{c_type(x)}>", blocks(M * D, _THREADS), _THREADS, grad_y, x, grad_x, M, D)
+    GEGLU.launch(f"geglu_backward<{c_type(x)}>", blocks(N * D, _THREADS), _THREADS, grad_y, x, grad_x, N, D)
     return grad_x

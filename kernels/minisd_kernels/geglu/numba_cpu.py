@@ -14,26 +14,26 @@ from minisd_kernels.fast_normal import normal
 
 @jit
 def plain_forward(x: Array) -> Array:
-    M, D = x.shape[0], x.shape[1] // 2
-    y = np.empty((M, D), x.dtype)
-    for m in range(M):
+    N, D = x.shape[0], x.shape[1] // 2
+    y = np.empty((N, D), x.dtype)
+    for n in range(N):
         for d in range(D):
-            value, gate = x[m, d], x[m, D + d]
-            y[m, d] = value * gate * (1 + math.erf(gate / math.sqrt(2))) / 2
+            value, gate = x[n, d], x[n, D + d]
+            y[n, d] = value * gate * (1 + math.erf(gate / math.sqrt(2))) / 2
     return y
 
 
 @jit
 def plain_backward(grad_y: Array, x: Array) -> Array:
-    M, D = grad_y.shape
+    N, D = grad_y.shape
     grad_x = np.empty_like(x)
-    for m in range(M):
+    for n in range(N):
         for d in range(D):
-            value, gate = x[m, d], x[m, D + d]
+            value, gate = x[n, d], x[n, D + d]
             Phi = (1 + math.erf(gate / math.sqrt(2))) / 2
             phi = math.exp(-gate * gate / 2) / math.sqrt(2 * math.pi)
-            grad_x[m, d] = grad_y[m, d] * gate * Phi
-            grad_x[m, D + d] = grad_y[m, d] * value * (Phi + gate * phi)
+            grad_x[n, d] = grad_y[n, d] * gate * Phi
+            grad_x[n, D + d] = grad_y[n, d] * value * (Phi + gate * phi)
     return grad_x
 
 
@@ -42,22 +42,22 @@ def plain_backward(grad_y: Array, x: Array) -> Array:
 
 @parallel_jit
 def _forward(x, y):
-    M, D = y.shape
-    for m in prange(M):
+    N, D = y.shape
+    for n in prange(N):
         for d in range(D):
-            Phi, _ = normal(x[m, D + d])
-            y[m, d] = x[m, d] * (x[m, D + d] * Phi)
+            Phi, _ = normal(x[n, D + d])
+            y[n, d] = x[n, d] * (x[n, D + d] * Phi)
 
 
 @parallel_jit
 def _backward(grad_y, x, grad_x):
-    M, D = grad_y.shape
-    for m in prange(M):
+    N, D = grad_y.shape
+    for n in prange(N):
         for d in range(D):
-            value, gate = x[m, d], x[m, D + d]
+            value, gate = x[n, d], x[n, D + d]
             Phi, phi = normal(gate)
-            grad_x[m, d] = grad_y[m, d] * (gate * Phi)
-            grad_x[m, D + d] = grad_y[m, d] * value * (Phi + gate * phi)
+            grad_x[n, d] = grad_y[n, d] * (gate * Phi)
+            grad_x[n, D + d] = grad_y[n, d] * value * (Phi + gate * phi)
 
 
 def forward(x: Array) -> Array:

@@ -1,8 +1,8 @@
 """Linear layer: every row of x times one matrix.
 
-    y[m, n] = sum_k x[m, k] weight[k, n] + bias[n]
+    y[n, o] = bias[o] + sum_c x[n, c] weight[c, o]
 
-Shapes: x (M, K), weight (K, N), bias (N,) -> y (M, N). A 1 x 1 convolution is the same sum over pixels.
+Shapes: x (N, C), weight (C, O), bias (O,) -> y (N, O). A 1 x 1 convolution is the same sum over pixels.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ def forward(x: Array, weight: Array, bias: Array | None = None) -> Array:
     >>> forward(np.ones((2, 3)), np.ones((3, 4)), np.zeros(4)).tolist()
     [[3.0, 3.0, 3.0, 3.0], [3.0, 3.0, 3.0, 3.0]]
     """
-    require_shape("linear x", x, "(M, K)", (None, None))
-    require_shape("linear weight", weight, "(K, N)", (x.shape[1], None))
+    require_shape("linear x", x, "(N, C)", (None, None))
+    require_shape("linear weight", weight, "(C, O)", (x.shape[1], None))
     if bias is not None:
-        require_shape("linear bias", bias, "(N,)", (weight.shape[1],))
+        require_shape("linear bias", bias, "(O,)", (weight.shape[1],))
     require_float("linear", x, weight, *([] if bias is None else [bias]))
     return kernel(Backend, x).forward(x, weight, bias)
 
 
 def backward(grad_y: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
     """Gradients of sum(y * grad_y): grad_y weight^T for x, x^T grad_y for weight, the sum of rows for bias."""
-    require_shape("linear weight", weight, "(K, N)", (x.shape[1], None))
-    require_shape("linear grad_y", grad_y, "(M, N)", (x.shape[0], weight.shape[1]))
+    require_shape("linear weight", weight, "(C, O)", (x.shape[1], None))
+    require_shape("linear grad_y", grad_y, "(N, O)", (x.shape[0], weight.shape[1]))
     require_float("linear", grad_y, x, weight)
     return kernel(Backend, x).backward(grad_y, x, weight)
 

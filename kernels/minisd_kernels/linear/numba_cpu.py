@@ -15,28 +15,28 @@ from minisd_kernels.register_tile import ONE_TAP, Matrix, add_rows, multiply_add
 
 @jit
 def plain_forward(x: Array, weight: Array, bias: Array | None) -> Array:
-    (M, K), N = x.shape, weight.shape[1]
-    y = np.zeros((M, N), x.dtype)
-    for m in range(M):
+    (N, C), O = x.shape, weight.shape[1]
+    y = np.zeros((N, O), x.dtype)
+    for n in range(N):
         if bias is not None:
-            y[m, :] = bias
-        for k in range(K):
-            for n in range(N):
-                y[m, n] += x[m, k] * weight[k, n]
+            y[n, :] = bias
+        for c in range(C):
+            for o in range(O):
+                y[n, o] += x[n, c] * weight[c, o]
     return y
 
 
 @jit
 def plain_backward(grad_y: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
-    (M, K), N = x.shape, weight.shape[1]
-    grad_x, grad_weight, grad_bias = np.zeros((M, K), x.dtype), np.zeros((K, N), x.dtype), np.zeros(N, x.dtype)
-    for m in range(M):
-        for n in range(N):
-            grad_bias[n] += grad_y[m, n]
-        for k in range(K):
-            for n in range(N):
-                grad_x[m, k] += grad_y[m, n] * weight[k, n]
-                grad_weight[k, n] += grad_y[m, n] * x[m, k]
+    (N, C), O = x.shape, weight.shape[1]
+    grad_x, grad_weight, grad_bias = np.zeros((N, C), x.dtype), np.zeros((C, O), x.dtype), np.zeros(O, x.dtype)
+    for n in range(N):
+        for o in range(O):
+            grad_bias[o] += grad_y[n, o]
+        for c in range(C):
+            for o in range(O):
+                grad_x[n, c] += grad_y[n, o] * weight[c, o]
+                grad_weight[c, o] += grad_y[n, o] * x[n, c]
     return grad_x, grad_weight, grad_bias
 
 
@@ -78,8 +78,7 @@ def _sum_of_outer_products(x, grad_y, shape, parts, bias_parts, packs):
 
 
 def rows_times(a: Array, b: Array, row: Array | None, c: Array) -> Array:
-    """C = row + A B in place for contiguous float32 A (M, K), C (M, N); B (K, N) may be a transposed view, row is 0
-    if there is none."""
+    """C = row + A B in place for contiguous float32 A and C; B may be a transposed view, row is 0 if there is none."""
     depth, columns = b.shape
     packed = np.empty(packed_size(depth, columns), np.float32)
     numbers, steps = flat(b)
@@ -90,12 +89,12 @@ def rows_times(a: Array, b: Array, row: Array | None, c: Array) -> Array:
 
 
 def weight_and_bias_gradient(x: Array, grad_y: Array) -> tuple[Array, Array]:
-    """x^T grad_y and the sum of grad_y's rows, for contiguous float32 x (M, K), grad_y (M, N)."""
-    (M, K), N = x.shape, grad_y.shape[1]
-    parts, bias_parts = np.zeros((CHUNKS, K * N), np.float32), np.zeros((CHUNKS, N), np.float32)
-    packs = np.empty((CHUNKS, packed_size(_BLOCK, N)), np.float32)
-    _sum_of_outer_products(x.reshape(-1), grad_y.reshape(-1), (M, K, N), parts, bias_parts, packs)
-    return parts.reshape(CHUNKS, K, N).sum(axis=0), bias_parts.sum(axis=0)
+    """x^T grad_y and the sum of grad_y's rows, for contiguous float32 x (N, C), grad_y (N, O)."""
+    (N, C), O = x.shape, grad_y.shape[1]
+    parts, bias_parts = np.zeros((CHUNKS, C * O), np.float32), np.zeros((CHUNKS, O), np.float32)
+    packs = np.empty((CHUNKS, packed_size(_BLOCK, O)), np.float32)
+    _sum_of_outer_products(x.reshape(-1), grad_y.reshape(-1), (N, C, O), parts, bias_parts, packs)
+    return parts.reshape(CHUNKS, C, O).sum(axis=0), bias_parts.sum(axis=0)
 
 
 def forward(x: Array, weight: Array, bias: Array | None) -> Array:

@@ -65,7 +65,7 @@ class ReceptiveField(NamedTuple):
         return (first + last) / 2
 
     def through_window(self, window: int, stride: int = 1, padding: Padding = 0, dilation: int = 1) -> ReceptiveField:
-        """Behind a convolution or a pooling: row o reads the rows S o - P to S o - P + F_eff - 1."""
+        """Behind a convolution or a pooling: row o reads `span` rows, from stride o - padding on."""
         before = padding if isinstance(padding, int) else padding[0]
         reach = effective_window(window, dilation) - 1
         common = gcd(self.period, stride)
@@ -76,9 +76,10 @@ class ReceptiveField(NamedTuple):
     def through_transposed(
         self, window: int, stride: int = 1, padding: Padding = 0, dilation: int = 1
     ) -> ReceptiveField:
-        """Behind a transposed convolution: row o is met by rows ceil((o + P - F_eff + 1) / S) to floor((o + P) / S).
+        """Behind a transposed convolution: the rows that reach row o.
 
-        Of a dilated window's gaps nothing is known here: rows that it steps over count as seen.
+        They are ceil((o + padding - span + 1) / stride) to floor((o + padding) / stride). Of a dilated window's
+        gaps nothing is known here: rows that it steps over count as seen.
 
         Raises:
             ValueError: the pattern repeats after more than 1024 rows only.

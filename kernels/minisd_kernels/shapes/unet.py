@@ -1,14 +1,14 @@
 """The U-Net's sizes along one axis (Ronneberger, Fischer & Brox 2015, figure 1), and the inputs that fit it.
 
-A level has K convolutions of window F; between levels a 2 x 2 max-pool halves and a 2 x 2 up-convolution doubles, and
-the map that went into the pool is cropped to the one that comes up. Without padding ("valid") the convolutions of a
-level take l = K (F - 1) rows, and from that everything follows for a depth of D poolings:
+A level has a few convolutions; between levels a 2 x 2 max-pool halves and a 2 x 2 up-convolution doubles, and the map
+that went into the pool is cropped to the one that comes up. Without padding ("valid") the convolutions of a level take
+lost = convolutions (window - 1) rows, and from that everything follows for `depth` poolings, with step = 2^depth:
 
-    margin  input - output = l (3 * 2^D - 2)              4 (3 * 16 - 2) = 184 in the paper
-    crop    above d poolings: 2 l (3 * 2^(d - 1) - 2)     8, 32, 80, 176 in the paper, half of it on each side
-    fits    n = -l (mod 2^D) and n > margin               188, 204, ..., 556, 572, 588, ...
+    margin  input - output = lost (3 step - 2)               4 (3 * 16 - 2) = 184 in the paper
+    crop    above d poolings: 2 lost (3 * 2^(d - 1) - 2)     8, 32, 80, 176 in the paper, half of it on each side
+    fits    n = -lost (mod step) and n > margin              188, 204, ..., 556, 572, 588, ...
 
-With padding l = 0: nothing is lost or cropped, and multiples of 2^D fit.
+With padding lost = 0: nothing is cropped, and multiples of step fit.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class UNetShape(NamedTuple):
     (True, False, (508, 524))
 
     Attributes:
-        depth: poolings D.
-        window: F of every convolution.
-        convolutions: K in a level.
-        same: whether the convolutions are padded, so that they keep every size; F must be odd then.
+        depth: poolings.
+        window: of every convolution.
+        convolutions: in a level.
+        same: whether the convolutions are padded, so that they keep every size; the window must be odd then.
     """
 
     depth: int = 4
@@ -63,7 +63,7 @@ class UNetShape(NamedTuple):
 
     @property
     def step(self) -> int:
-        """From one size that fits to the next: 2^D."""
+        """From one size that fits to the next: 2^depth."""
         return 2**self.depth
 
     @property
@@ -142,12 +142,12 @@ class UNetShape(NamedTuple):
     def tile_starts(self, length: int, tile: int) -> list[int]:
         """Where tiles of input size `tile` start so that their outputs cover `length` rows (the overlap-tile strategy).
 
-        Tile k predicts the rows starts[k] to starts[k] + tile - margin. All starts are multiples of 2^D: then every
+        Tile k predicts the rows starts[k] to starts[k] + tile - margin. All starts are multiples of 2^depth: then every
         pooling of a tile pairs the same rows as in the whole picture, and both predict the same. The paper's tiles of
         388 rows thus stand 384 apart, not 388.
 
         Raises:
-            ShapeError: the tile does not fit the net, or predicts fewer than 2^D rows.
+            ShapeError: the tile does not fit the net, or predicts fewer than 2^depth rows.
 
         >>> UNetShape().tile_starts(512, 572)
         [0, 384]

@@ -2,10 +2,10 @@
 
 Every window operation obeys one formula, the count of window starts that fit (Dumoulin & Visin 2016, relations 6, 15):
 
-    O = floor((I + 2P - F_eff) / S) + 1,    F_eff = D (F - 1) + 1
+    output = floor((size + 2 padding - span) / stride) + 1,    span = dilation (window - 1) + 1
 
-with input I, padding P on each side, window F, dilation D and stride S. Where both sides are not padded alike, P is a
-pair (before, after) and 2P their sum.
+with `padding` on each side. Where both sides are not padded alike, it is a pair (before, after), and 2 padding their
+sum. With the letters that articles use, and without dilation, it is O = floor((I + 2P - F) / S) + 1.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class ShapeError(ValueError):
 
 
 def effective_window(window: int, dilation: int = 1) -> int:
-    """Span of a dilated window: F_eff = D (F - 1) + 1.
+    """Span of a dilated window: dilation (window - 1) + 1.
 
     >>> effective_window(3, dilation=2)
     5
@@ -27,7 +27,7 @@ def effective_window(window: int, dilation: int = 1) -> int:
 
 
 def window_output_size(size: int, window: int, stride: int = 1, padding: Padding = 0, dilation: int = 1) -> int:
-    """Output size of a convolution or a pooling: O = floor((I + 2P - F_eff) / S) + 1.
+    """Output size of a convolution or a pooling: floor((size + 2 padding - span) / stride) + 1.
 
     Raises:
         ShapeError: the window is larger than the padded input, or an argument is out of range.
@@ -41,9 +41,9 @@ def window_output_size(size: int, window: int, stride: int = 1, padding: Padding
 
 
 def unread_rows(size: int, window: int, stride: int = 1, padding: Padding = 0, dilation: int = 1) -> int:
-    """How many rows at the end of the padded input no window reads: (I + 2P - F_eff) mod S, what the floor drops.
+    """How many rows at the end of the padded input no window reads: what the floor drops, the remainder mod stride.
 
-    The padding's rows come last and are dropped first: of the input itself max(0, this - P) rows go unread.
+    The padding's rows come last and are dropped first: of the input itself max(0, this - padding) rows go unread.
 
     >>> unread_rows(8, window=3, stride=2), unread_rows(8, window=3, stride=2, padding=1)
     (1, 1)
@@ -52,7 +52,7 @@ def unread_rows(size: int, window: int, stride: int = 1, padding: Padding = 0, d
 
 
 def ceil_output_size(size: int, window: int, stride: int = 1, padding: Padding = 0, dilation: int = 1) -> int:
-    """Output size in "ceil mode", which is another formula: O = ceil((I + 2P - F_eff) / S) + 1.
+    """Output size in "ceil mode", which is another formula: ceil((size + 2 padding - span) / stride) + 1.
 
     The last window may reach over the end of the padded input. Where it would start behind the input and the padding
     before it, it has nothing to read and is left out, as in PyTorch and ONNX.
@@ -63,14 +63,14 @@ def ceil_output_size(size: int, window: int, stride: int = 1, padding: Padding =
     1
     """
     before, after = _both(padding)
-    # ceil(n / S) = floor((n + S - 1) / S): as if S - 1 more rows stood behind the padding.
+    # ceil(n / stride) = floor((n + stride - 1) / stride): as if stride - 1 more rows stood behind the padding.
     out = window_output_size(size, window, stride, (before, after + stride - 1), dilation)
     starts_behind = (out - 1) * stride >= size + before
     return out - 1 if starts_behind else out
 
 
 def input_sizes(output: int, window: int, stride: int = 1, padding: Padding = 0, dilation: int = 1) -> range:
-    """All inputs that give this output: S of them, from S (O - 1) + F_eff - 2P on.
+    """All inputs that give this output: as many as the stride, from stride (output - 1) + span - 2 padding on.
 
     With much padding some of these sizes may be below 1; they are left out.
 
@@ -91,9 +91,9 @@ def input_sizes(output: int, window: int, stride: int = 1, padding: Padding = 0,
 
 
 def same_padding(size: int, window: int, stride: int = 1, dilation: int = 1) -> tuple[int, int]:
-    """Padding (before, after) with which O = ceil(I / S), an odd row going behind: "same", as TensorFlow means it.
+    """Padding (before, after) for an output of ceil(size / stride), an odd row going behind: TensorFlow's "same".
 
-    It depends on the size, and it need not be symmetric; where it is, and S = 1, it is the half padding.
+    It depends on the size, and it need not be symmetric; where it is, and the stride is 1, it is the half padding.
 
     >>> same_padding(28, window=3), same_padding(28, window=3, stride=2), same_padding(28, window=2)
     ((1, 1), (0, 1), (0, 1))
@@ -105,7 +105,7 @@ def same_padding(size: int, window: int, stride: int = 1, dilation: int = 1) -> 
 
 
 def half_padding(window: int, dilation: int = 1) -> int:
-    """Padding on each side with which a stride of 1 keeps every size: P = (F_eff - 1) / 2 (relation 3).
+    """Padding on each side with which a stride of 1 keeps every size: (span - 1) / 2 (relation 3).
 
     Raises:
         ShapeError: the window spans an even number of rows: only different paddings before and after keep the size.
@@ -125,11 +125,11 @@ def half_padding(window: int, dilation: int = 1) -> int:
 def transposed_output_size(
     size: int, window: int, stride: int = 1, padding: Padding = 0, dilation: int = 1, output_padding: int = 0
 ) -> int:
-    """Output size of a transposed convolution: O = S (I - 1) + F_eff - 2P + a.
+    """Output size of a transposed convolution: stride (size - 1) + span - 2 padding + output_padding.
 
-    The output padding a chooses among the S sizes that a convolution of stride S maps to I (Dumoulin & Visin 2016,
-    relation 14). It is less than S, or less than the dilation where that is larger, as in PyTorch: the rows behind the
-    last window hold the bias alone.
+    The output padding chooses among the sizes, as many as the stride, that a convolution maps to `size` (Dumoulin &
+    Visin 2016, relation 14). It is less than the stride, or less than the dilation where that is larger, as in PyTorch:
+    the rows behind the last window hold the bias alone.
 
     Raises:
         ShapeError: the output would be empty, or an argument is out of range.
@@ -172,7 +172,7 @@ def _check(size: int, window: int, stride: int, padding: Padding, dilation: int)
 
 
 def _room(size: int, window: int, stride: int, padding: Padding, dilation: int) -> int:
-    """I + 2P - F_eff: how far the window can move."""
+    """size + 2 padding - span: how far the window can move."""
     _check(size, window, stride, padding, dilation)
     span, padded = effective_window(window, dilation), size + sum(_both(padding))
     if padded < span:

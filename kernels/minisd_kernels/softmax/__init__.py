@@ -1,11 +1,11 @@
 """Softmax over the last axis (Bridle 1990).
 
-    y_j = e^(x_j - max x) / sum_k e^(x_k - max x)
-    grad_x_j = y_j (grad_y_j - sum_k grad_y_k y_k)
+    y_d = e^(x_d - max x) / sum_k e^(x_k - max x)
+    grad_x_d = y_d (grad_y_d - sum_k grad_y_k y_k)
 
 Subtracting the maximum changes nothing in the quotient and keeps every exponential in [0, 1].
 
-Shapes: x (..., N) -> y (..., N); every row sums to 1.
+Shapes: x (..., D) -> y (..., D); every row sums to 1.
 
 >>> import numpy as np
 >>> forward(np.array([[0.0, 0.0], [-1e4, 1e4]])).tolist()
@@ -32,7 +32,7 @@ class Backend(Protocol):
 def forward(x: Array) -> Array:
     """The rows of x as probabilities.
 
-    Shapes: x (..., N) -> y (..., N).
+    Shapes: x (..., D) -> y (..., D).
 
     Raises:
         ShapeError: x has no axis, or its last axis is empty.
@@ -40,14 +40,14 @@ def forward(x: Array) -> Array:
     """
     require_float("softmax", x)
     if x.ndim == 0 or x.shape[-1] == 0:
-        raise ShapeError(f"softmax x: wanted shape (..., N) with N >= 1, got {tuple(x.shape)}")
+        raise ShapeError(f"softmax x: wanted shape (..., D) with D >= 1, got {tuple(x.shape)}")
     return kernel(Backend, x).forward(x)
 
 
 def backward(grad_y: Array, y: Array) -> Array:
     """The gradient in x, from the output y.
 
-    Shapes: grad_y (..., N), y (..., N) -> grad_x (..., N).
+    Shapes: grad_y (..., D), y (..., D) -> grad_x (..., D).
 
     Raises:
         ShapeError: grad_y has not the shape of y.

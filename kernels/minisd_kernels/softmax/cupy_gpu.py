@@ -8,13 +8,13 @@ from minisd_kernels.cuda.source import Source, blocks, c_type, contiguous, empty
 SOFTMAX = Source(__file__, "softmax.cu", of_each_type("softmax_forward", "softmax_backward"))
 
 
-def lanes_for(N: int) -> int:
-    """How many lanes of a warp share a row of N numbers: the power of two from N on, 32 at most.
+def lanes_for(D: int) -> int:
+    """How many lanes of a warp share a row of D numbers: the power of two from D on, 32 at most.
 
-    >>> [lanes_for(N) for N in (1, 2, 10, 32, 1000)]
+    >>> [lanes_for(D) for D in (1, 2, 10, 32, 1000)]
     [1, 2, 16, 32, 32]
     """
-    return min(32, 1 << (N - 1).bit_length())
+    return min(32, 1 << (D - 1).bit_length())
 
 
 def forward(x: Array) -> Array:
@@ -30,6 +30,6 @@ def backward(grad_y: Array, y: Array) -> Array:
 
 
 def _each_row(kernel: str, *arrays: Array) -> None:
-    N = arrays[0].shape[-1]
-    rows, lanes = arrays[0].size // N, lanes_for(N)
-    SOFTMAX.launch(f"{kernel}<{c_type(arrays[0])}>", blocks(rows * lanes, 256), 256, *arrays, rows, N, lanes)
+    D = arrays[0].shape[-1]
+    N, lanes = arrays[0].size // D, lanes_for(D)
+    SOFTMAX.launch(f"{kernel}<{c_type(arrays[0])}>", blocks(N * lanes, 256), 256, *arrays, N, D, lanes)

@@ -14,28 +14,28 @@ from minisd_kernels.fast_exp import exp, nan_maximum
 
 @jit
 def plain_forward(x: Array) -> Array:
-    rows, N = x.shape
+    N, D = x.shape
     y = np.empty_like(x)
-    for row in range(rows):
-        largest = x[row].max()
+    for n in range(N):
+        largest = x[n].max()
         total = 0.0
-        for j in range(N):
-            total += math.exp(x[row, j] - largest)
-        for j in range(N):
-            y[row, j] = math.exp(x[row, j] - largest) / total
+        for d in range(D):
+            total += math.exp(x[n, d] - largest)
+        for d in range(D):
+            y[n, d] = math.exp(x[n, d] - largest) / total
     return y
 
 
 @jit
 def plain_backward(grad_y: Array, y: Array) -> Array:
-    rows, N = y.shape
+    N, D = y.shape
     grad_x = np.empty_like(y)
-    for row in range(rows):
+    for n in range(N):
         inner = 0.0
-        for j in range(N):
-            inner += grad_y[row, j] * y[row, j]
-        for j in range(N):
-            grad_x[row, j] = y[row, j] * (grad_y[row, j] - inner)
+        for d in range(D):
+            inner += grad_y[n, d] * y[n, d]
+        for d in range(D):
+            grad_x[n, d] = y[n, d] * (grad_y[n, d] - inner)
     return grad_x
 
 
@@ -44,30 +44,30 @@ def plain_backward(grad_y: Array, y: Array) -> Array:
 
 @parallel_jit
 def _forward(x, y):
-    rows, N = x.shape
+    N, D = x.shape
     one, lowest = x.dtype.type(1), x.dtype.type(-np.inf)
-    for row in prange(rows):
+    for n in prange(N):
         largest = lowest
-        for j in range(N):
-            largest = nan_maximum(largest, x[row, j])
+        for d in range(D):
+            largest = nan_maximum(largest, x[n, d])
         total = x.dtype.type(0)
-        for j in range(N):
-            y[row, j] = exp(x[row, j] - largest)
-            total += y[row, j]
+        for d in range(D):
+            y[n, d] = exp(x[n, d] - largest)
+            total += y[n, d]
         scale = one / total
-        for j in range(N):
-            y[row, j] *= scale
+        for d in range(D):
+            y[n, d] *= scale
 
 
 @parallel_jit
 def _backward(grad_y, y, grad_x):
-    rows, N = y.shape
-    for row in prange(rows):
+    N, D = y.shape
+    for n in prange(N):
         inner = y.dtype.type(0)
-        for j in range(N):
-            inner += grad_y[row, j] * y[row, j]
-        for j in range(N):
-            grad_x[row, j] = y[row, j] * (grad_y[row, j] - inner)
+        for d in range(D):
+            inner += grad_y[n, d] * y[n, d]
+        for d in range(D):
+            grad_x[n, d] = y[n, d] * (grad_y[n, d] - inner)
 
 
 def _rows(x: Array) -> Array:
