@@ -11,7 +11,7 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from minisd.checkpoint import CheckpointError, write_atomically
 from minisd.data.components import connected_components
 from minisd.overlap import match
-from minisd.train.profile import Profile, Share
+
+if TYPE_CHECKING:
+    from minisd.train.profile import Profile
 
 _RED = "#e01020"
 _FONT_HEIGHT = 11  # pixels; smaller letters cannot be read
@@ -83,7 +85,10 @@ def save_profile(path: Path | str, profiles: Mapping[str, Profile], most: int = 
         shares = profile.shares()
         shown, others = shares[:most], shares[most:]
         if others:
-            shown.append(Share("others", sum(s.forward for s in others), sum(s.backward for s in others), 0))
+            rest = others[0]._replace(
+                operation="others", forward=sum(s.forward for s in others), backward=sum(s.backward for s in others)
+            )
+            shown.append(rest)
         names, steps = [share.operation for share in shown], max(1, profile.steps)
         forward = np.array([1000 * share.forward / steps for share in shown])
         backward = np.array([1000 * share.backward / steps for share in shown])
