@@ -44,6 +44,13 @@ def sides(value: Padding, where: str) -> Sides:
     return pair(axes[0], where, 0), pair(axes[1], where, 0)
 
 
+def geometry(
+    where: str, stride: int | Sequence[int], padding: Padding, dilation: int | Sequence[int]
+) -> tuple[Pair, Sides, Pair]:
+    """Read what both convolutions take."""
+    return pair(stride, f"{where} stride"), sides(padding, f"{where} padding"), pair(dilation, f"{where} dilation")
+
+
 def require_shape(where: str, array: Any, letters: str, shape: Sequence[int | None]) -> None:
     """Demand that `array` has `shape`; None matches any size.
 
@@ -56,10 +63,11 @@ def require_shape(where: str, array: Any, letters: str, shape: Sequence[int | No
 
 
 def require_float(where: str, *arrays: Any) -> None:
-    """Demand one floating type, float32 or float64, for all arrays, and one device."""
-    if len(set(map(type, arrays))) > 1 and len(devices := sorted({device_of(array) for array in arrays})) > 1:
+    """Demand one floating type, float32 or float64, for all arrays, and one device. None, a bias left out, is none."""
+    given = [array for array in arrays if array is not None]
+    if len(set(map(type, given))) > 1 and len(devices := sorted({device_of(array) for array in given})) > 1:
         raise TypeError(f"{where}: its arrays live on {' and '.join(devices)}; move them to one device with to_device")
-    kinds = {array.dtype.char for array in arrays}
-    if kinds not in ({"f"}, {"d"}) or not all(array.dtype.isnative for array in arrays):
-        got = ", ".join(sorted({str(array.dtype) for array in arrays}))
+    kinds = {array.dtype.char for array in given}
+    if kinds not in ({"f"}, {"d"}) or not all(array.dtype.isnative for array in given):
+        got = ", ".join(sorted({str(array.dtype) for array in given}))
         raise TypeError(f"{where}: wanted all float32 or all float64, got {got}; use .astype(...)")

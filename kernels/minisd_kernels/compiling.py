@@ -27,8 +27,13 @@ from minisd_kernels import kernel_cache
 from minisd_kernels.notes import say
 
 
-def contiguous(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The array in the one form that kernels are compiled for, C-contiguous and writeable; a copy only if it is not."""
+def contiguous(array: Any) -> Any:
+    """The array in the one form that kernels are compiled for, C-contiguous and writeable; a copy only if it is not.
+
+    None, a bias left out, stays None.
+    """
+    if array is None:
+        return None
     flags = array.flags
     return array if flags.c_contiguous and flags.writeable else array.copy(order="C")
 

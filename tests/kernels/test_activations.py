@@ -159,5 +159,5 @@ def test_wrong_arguments_are_explained() -> None:
             activation.backward(x[1:], x)
         with pytest.raises(TypeError, match="wanted all float32 or all float64"):
             activation.forward(x.astype(int))
-    with pytest.raises(ShapeError, match="N >= 1"):
+    with pytest.raises(ShapeError, match="D >= 1"):
         softmax.forward(x[:, :0])

@@ -205,7 +205,7 @@ def test_wrong_arguments_are_explained() -> None:
         attention.forward(query, key[..., 1:], key)
     with pytest.raises(ShapeError, match="attention value: wanted"):
         attention.forward(query, key, key[:, 1:])
-    with pytest.raises(ShapeError, match="causal attention: wanted as many keys as queries, got 5 keys for 3 queries"):
+    with pytest.raises(ShapeError, match="attention: causal, wanted as many keys as queries, got 5 keys for 3 queries"):
         attention.forward(query, key, key, causal=True)
     with pytest.raises(ShapeError, match="at least one key"):
         attention.forward(query, key[:, :0], key[:, :0])

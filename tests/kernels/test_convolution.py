@@ -318,7 +318,7 @@ def test_wrong_arguments_are_explained() -> None:
     rows, matrix = SMALL(5, 3), SMALL(3, 4)
     with pytest.raises(ShapeError, match=r"linear weight: wanted shape \(C, O\) = \(3, any\), got \(2, 4\)"):
         linear.forward(rows, matrix[1:])
-    with pytest.raises(ShapeError, match=r"linear grad_y: wanted shape \(M, N\)"):
+    with pytest.raises(ShapeError, match=r"linear grad_y: wanted shape \(N, O\)"):
         linear.backward(SMALL(4, 4), rows, matrix)
     with pytest.raises(TypeError, match="wanted all float32"):
         linear.backward(SMALL(5, 4).astype(np.float64), rows, matrix)

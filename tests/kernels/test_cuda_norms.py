@@ -12,6 +12,7 @@ from minisd_kernels.backends import use_backend
 from minisd_kernels.cuda.column_sums import column_sums
 from minisd_kernels.devices import missing_device_reason, to_device, to_host
 from minisd_kernels.emulator.inspect.watching import watching
+from minisd_kernels.group_norm import cupy_gpu as ladder
 from strategies import Array, Arrays
 
 pytestmark = pytest.mark.skipif(missing_device_reason("emu") is not None, reason=str(missing_device_reason("emu")))
@@ -68,6 +69,25 @@ def test_group_norm_of_any_size(shape: tuple[int, ...], groups: int, silu: bool)
     saved = x, gamma, beta, mean, rstd
     want = reference(group_norm.backward, grad_y, *saved, groups=groups, silu=silu)
     same(emulated(group_norm.backward, grad_y, *saved, groups=groups, silu=silu), want, 1e-3)
+
+
+@pytest.mark.parametrize("step", ladder.STEPS)
+def test_every_step_of_the_ladder_is_the_equation(step: str) -> None:
+    x, gamma, beta, grad_y = norm_arrays((2, 130, 24))
+    y, mean, rstd = reference(group_norm.forward, x, gamma, beta, groups=3, silu=True)
+    same(emulated(ladder.forward_by, step, x, gamma, beta, 3, 1e-5, True), [y, mean, rstd])
+    want = reference(group_norm.backward, grad_y, x, gamma, beta, mean, rstd, groups=3, silu=True)
+    saved = to_device(mean, "emu"), to_device(rstd, "emu")
+    same(emulated(ladder.backward_by, step, grad_y, x, gamma, beta, saved, 3, True), want, 1e-3)
+
+
+def test_a_step_that_cannot_take_the_arrays_says_which_can() -> None:
+    x, gamma, beta = Arrays(0, np.float32)(1, 90, 6), np.ones(6, np.float32), np.zeros(6, np.float32)
+    with pytest.raises(ValueError, match=r"'kept' for float32 of shape \(1, 90, 6\) on emu; choose one of plain$"):
+        emulated(ladder.forward_by, "kept", x, gamma, beta, 3, 1e-5, True)
+    wide = [Arrays(0, np.float32)(*shape) for shape in ((1, 7000, 64), (64,), (64,))]
+    with pytest.raises(ValueError, match=r"choose one of plain, chunks$"):
+        emulated(ladder.forward_by, "kept", *wide, 1, 1e-5, True)
 
 
 @pytest.mark.parametrize(("shape", "groups"), [((3, 784, 16), 4), ((3, 2500, 40), 4)])

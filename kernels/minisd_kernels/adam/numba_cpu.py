@@ -1,4 +1,4 @@
-"""AdamW in Numba."""
+"""AdamW on the CPU."""
 
 from __future__ import annotations
 

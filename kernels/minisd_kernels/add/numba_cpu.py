@@ -1,4 +1,4 @@
-"""The sum in Numba: NumPy's loop, shared by all cores."""
+"""The sum on the CPU: NumPy's loop, shared by all cores."""
 
 from __future__ import annotations
 

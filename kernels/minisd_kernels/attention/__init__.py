@@ -8,6 +8,11 @@ context (the prompt), causal when token n sees only the tokens m <= n.
 
 Shapes: query (B, N, h, d), key and value (B, M, h, d) -> out (B, N, h, d). The logarithm of each row's softmax
 denominator, logsumexp (B, h, N), is all that backward needs besides: the N x M scores are made again, not stored.
+
+>>> import numpy as np
+>>> out, _ = forward(np.zeros((1, 1, 1, 2)), np.zeros((1, 2, 1, 2)), np.array([[[[0.0, 2.0]], [[4.0, 6.0]]]]))
+>>> out.ravel().tolist()
+[2.0, 4.0]
 """
 
 from __future__ import annotations
@@ -40,27 +45,24 @@ class Backend(Protocol):
 def forward(
     query: Array, key: Array, value: Array, *, scale: float | None = None, causal: bool = False
 ) -> tuple[Array, Array]:
-    """Mix the values by how well their keys fit each query; returns (out, logsumexp).
+    """Mix the values by how well their keys fit each query; logsumexp is returned for backward.
+
+    Shapes: query (B, N, h, d), key and value (B, M, h, d) -> out (B, N, h, d), logsumexp (B, h, N).
 
     Raises:
         ShapeError: the shapes do not fit, or causal attention of unequal lengths.
         TypeError: the arrays are not all float32 or all float64.
-
-    >>> import numpy as np
-    >>> out, _ = forward(np.zeros((1, 1, 1, 2)), np.zeros((1, 2, 1, 2)), np.array([[[[0.0, 2.0]], [[4.0, 6.0]]]]))
-    >>> out.ravel().tolist()
-    [2.0, 4.0]
     """
-    require_shape("attention query", query, "(B, N, h, d)", (None, None, None, None))
+    require_float("attention", query, key, value)
+    require_shape("attention query", query, "(B, N, h, d)", (None,) * 4)
     B, N, h, d = query.shape
     require_shape("attention key", key, "(B, M, h, d)", (B, None, h, d))
     M = key.shape[1]
     require_shape("attention value", value, "(B, M, h, d)", (B, M, h, d))
-    require_float("attention", query, key, value)
     if M == 0:
         raise ShapeError("attention: wanted at least one key to look at, got a context of 0 tokens")
     if causal and N != M:
-        raise ShapeError(f"causal attention: wanted as many keys as queries, got {M} keys for {N} queries")
+        raise ShapeError(f"attention: causal, wanted as many keys as queries, got {M} keys for {N} queries")
     return kernel(Backend, query).forward(query, key, value, _scale(scale, d), causal)
 
 
@@ -75,14 +77,20 @@ def backward(
     scale: float | None = None,
     causal: bool = False,
 ) -> tuple[Array, Array, Array]:
-    """Gradients of sum(out * grad_y) for query, key and value (Dao et al. 2022, appendix B.2).
+    """The gradients in query, key and value (Dao et al. 2022, appendix B.2).
 
     With weights = softmax(scores):
 
         grad_value = weights^T grad_y,    grad_weights = grad_y value^T
-        grad_scores = scale weights (grad_weights - <grad_y, out>)
-        grad_query = grad_scores key,    grad_key = grad_scores^T query
+        grad_scores = weights (grad_weights - <grad_y, out>)
+        grad_query = scale grad_scores key,    grad_key = scale grad_scores^T query
+
+    Shapes: grad_y, query and out (B, N, h, d), key and value (B, M, h, d), logsumexp (B, h, N)
+        -> grad_query (B, N, h, d), grad_key and grad_value (B, M, h, d).
+
+    Raises: as forward.
     """
+    require_float("attention", grad_y, query, key, value, out, logsumexp)
     B, N, h, d = query.shape
     M = key.shape[1]
     for name, array in (("grad_y", grad_y), ("out", out)):
@@ -90,7 +98,6 @@ def backward(
     for name, array in (("key", key), ("value", value)):
         require_shape(f"attention {name}", array, "(B, M, h, d)", (B, M, h, d))
     require_shape("attention logsumexp", logsumexp, "(B, h, N)", (B, h, N))
-    require_float("attention", grad_y, query, key, value, out, logsumexp)
     run = kernel(Backend, query).backward
     return run(grad_y, query, key, value, out, logsumexp, _scale(scale, d), causal)
 

@@ -1,7 +1,8 @@
 // The gradients of attention with tiles in registers: read attention_registers.cu first.
 //
-//     P = exp(scores - logsumexp),   dP = grad_y value^T,   dS = P (dP - row_sums)
-//     grad_query = scale dS key,     grad_key = scale dS^T query,     grad_value = P^T grad_y
+//     weights = exp(scores - logsumexp),    grad_weights = grad_y value^T,    grad_value = weights^T grad_y
+//     grad_scores = weights (grad_weights - row_sums)
+//     grad_query = scale grad_scores key,   grad_key = scale grad_scores^T query
 //
 // The scores are made again, block by block, and never stored (Dao et al. 2022, appendix B.2). One kernel is launched
 // twice. A block owns 32 rows of the gradient and meets all rows of the other side, 32 at a time:
@@ -10,9 +11,9 @@
 //     of the queries    query, grad_y        key, value           grad_own_x = grad_query
 //     of the keys       key, value         query, grad_y          grad_own_x = grad_key, grad_own_y = grad_value
 //
-// Then both sides are the same four products: x x'^T are the scores, y y'^T is dP; grad_own_x += dS x', and for the keys
-// grad_own_y += P y'. The transposes of the equation come by themselves, because the keys are now the rows. Every number is
-// written by one thread, in one order: the same bits on every run.
+// Then both sides are the same four products: x x'^T are the scores, y y'^T is grad_weights; grad_own_x += grad_scores
+// x', and for the keys grad_own_y += weights y'. The transposes of the equation come by themselves, because the keys
+// are now the rows. Every number is written by one thread, in one order: the same bits on every run.
 //
 // A block is 64 threads, 8 groups of eight lanes. A group has 4 own rows; its lanes take every eighth of the other rows
 // in the first products, and every eighth column in the second ones, where a weight comes from the lane that made it.
@@ -61,7 +62,7 @@ __global__ void __launch_bounds__(THREADS, D < 64 ? 6 : 4)
         __pipeline_wait_prior(0);
         __syncthreads();
 
-        float weights[ROWS][OTHER_ROWS] = {}, grad_scores[ROWS][OTHER_ROWS] = {};  // scores and dP at first
+        float weights[ROWS][OTHER_ROWS] = {}, grad_scores[ROWS][OTHER_ROWS] = {};  // scores, grad_weights at first
 #pragma unroll 1
         for (int c = 0; c < D; c += 4) {
             float4 x[ROWS], y[ROWS];

@@ -1,7 +1,8 @@
 // The gradients of attention on tensor cores (compute capability 8.0 and later): read attention_tensor.cu first.
 //
-//     P = exp(scores - logsumexp),   dP = grad_y value^T,   dS = P (dP - row_sums)
-//     grad_query = scale dS key,     grad_key = scale dS^T query,     grad_value = P^T grad_y
+//     weights = exp(scores - logsumexp),    grad_weights = grad_y value^T,    grad_value = weights^T grad_y
+//     grad_scores = weights (grad_weights - row_sums)
+//     grad_query = scale grad_scores key,   grad_key = scale grad_scores^T query
 //
 // The scores are made again, tile by tile, and never stored (Dao et al. 2022, appendix B.2). One kernel is launched
 // twice. A block owns 32 rows of the gradient, 16 in each warp, and meets all rows of the other side, 16 at a time:
@@ -10,14 +11,15 @@
 //     of the queries    query, grad_y        key, value           grad_own_x = grad_query
 //     of the keys       key, value         query, grad_y          grad_own_x = grad_key, grad_own_y = grad_value
 //
-// Then both sides are the same four products: x x'^T are the scores, y y'^T is dP; grad_own_x += dS x', and for the keys
-// grad_own_y += P y'. The transposes of the equation come by themselves, because the keys are now the rows. Every number is
-// written by one warp, in one order: the same bits on every run.
+// Then both sides are the same four products: x x'^T are the scores, y y'^T is grad_weights; grad_own_x += grad_scores
+// x', and for the keys grad_own_y += weights y'. The transposes of the equation come by themselves, because the keys
+// are now the rows. Every number is written by one warp, in one order: the same bits on every run.
 //
-// Scores and dP are fragments of one kind, so an element of P, dP and dS is in the same place of the same lane, and the
-// softmax needs no maximum any more: it is computed where the elements are. Only as left factors of the second products
-// do P and dS go through shared memory. Registers are what limits this kernel, two gradients are summed in them; so the
-// own rows wait in shared memory. The other side arrives in two buffers, one ahead.
+// Scores and grad_weights are fragments of one kind, so an element of weights and of both gradients is in the same
+// place of the same lane, and the softmax needs no maximum any more: it is computed where the elements are. Only as
+// left factors of the second products do weights and grad_scores go through shared memory. Registers are what limits
+// this kernel, two gradients are summed in them; so the own rows wait in shared memory. The other side arrives in two
+// buffers, one ahead.
 #include "../attention/fragments.cuh"
 
 constexpr int WARPS = 2, THREADS = WARPS * WARP, OWN = WARPS * TILE, OTHERS = TILE;
@@ -28,11 +30,11 @@ __global__ void __launch_bounds__(THREADS, 4)
     attention_backward_tensor(const float* __restrict__ own_x, const float* __restrict__ own_y,
                               const float* __restrict__ other_x, const float* __restrict__ other_y,
                               const float* __restrict__ logsumexp, const float* __restrict__ row_sums,
-                              float* __restrict__ grad_own_x, float* __restrict__ grad_own_y, int own_count, int other_count,
-                              int heads, int d, float scale, bool causal) {
+                              float* __restrict__ grad_own_x, float* __restrict__ grad_own_y, int own_count,
+                              int other_count, int heads, int d, float scale, bool causal) {
     constexpr int STRIDE = WIDTH + 4, WEIGHT_STRIDE = TILE + 4, BUFFER = 2 * OTHERS * STRIDE;
 
-    // Shared memory: the block's own rows; two buffers of x' and y'; each warp's dS and P.
+    // Shared memory: the block's own rows; two buffers of x' and y'; each warp's grad_scores and weights.
     extern __shared__ __align__(128) float memory[];
     const int warp = threadIdx.x / WARP;
     float *xs = memory, *ys = xs + OWN * STRIDE;
@@ -128,12 +130,12 @@ __global__ void __launch_bounds__(THREADS, 4)
 #pragma unroll
             for (int c = 0; c < WIDTH; c += TILE) {
                 Sums& sum_x = sums_x[c / TILE];
-                const Left dS = of_weights.load(grad_scores + k);
-                wmma::mma_sync(sum_x, dS, of_others.load(other_xs + k * STRIDE + c), sum_x);
+                const Left left_x = of_weights.load(grad_scores + k);
+                wmma::mma_sync(sum_x, left_x, of_others.load(other_xs + k * STRIDE + c), sum_x);
                 if (!OF_KEYS) continue;
                 Sums& sum_y = sums_y[OF_KEYS ? c / TILE : 0];
-                const Left p = of_weights.load(weights + k);
-                wmma::mma_sync(sum_y, p, of_others.load(other_ys + k * STRIDE + c), sum_y);
+                const Left left_y = of_weights.load(weights + k);
+                wmma::mma_sync(sum_y, left_y, of_others.load(other_ys + k * STRIDE + c), sum_y);
             }
         float* const read = buffer;
         buffer = next;

@@ -151,7 +151,7 @@ def _softmax(scores, m_count, lanes, scale, largest, totals, shrink):
 
 @jit(types.void(_FLOATS, _FLOATS, _INT, _INT, types.float32, _FLOATS, _FLOATS))
 def _softmax_backward(weights, grad_scores, m_count, lanes, scale, logsumexp, row_sums):
-    """weights: scores -> P; grad_scores: dP -> scale dS = scale P (dP - row sum)."""
+    """In place: scores become weights, and grad_weights scale weights (grad_weights - row sum)."""
     for n in range(0, lanes, LANES):
         denominator, row_sum = load(logsumexp, n), load(row_sums, n)
         for m in range(m_count):

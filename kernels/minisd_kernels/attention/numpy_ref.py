@@ -1,4 +1,4 @@
-"""Attention, the reference: the whole matrix of scores at once."""
+"""Attention in NumPy: the whole matrix of scores at once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def backward(
     grad_value = np.einsum("bhnm,bnhd->bmhd", weights, grad_y, optimize=True)
     grad_weights = np.einsum("bnhd,bmhd->bhnm", grad_y, value, optimize=True)
     row_sums = np.einsum("bnhd,bnhd->bhn", grad_y, out)[..., None]
-    grad_scores = weights * (grad_weights - row_sums) * query.dtype.type(scale)
+    grad_scores = weights * (grad_weights - row_sums)
     grad_query = np.einsum("bhnm,bmhd->bnhd", grad_scores, key, optimize=True)
     grad_key = np.einsum("bhnm,bnhd->bmhd", grad_scores, query, optimize=True)
-    return grad_query, grad_key, grad_value
+    scale = query.dtype.type(scale)
+    return scale * grad_query, scale * grad_key, grad_value

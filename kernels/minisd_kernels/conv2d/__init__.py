@@ -9,6 +9,10 @@ height and width, and spans all C channels: that is why it is called two-dimensi
 Shapes: x (B, H, W, C), weight (kh, kw, C, O), bias (O,) -> y (B, P, Q, O). Stride (sh, sw), padding (ph, pw) and
 dilation (dh, dw) are ints or (vertical, horizontal) pairs; padding may be ((top, bottom), (left, right)), too: then ph
 is its top, pw its left, and 2 ph or 2 pw the sum of both sides.
+
+>>> import numpy as np
+>>> forward(np.ones((1, 4, 5, 1)), np.ones((3, 3, 1, 2)), stride=(1, 2))[0, :, :, 0].tolist()
+[[9.0, 9.0], [9.0, 9.0]]
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import Array, Padding, Pair, Sides, pair, require_float, require_shape, sides
+from minisd_kernels.arguments import Array, Padding, Pair, Sides, geometry, require_float, require_shape
 from minisd_kernels.backends import kernel
 from minisd_kernels.shapes import window_output_size
 
@@ -50,7 +54,7 @@ def output_size(
     >>> output_size((572, 572), (3, 3))
     (570, 570)
     """
-    s, p, d = _geometry(stride, padding, dilation)
+    s, p, d = geometry("conv2d", stride, padding, dilation)
     return (
         window_output_size(size[0], window[0], s[0], p[0], d[0]),
         window_output_size(size[1], window[1], s[1], p[1], d[1]),
@@ -68,20 +72,18 @@ def forward(
 ) -> Array:
     """Slide the window over x.
 
+    Shapes: x (B, H, W, C), weight (kh, kw, C, O), bias (O,) -> y (B, P, Q, O).
+
     Raises:
         ShapeError: the shapes do not fit, or the window is larger than the padded picture.
         TypeError: the arrays are not all float32 or all float64.
-
-    >>> import numpy as np
-    >>> forward(np.ones((1, 4, 5, 1)), np.ones((3, 3, 1, 2)), stride=(1, 2))[0, :, :, 0].tolist()
-    [[9.0, 9.0], [9.0, 9.0]]
     """
-    require_shape("conv2d x", x, "(B, H, W, C)", (None, None, None, None))
+    require_float("conv2d", x, weight, bias)
+    require_shape("conv2d x", x, "(B, H, W, C)", (None,) * 4)
     require_shape("conv2d weight", weight, "(kh, kw, C, O)", (None, None, x.shape[3], None))
     if bias is not None:
         require_shape("conv2d bias", bias, "(O,)", (weight.shape[3],))
-    require_float("conv2d", x, weight, *([] if bias is None else [bias]))
-    s, p, d = _geometry(stride, padding, dilation)
+    s, p, d = geometry("conv2d", stride, padding, dilation)
     size = output_size(x.shape[1:3], weight.shape[:2], stride=s, padding=p, dilation=d)
     return kernel(Backend, x).forward(x, weight, bias, size, s, p, d)
 
@@ -96,24 +98,26 @@ def backward(
     dilation: int | Sequence[int] = 1,
     need_input: bool = True,
 ) -> tuple[Array | None, Array, Array]:
-    """Gradients of sum(y * grad_y) for x, weight and bias; the first only with `need_input`.
+    """The gradients in x, weight and bias; the first is None unless `need_input`.
 
     For x, every output pixel hands its gradient back to the pixels of its window; for weight, every window is
     multiplied with its output pixel's gradient.
+
+    Shapes: grad_y (B, P, Q, O), x (B, H, W, C), weight (kh, kw, C, O)
+        -> grad_x (B, H, W, C), grad_weight (kh, kw, C, O), grad_bias (O,).
+
+    Raises: as forward.
     """
-    s, p, d = _geometry(stride, padding, dilation)
-    size = output_size(x.shape[1:3], weight.shape[:2], stride=s, padding=p, dilation=d)
-    require_shape("conv2d weight", weight, "(kh, kw, C, O)", (None, None, x.shape[3], None))
-    require_shape("conv2d grad_y", grad_y, "(B, P, Q, O)", (x.shape[0], *size, weight.shape[3]))
     require_float("conv2d", grad_y, x, weight)
+    require_shape("conv2d x", x, "(B, H, W, C)", (None,) * 4)
+    require_shape("conv2d weight", weight, "(kh, kw, C, O)", (None, None, x.shape[3], None))
+    s, p, d = geometry("conv2d", stride, padding, dilation)
+    size = output_size(x.shape[1:3], weight.shape[:2], stride=s, padding=p, dilation=d)
+    require_shape("conv2d grad_y", grad_y, "(B, P, Q, O)", (x.shape[0], *size, weight.shape[3]))
     run = kernel(Backend, x)
     grad_x = run.input_gradient(grad_y, weight, None, x.shape[1:3], s, p, d) if need_input else None
     grad_weight, grad_bias = run.weight_gradient(grad_y, x, weight.shape[:2], s, p, d)
     return grad_x, grad_weight, grad_bias
-
-
-def _geometry(stride: int | Sequence[int], padding: Padding, dilation: int | Sequence[int]) -> tuple[Pair, Sides, Pair]:
-    return pair(stride, "conv2d stride"), sides(padding, "conv2d padding"), pair(dilation, "conv2d dilation")
 
 
 if TYPE_CHECKING:  # so mypy holds them to it

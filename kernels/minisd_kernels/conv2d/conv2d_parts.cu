@@ -14,8 +14,8 @@ __global__ void conv2d_add_parts(const float* __restrict__ parts, const float* _
     y[i] = sum + (bias ? bias[i % N] : 0);
 }
 
-// The first step of the bias' gradient: parts[block][o] = the sum of grad_y[m, o] over the block's pixels m. The lanes of
-// a warp take neighbouring channels, the warps of a block take pixels in turn.
+// The first step of the bias' gradient: parts[block][o] = the sum of grad_y[m, o] over the block's pixels m. The lanes
+// of a warp take neighbouring channels, the warps of a block take pixels in turn.
 template <typename T>
 __global__ void conv2d_bias_parts(const T* __restrict__ grad_y, T* __restrict__ parts, int M, int O) {
     __shared__ T sums[8][WARP];

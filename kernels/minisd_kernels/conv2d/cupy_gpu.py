@@ -156,7 +156,7 @@ def forward_by(
     Raises:
         ValueError: there is no such step, or it has no float64, or an array is too large.
     """
-    x, weight, bias = contiguous(x), contiguous(weight), None if bias is None else contiguous(bias)
+    x, weight, bias = map(contiguous, (x, weight, bias))
     _require(step, STEPS, x)
     kh, kw, _, O = weight.shape
     y = empty((x.shape[0], *size, O), x)
@@ -191,7 +191,7 @@ def input_gradient_by(
     dilation: Pair,
 ) -> Array:
     """The same by one step of the ladder: plain, registers or tensor."""
-    grad_y, weight, bias = contiguous(grad_y), contiguous(weight), None if bias is None else contiguous(bias)
+    grad_y, weight, bias = map(contiguous, (grad_y, weight, bias))
     _require(step, ("plain", "registers", "tensor"), grad_y)
     kh, kw, C, O = weight.shape
     grad_x = empty((grad_y.shape[0], *size, C), grad_y)

@@ -6,7 +6,7 @@ begin stride C numbers apart: the register tile can read the matrix where the pi
 
     forward          y (pixels x O)  = bias + windows (pixels x kh kw C) times weight (kh kw C x O)
     weight gradient  (kh kw C x O)   = windows^T times grad_y (pixels x O)
-    input gradient   a convolution of grad_y; with stride s, one for each of the s_h s_w places h mod s_h, w mod s_w
+    input gradient   a convolution of grad_y; with stride s, one for each of the sh sw places h mod sh, w mod sw
 
 The picture is padded band by band: so many rows that they and a panel of the weights stay in the L2 cache.
 """

@@ -1,9 +1,9 @@
 """Convolution on the CPU: the seven loops, and the rule that chooses among the fast versions.
 
-linear.py     a 1 x 1 window of stride 1 is a linear layer
-winograd.py   3 x 3 windows of stride 1, where a quarter of the products is enough
-thin.py       to a few channels
-direct.py     all others
+linear.py      a 1 x 1 window of stride 1 is a linear layer
+winograd.py    3 x 3 windows of stride 1, where a quarter of the products is enough
+thin.py        to a few channels
+direct.py      all others
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def forward(
     x = contiguous(x)
     (B, _, _, C), (kh, kw, _, O) = x.shape, weight.shape
     if x.dtype == np.float64:
-        return plain_forward(x, contiguous(weight), _contiguous_bias(bias), size, stride, padding, dilation)
+        return plain_forward(x, contiguous(weight), contiguous(bias), size, stride, padding, dilation)
     y = np.empty((B, *size, O), x.dtype)
     if _is_linear((kh, kw), stride, padding):
         linear.rows_times(_rows(x), weight[0, 0], bias, _rows(y))
@@ -131,7 +131,7 @@ def input_gradient(
     grad_y = contiguous(grad_y)
     (B, _, _, O), (kh, kw, C, _) = grad_y.shape, weight.shape
     if grad_y.dtype == np.float64:
-        return plain_input_gradient(grad_y, contiguous(weight), _contiguous_bias(bias), size, stride, padding, dilation)
+        return plain_input_gradient(grad_y, contiguous(weight), contiguous(bias), size, stride, padding, dilation)
     grad_x = np.empty((B, *size, C), grad_y.dtype)
     if _is_linear((kh, kw), stride, padding):
         linear.rows_times(_rows(grad_y), weight[0, 0].T, bias, _rows(grad_x))
@@ -167,7 +167,3 @@ def _rows(pixels: Array) -> Array:
     """Pictures as a matrix with a row for each pixel."""
     B, H, W, C = pixels.shape
     return pixels.reshape(B * H * W, C)
-
-
-def _contiguous_bias(bias: Array | None) -> Array | None:
-    return None if bias is None else contiguous(bias)

@@ -1,4 +1,4 @@
-"""Convolution, the reference: for each tap (i, j) of the window, one product over all output pixels at once."""
+"""Convolution in NumPy: for each tap (i, j) of the window, one product over all output pixels at once."""
 
 from __future__ import annotations
 

@@ -14,6 +14,10 @@ taken away.
 The convolution that this one is the adjoint of maps (P, Q, O) to (H, W, C): its weight is ours with the last two axes
 exchanged, its input gradient is our forward, and its forward is our input gradient. So every backend is the three sums
 of its convolution.
+
+>>> import numpy as np
+>>> forward(np.ones((1, 1, 2, 1)), np.ones((2, 2, 1, 1)), stride=2)[0, :, :, 0].tolist()
+[[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import Array, Padding, Pair, Sides, pair, require_float, require_shape, sides
+from minisd_kernels.arguments import Array, Padding, Pair, Sides, geometry, pair, require_float, require_shape
 from minisd_kernels.backends import kernel
 from minisd_kernels.shapes import ShapeError, transposed_output_size
 
@@ -52,7 +56,7 @@ def output_size(
     >>> output_size((28, 28), (2, 2), stride=2)
     (56, 56)
     """
-    s, p, d = _geometry(stride, padding, dilation)
+    s, p, d = geometry("conv_transpose2d", stride, padding, dilation)
     a = pair(output_padding, "conv_transpose2d output padding", 0)
     return (
         transposed_output_size(size[0], window[0], s[0], p[0], d[0], a[0]),
@@ -72,20 +76,18 @@ def forward(
 ) -> Array:
     """Spread every pixel of x over its window.
 
+    Shapes: x (B, H, W, C), weight (kh, kw, C, O), bias (O,) -> y (B, P, Q, O).
+
     Raises:
         ShapeError: the shapes do not fit, or the padding leaves nothing.
         TypeError: the arrays are not all float32 or all float64.
-
-    >>> import numpy as np
-    >>> forward(np.ones((1, 1, 2, 1)), np.ones((2, 2, 1, 1)), stride=2)[0, :, :, 0].tolist()
-    [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
     """
-    require_shape("conv_transpose2d x", x, "(B, H, W, C)", (None, None, None, None))
+    require_float("conv_transpose2d", x, weight, bias)
+    require_shape("conv_transpose2d x", x, "(B, H, W, C)", (None,) * 4)
     require_shape("conv_transpose2d weight", weight, "(kh, kw, C, O)", (None, None, x.shape[3], None))
     if bias is not None:
         require_shape("conv_transpose2d bias", bias, "(O,)", (weight.shape[3],))
-    require_float("conv_transpose2d", x, weight, *([] if bias is None else [bias]))
-    s, p, d = _geometry(stride, padding, dilation)
+    s, p, d = geometry("conv_transpose2d", stride, padding, dilation)
     size = output_size(x.shape[1:3], weight.shape[:2], stride=s, padding=p, dilation=d, output_padding=output_padding)
     return kernel(Backend, x).forward(x, weight, bias, size, s, p, d)
 
@@ -99,11 +101,18 @@ def backward(
     padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
 ) -> tuple[Array, Array, Array]:
-    """Gradients of sum(y * grad_y) for x, weight and bias; the one for x is a plain convolution of grad_y."""
-    s, p, d = _geometry(stride, padding, dilation)
+    """The gradients in x, weight and bias; the one in x is a convolution of grad_y.
+
+    Shapes: grad_y (B, P, Q, O), x (B, H, W, C), weight (kh, kw, C, O)
+        -> grad_x (B, H, W, C), grad_weight (kh, kw, C, O), grad_bias (O,).
+
+    Raises: as forward.
+    """
+    require_float("conv_transpose2d", grad_y, x, weight)
+    require_shape("conv_transpose2d x", x, "(B, H, W, C)", (None,) * 4)
     require_shape("conv_transpose2d weight", weight, "(kh, kw, C, O)", (None, None, x.shape[3], None))
     require_shape("conv_transpose2d grad_y", grad_y, "(B, P, Q, O)", (x.shape[0], None, None, weight.shape[3]))
-    require_float("conv_transpose2d", grad_y, x, weight)
+    s, p, d = geometry("conv_transpose2d", stride, padding, dilation)
     extra = max(s[0], d[0]) - 1, max(s[1], d[1]) - 1
     largest = output_size(x.shape[1:3], weight.shape[:2], stride=s, padding=p, dilation=d, output_padding=extra)
     if not all(0 <= largest[axis] - grad_y.shape[1 + axis] <= extra[axis] for axis in (0, 1)):
@@ -112,14 +121,6 @@ def backward(
             f"conv_transpose2d grad_y: wanted (P, Q) = {smallest} + output padding, got {tuple(grad_y.shape[1:3])}"
         )
     return kernel(Backend, x).backward(grad_y, x, weight, s, p, d)
-
-
-def _geometry(stride: int | Sequence[int], padding: Padding, dilation: int | Sequence[int]) -> tuple[Pair, Sides, Pair]:
-    return (
-        pair(stride, "conv_transpose2d stride"),
-        sides(padding, "conv_transpose2d padding"),
-        pair(dilation, "conv_transpose2d dilation"),
-    )
 
 
 if TYPE_CHECKING:  # so mypy holds them to it

@@ -1,4 +1,4 @@
-"""Transposed convolution, the reference: the three sums of the convolution, with input and output exchanged."""
+"""Transposed convolution in NumPy: the three sums of the convolution, with input and output exchanged."""
 
 from __future__ import annotations
 

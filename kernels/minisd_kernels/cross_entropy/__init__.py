@@ -32,31 +32,6 @@ class Backend(Protocol):
     def backward(self, grad_y: Array, logits: Array, target: Array, weight: Array | None) -> Array: ...
 
 
-def _require(logits: Array, target: Array, weight: Array | None) -> None:
-    if logits.ndim != 2 or logits.size == 0:
-        raise ShapeError(f"cross_entropy logits: wanted shape (N, V), N and V >= 1, got {tuple(logits.shape)}")
-    require_float("cross_entropy", logits)
-    N, V = logits.shape
-    if target.ndim == 1:
-        require_shape("cross_entropy target", target, "(N,)", (N,))
-        if target.dtype.kind not in "iu":
-            raise TypeError(f"cross_entropy target: class numbers must be integers, got {target.dtype}")
-        device = device_of(target)
-        if device != device_of(logits):
-            raise TypeError(
-                f"cross_entropy: classes live on {device}, not where the logits are; use to_device(target, ...)"
-            )
-        if device == "cpu" and not (target.min() >= 0 and target.max() < V):
-            raise ValueError(f"cross_entropy: wanted classes in 0..{V - 1}, got {target.min()}..{target.max()}")
-    else:
-        require_shape("cross_entropy target", target, "(N, V)", (N, V))
-        require_float("cross_entropy", logits, target)
-    if weight is not None:
-        if tuple(weight.shape) != (N,):
-            raise ShapeError(f"cross_entropy: {N} rows need as many weights, got shape {tuple(weight.shape)}")
-        require_float("cross_entropy", logits, weight)
-
-
 def forward(logits: Array, target: Array, weight: Array | None = None) -> Array:
     """The loss, an array without axes; rows weigh 1 unless `weight` is given.
 
@@ -82,6 +57,30 @@ def backward(grad_y: Array, logits: Array, target: Array, weight: Array | None =
     require_shape("cross_entropy grad_y", grad_y, "()", ())
     require_float("cross_entropy", grad_y, logits)
     return kernel(Backend, logits).backward(grad_y, logits, target, weight)
+
+
+def _require(logits: Array, target: Array, weight: Array | None) -> None:
+    if logits.ndim != 2 or logits.size == 0:
+        raise ShapeError(f"cross_entropy logits: wanted shape (N, V), N and V >= 1, got {tuple(logits.shape)}")
+    require_float("cross_entropy", logits)
+    N, V = logits.shape
+    if target.ndim == 1:
+        require_shape("cross_entropy target", target, "(N,)", (N,))
+        if target.dtype.kind not in "iu":
+            raise TypeError(f"cross_entropy target: class numbers must be integers, got {target.dtype}")
+        device = device_of(target)
+        if device != device_of(logits):
+            raise TypeError(
+                f"cross_entropy: classes live on {device}, not where the logits are; use to_device(target, ...)"
+            )
+        if device == "cpu" and not (target.min() >= 0 and target.max() < V):
+            raise ValueError(f"cross_entropy: wanted classes in 0..{V - 1}, got {target.min()}..{target.max()}")
+    else:
+        require_shape("cross_entropy target", target, "(N, V)", (N, V))
+        require_float("cross_entropy", logits, target)
+    if weight is not None:
+        require_shape("cross_entropy weight", weight, "(N,)", (N,))
+        require_float("cross_entropy", logits, weight)
 
 
 if TYPE_CHECKING:  # so mypy holds them to it

@@ -13,23 +13,23 @@ CROSS_ENTROPY = Source(
     "cross_entropy.cu",
     of_each_type("cross_entropy_forward")
     | {
-        f"cross_entropy_{kernel}<{T}, {target}>": OLDEST
+        f"cross_entropy_{kernel}<{of}, {target}>": OLDEST
         for kernel in ("parts", "backward")
-        for T in ("float", "double")
-        for target in (T, "long long")
+        for of in ("float", "double")
+        for target in (of, "long long")
     },
 )
 
 
 def forward(logits: Array, target: Array, weight: Array | None) -> Array:
-    (N, V), T = logits.shape, c_type(logits)
+    (N, V), of = logits.shape, c_type(logits)
     logits, target, weight = _contiguous(logits, target, weight)
     lanes = lanes_for(V)
     parts, loss = empty((blocks(N * lanes, 256),), logits, np.float64), empty((), logits)
     CROSS_ENTROPY.launch(
-        f"cross_entropy_parts<{T}, {c_type(target)}>", parts.size, 256, logits, target, weight, parts, N, V, lanes
+        f"cross_entropy_parts<{of}, {c_type(target)}>", parts.size, 256, logits, target, weight, parts, N, V, lanes
     )
-    CROSS_ENTROPY.launch(f"cross_entropy_forward<{T}>", 1, 256, parts, loss, parts.size, N)
+    CROSS_ENTROPY.launch(f"cross_entropy_forward<{of}>", 1, 256, parts, loss, parts.size, N)
     return loss
 
 
@@ -47,4 +47,4 @@ def backward(grad_y: Array, logits: Array, target: Array, weight: Array | None) 
 def _contiguous(logits: Array, target: Array, weight: Array | None) -> tuple[Array, Array, Array]:
     if target.ndim == 1:
         target = target.astype(np.int64, copy=False)
-    return contiguous(logits), contiguous(target), None if weight is None else contiguous(weight)
+    return contiguous(logits), contiguous(target), contiguous(weight)

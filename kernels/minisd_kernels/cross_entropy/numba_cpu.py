@@ -1,4 +1,4 @@
-"""The cross-entropy in Numba."""
+"""The cross-entropy on the CPU."""
 
 from __future__ import annotations
 

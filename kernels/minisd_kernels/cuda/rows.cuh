@@ -13,12 +13,12 @@ struct Row {
     int end;          // ... below the row's length; 0 for groups behind the last row, which only take part in shuffles
 };
 
-// The row of this thread's group, of `rows` rows of N numbers. A group behind the last row may read the last one.
-__device__ Row row_of_group(int rows, int N, int lanes) {
+// The row of this thread's group, of N rows of D numbers. A group behind the last row may read the last one.
+__device__ Row row_of_group(int N, int D, int lanes) {
     const int lane = threadIdx.x % lanes, group = threadIdx.x / lanes, groups = blockDim.x / lanes;
     const long long wanted = static_cast<long long>(blockIdx.x) * groups + group;
-    const long long row = wanted < rows ? wanted : rows - 1;
-    return {row, row * N, lane, lanes, wanted < rows ? N : 0};
+    const long long row = wanted < N ? wanted : N - 1;
+    return {row, row * D, lane, lanes, wanted < N ? D : 0};
 }
 
 // Every lane of the group gets the sum of the group's values: lanes that differ in the lower bits of their number.
@@ -36,13 +36,13 @@ __device__ T group_max(T value, int lanes) {
     return value;
 }
 
-// The largest number of the row x, and the sum of e^(x_j - largest).
+// The largest number of the row x, and the sum of e^(x_d - largest).
 template <typename T>
 __device__ void largest_and_total(const T* x, Row row, T& largest, T& total) {
     largest = x[0];
-    for (int j = row.lane; j < row.end; j += row.lanes) largest = larger(largest, x[j]);
+    for (int d = row.lane; d < row.end; d += row.lanes) largest = larger(largest, x[d]);
     largest = group_max(largest, row.lanes);
     total = 0;
-    for (int j = row.lane; j < row.end; j += row.lanes) total += exp(x[j] - largest);
+    for (int d = row.lane; d < row.end; d += row.lanes) total += exp(x[d] - largest);
     total = group_sum(total, row.lanes);
 }

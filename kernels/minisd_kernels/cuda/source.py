@@ -131,8 +131,10 @@ def blocks(count: int, threads: int) -> int:
 
 
 def contiguous(array: Any) -> Any:
-    """The array itself if it is C-contiguous, else a copy that is."""
-    return array if array.flags.c_contiguous else namespace(device_of(array)).ascontiguousarray(array)
+    """The array itself if it is C-contiguous, else a copy that is. None, a bias left out, stays None."""
+    if array is None or array.flags.c_contiguous:
+        return array
+    return namespace(device_of(array)).ascontiguousarray(array)
 
 
 def empty(shape: Iterable[int], like: Any, dtype: Any = None) -> Any:

@@ -27,20 +27,6 @@ class Backend(Protocol):
     def backward(self, grad_y: Array, ids: Array, vocabulary: int) -> Array: ...
 
 
-def _require_ids(where: str, array: Array, ids: Array, vocabulary: int) -> None:
-    if ids.dtype.kind not in "iu":
-        raise TypeError(f"{where}: ids must be integers, got {ids.dtype}; use ids.astype('int64')")
-    device = device_of(ids)
-    if device != device_of(array):
-        raise TypeError(f"{where}: ids live on {device}, not where the table is; use to_device(ids, ...)")
-    if ids.size and device == "cpu":  # looking at a device's ids would keep the host waiting
-        for extreme in (int(ids.min()), int(ids.max())):
-            if not 0 <= extreme < vocabulary:
-                raise IndexError(
-                    f"{where}: id {extreme} is not in a table of V = {vocabulary} rows: 0..{vocabulary - 1}"
-                )
-
-
 def forward(table: Array, ids: Array) -> Array:
     """The table's rows at ids.
 
@@ -53,7 +39,7 @@ def forward(table: Array, ids: Array) -> Array:
     """
     require_float("embedding", table)
     require_shape("embedding table", table, "(V, D)", (None, None))
-    _require_ids("embedding", table, ids, table.shape[0])
+    _require_ids(table, ids, table.shape[0])
     return kernel(Backend, table).forward(table, ids)
 
 
@@ -69,8 +55,22 @@ def backward(grad_y: Array, ids: Array, *, vocabulary: int) -> Array:
     """
     require_float("embedding", grad_y)
     require_shape("embedding grad_y", grad_y, "(*ids.shape, D)", (*ids.shape, None))
-    _require_ids("embedding", grad_y, ids, vocabulary)
+    _require_ids(grad_y, ids, vocabulary)
     return kernel(Backend, grad_y).backward(grad_y, ids, vocabulary)
+
+
+def _require_ids(array: Array, ids: Array, vocabulary: int) -> None:
+    if ids.dtype.kind not in "iu":
+        raise TypeError(f"embedding: ids must be integers, got {ids.dtype}; use ids.astype('int64')")
+    device = device_of(ids)
+    if device != device_of(array):
+        raise TypeError(f"embedding: ids live on {device}, not where the table is; use to_device(ids, ...)")
+    if ids.size and device == "cpu":  # looking at a device's ids would keep the host waiting
+        for extreme in (int(ids.min()), int(ids.max())):
+            if not 0 <= extreme < vocabulary:
+                raise IndexError(
+                    f"embedding: id {extreme} is not in a table of V = {vocabulary} rows: 0..{vocabulary - 1}"
+                )
 
 
 if TYPE_CHECKING:  # so mypy holds them to it

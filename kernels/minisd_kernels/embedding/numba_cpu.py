@@ -1,4 +1,4 @@
-"""Embedding in Numba."""
+"""Embedding on the CPU."""
 
 from __future__ import annotations
 

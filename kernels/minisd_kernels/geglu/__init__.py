@@ -37,7 +37,7 @@ def forward(x: Array) -> Array:
         TypeError: x is neither float32 nor float64.
     """
     require_float("geglu", x)
-    D = _half("geglu", x)
+    D = _half(x)
     return kernel(Backend, x).forward(x.reshape(-1, 2 * D)).reshape(*x.shape[:-1], D)
 
 
@@ -51,14 +51,14 @@ def backward(grad_y: Array, x: Array) -> Array:
         TypeError: they are not both float32 or both float64.
     """
     require_float("geglu", grad_y, x)
-    D = _half("geglu", x)
+    D = _half(x)
     require_shape("geglu grad_y", grad_y, "(..., D)", (*x.shape[:-1], D))
     return kernel(Backend, x).backward(grad_y.reshape(-1, D), x.reshape(-1, 2 * D)).reshape(x.shape)
 
 
-def _half(where: str, x: Array) -> int:
+def _half(x: Array) -> int:
     if x.ndim == 0 or x.shape[-1] % 2 or x.shape[-1] == 0:
-        raise ShapeError(f"{where} x: wanted shape (..., 2D) with D >= 1, got {tuple(x.shape)}")
+        raise ShapeError(f"geglu x: wanted shape (..., 2D) with D >= 1, got {tuple(x.shape)}")
     D: int = x.shape[-1] // 2
     return D
 

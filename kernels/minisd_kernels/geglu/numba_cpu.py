@@ -1,4 +1,4 @@
-"""GEGLU in Numba."""
+"""GEGLU on the CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GELU in Numba."""
+"""GELU on the CPU."""
 
 from __future__ import annotations
 

@@ -39,20 +39,6 @@ class Backend(Protocol):
     ) -> tuple[Array, Array, Array]: ...
 
 
-def _check(where: str, x: Array, groups: int) -> None:
-    if x.ndim < 2:
-        raise ShapeError(f"{where} x: wanted shape (B, *spatial, C), got {tuple(x.shape)}")
-    C = x.shape[-1]
-    if groups < 1 or C % groups:
-        divisors = ", ".join(str(g) for g in range(1, C + 1) if C % g == 0)
-        raise ShapeError(f"{where}: {C} channels do not divide into {groups} groups; choose one of {divisors}")
-
-
-def _pixels(x: Array) -> tuple[int, int, int]:
-    """The shape with the spatial axes in one; said in numbers, for none can be found out of an empty array."""
-    return x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1]
-
-
 def forward(
     x: Array, gamma: Array, beta: Array, *, groups: int, silu: bool = False, eps: float = 1e-5
 ) -> tuple[Array, Array, Array]:
@@ -65,7 +51,7 @@ def forward(
         TypeError: the arrays are not all float32 or all float64.
     """
     require_float("group_norm", x, gamma, beta)
-    _check("group_norm", x, groups)
+    _require_groups(x, groups)
     require_shape("group_norm gamma", gamma, "(C,)", x.shape[-1:])
     require_shape("group_norm beta", beta, "(C,)", x.shape[-1:])
     y, mean, rstd = kernel(Backend, x).forward(x.reshape(_pixels(x)), gamma, beta, groups, eps, silu)
@@ -85,7 +71,7 @@ def backward(
         TypeError: the arrays are not all float32 or all float64.
     """
     require_float("group_norm", grad_y, x, gamma, beta, mean, rstd)
-    _check("group_norm", x, groups)
+    _require_groups(x, groups)
     require_shape("group_norm grad_y", grad_y, "(B, *spatial, C)", x.shape)
     require_shape("group_norm gamma", gamma, "(C,)", x.shape[-1:])
     require_shape("group_norm beta", beta, "(C,)", x.shape[-1:])
@@ -96,6 +82,20 @@ def backward(
     arrays = grad_y.reshape(pixels), x.reshape(pixels), gamma, beta, mean, rstd
     grad_x, grad_gamma, grad_beta = run(*arrays, groups, silu)
     return grad_x.reshape(x.shape), grad_gamma, grad_beta
+
+
+def _require_groups(x: Array, groups: int) -> None:
+    if x.ndim < 2:
+        raise ShapeError(f"group_norm x: wanted shape (B, *spatial, C), got {tuple(x.shape)}")
+    C = x.shape[-1]
+    if groups < 1 or C % groups:
+        divisors = ", ".join(str(g) for g in range(1, C + 1) if C % g == 0)
+        raise ShapeError(f"group_norm: {C} channels do not divide into {groups} groups; choose one of {divisors}")
+
+
+def _pixels(x: Array) -> tuple[int, int, int]:
+    """The shape with the spatial axes in one; said in numbers, for none can be found out of an empty array."""
+    return x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1]
 
 
 if TYPE_CHECKING:  # so mypy holds them to it

@@ -15,6 +15,10 @@ from minisd_kernels.arguments import Array
 from minisd_kernels.cuda.column_sums import column_sums
 from minisd_kernels.cuda.float4 import fits_float4
 from minisd_kernels.cuda.source import OLDEST, Source, blocks, c_type, contiguous, empty, of_each_type
+from minisd_kernels.devices import device_of
+
+STEPS = ("plain", "chunks", "kept")
+
 
 # ---- The kernels
 
@@ -40,12 +44,26 @@ _KEPT = Source(__file__, "group_norm_kept.cu", {"group_norm_forward_kept": OLDES
 
 PIXELS = 6  # that a thread keeps, KEPT in tile.cuh
 THREADS = 256  # of a block, where there is a choice: several share a multiprocessor, and some work while others wait
+FORWARD, BACKWARD = 1024, 512  # threads of a block that keeps a picture at the most: backward, each keeps twice as much
 PARTS = 256  # of a picture: as many leave their sums when the gradients are measured; then pixels are added to parts
 WIDEST = 4096  # channels: four for each of a block's 1024 threads
 
 
-def _only_plain(x: Array, *others: Array) -> bool:
-    return x.shape[-1] > WIDEST or not fits_float4(x, *others)
+def forward_steps(x: Array, gamma: Array, beta: Array, groups: int) -> list[str]:
+    """The steps that can take these arrays, from the plainest to the fastest."""
+    return _steps(FORWARD, groups, x, gamma, beta)
+
+
+def backward_steps(grad_y: Array, x: Array, gamma: Array, beta: Array, groups: int) -> list[str]:
+    """The same for the gradients."""
+    return _steps(BACKWARD, groups, x, grad_y, gamma, beta)
+
+
+def _steps(most: int, groups: int, x: Array, *others: Array) -> list[str]:
+    _, N, C = x.shape
+    if C > WIDEST or not fits_float4(x, *others):
+        return ["plain"]
+    return ["plain", "chunks", "kept"] if _slices_kept(N, C, groups, most) else ["plain", "chunks"]
 
 
 def _threads_kept(N: int, width: int) -> int:
@@ -75,21 +93,66 @@ def _chunks(C: int) -> tuple[int, int]:
     return 32 * blocks(rows * C // 4, 32), rows * PIXELS
 
 
+def forward(x: Array, gamma: Array, beta: Array, groups: int, eps: float, silu: bool) -> tuple[Array, Array, Array]:
+    x, gamma, beta = map(contiguous, (x, gamma, beta))
+    return _forward(forward_steps(x, gamma, beta, groups)[-1], x, gamma, beta, groups, eps, silu)
+
+
+def forward_by(
+    step: str, x: Array, gamma: Array, beta: Array, groups: int, eps: float, silu: bool
+) -> tuple[Array, Array, Array]:
+    """The same by one step of the ladder, whatever the rule says.
+
+    Raises:
+        ValueError: the step cannot take these arrays.
+    """
+    x, gamma, beta = map(contiguous, (x, gamma, beta))
+    _require(step, forward_steps(x, gamma, beta, groups), x)
+    return _forward(step, x, gamma, beta, groups, eps, silu)
+
+
+def backward(
+    grad_y: Array, x: Array, gamma: Array, beta: Array, mean: Array, rstd: Array, groups: int, silu: bool
+) -> tuple[Array, Array, Array]:
+    grad_y, x, gamma, beta, mean, rstd = map(contiguous, (grad_y, x, gamma, beta, mean, rstd))
+    step = backward_steps(grad_y, x, gamma, beta, groups)[-1]
+    return _backward(step, (grad_y, x, gamma, beta, mean, rstd), groups, silu)
+
+
+def backward_by(
+    step: str, grad_y: Array, x: Array, gamma: Array, beta: Array, saved: tuple[Array, Array], groups: int, silu: bool
+) -> tuple[Array, Array, Array]:
+    """The gradients by one step of the ladder, whatever the rule says; `saved` is the mean and rstd of forward.
+
+    Raises:
+        ValueError: the step cannot take these arrays.
+    """
+    grad_y, x, gamma, beta, mean, rstd = map(contiguous, (grad_y, x, gamma, beta, *saved))
+    _require(step, backward_steps(grad_y, x, gamma, beta, groups), x)
+    return _backward(step, (grad_y, x, gamma, beta, mean, rstd), groups, silu)
+
+
+def _require(step: str, steps: list[str], x: Array) -> None:
+    if step not in steps:
+        raise ValueError(
+            f"group_norm has no step {step!r} for {x.dtype.name} of shape {x.shape} on {device_of(x)}; "
+            f"choose one of {', '.join(steps)}"
+        )
+
+
 # ---- The launches
 
 
-def forward(x: Array, gamma: Array, beta: Array, groups: int, eps: float, silu: bool) -> tuple[Array, Array, Array]:
-    x, gamma, beta = map(contiguous, (x, gamma, beta))
+def _forward(
+    step: str, x: Array, gamma: Array, beta: Array, groups: int, eps: float, silu: bool
+) -> tuple[Array, Array, Array]:
     B, N, C = x.shape
     y, mean, rstd = empty(x.shape, x), empty((B, groups), x), empty((B, groups), x)
     arrays = x, gamma, beta, y, mean, rstd
-    if _only_plain(x, gamma, beta):
+    if step == "plain":
         kernel, grid = f"group_norm_forward_plain<{c_type(x)}>", blocks(B * groups, 64)
         _PLAIN.launch(kernel, grid, 64, *arrays, B, N, C, groups, np.float64(eps), silu)
-    elif slices := _slices_kept(N, C, groups, 1024):
-        threads, sizes = _threads_kept(N, C // slices), (N, C, groups, slices, eps, silu)
-        _KEPT.launch("group_norm_forward_kept", B * slices, threads, *arrays, *sizes, shared=16 * threads)
-    else:
+    elif step == "chunks":
         threads, chunk = _chunks(C)
         chunks = blocks(N, chunk)
         means, squares = empty((B, groups, chunks), x), empty((B, groups, chunks), x)
@@ -98,28 +161,26 @@ def forward(x: Array, gamma: Array, beta: Array, groups: int, eps: float, silu: 
         merged = means, squares, mean, rstd, N, C // groups, chunk, np.float64(eps)
         _CHUNKS.launch("group_norm_forward_merge", B * groups, 256, *merged)
         _CHUNKS.launch("group_norm_forward_write", *launch, x, gamma, beta, mean, rstd, y, *cut, silu)
+    else:
+        slices = _slices_kept(N, C, groups, FORWARD)
+        threads, sizes = _threads_kept(N, C // slices), (N, C, groups, slices, eps, silu)
+        _KEPT.launch("group_norm_forward_kept", B * slices, threads, *arrays, *sizes, shared=16 * threads)
     return y, mean, rstd
 
 
-def backward(
-    grad_y: Array, x: Array, gamma: Array, beta: Array, mean: Array, rstd: Array, groups: int, silu: bool
-) -> tuple[Array, Array, Array]:
-    arrays = grad_y, x, gamma, beta, mean, rstd = tuple(map(contiguous, (grad_y, x, gamma, beta, mean, rstd)))
+def _backward(step: str, arrays: tuple[Array, ...], groups: int, silu: bool) -> tuple[Array, Array, Array]:
+    """The arrays are grad_y, x, gamma, beta, mean, rstd, in the kernels' order."""
+    x = arrays[1]
     B, N, C = x.shape
     grad_x = empty(x.shape, x)
-    if _only_plain(x, grad_y, gamma, beta):
+    if step == "plain":
         grad_gamma, grad_beta = empty((C,), x), empty((C,), x)
         of, sizes = c_type(x), (B, N, C, groups, silu)
         _PLAIN.launch(f"group_norm_backward_plain<{of}>", blocks(B * groups, 64), 64, *arrays, grad_x, *sizes)
         kernel = f"group_norm_backward_channels_plain<{of}>"
         _PLAIN.launch(kernel, blocks(C, 64), 64, *arrays, grad_gamma, grad_beta, *sizes)
         return grad_x, grad_gamma, grad_beta
-    if slices := _slices_kept(N, C, groups, 512):
-        threads = _threads_kept(N, C // slices)
-        sums = empty((1, B, 2 * C), x)
-        arguments = *arrays, grad_x, sums, N, C, groups, slices, silu
-        _KEPT.launch("group_norm_backward_kept", B * slices, threads, *arguments, shared=32 * threads)
-    else:
+    if step == "chunks":
         threads, chunk = _chunks(C)
         long = chunk * max(2, blocks(N, chunk * PARTS))
         parts = empty((B, blocks(N, long), 2 * C), x)
@@ -128,5 +189,11 @@ def backward(
         sums = column_sums(parts).reshape(1, B, 2 * C)
         arguments = *arrays, sums, grad_x, N, C, groups, chunk, silu
         _CHUNKS.launch("group_norm_backward_write", B * blocks(N, chunk), threads, *arguments, shared=32 * threads)
+    else:
+        slices = _slices_kept(N, C, groups, BACKWARD)
+        threads = _threads_kept(N, C // slices)
+        sums = empty((1, B, 2 * C), x)
+        arguments = *arrays, grad_x, sums, N, C, groups, slices, silu
+        _KEPT.launch("group_norm_backward_kept", B * slices, threads, *arguments, shared=32 * threads)
     grad_beta, grad_gamma = column_sums(sums).reshape(2, C)
     return grad_x, grad_gamma, grad_beta

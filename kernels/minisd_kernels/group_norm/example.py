@@ -1,4 +1,4 @@
-"""Group norm: its representative calls."""
+"""Group normalisation: its representative calls, and its ladder of CUDA kernels."""
 
 from __future__ import annotations
 
@@ -20,4 +20,14 @@ def both_ways(make: Make) -> Calls:
     }
 
 
-EXAMPLES = (Example("(2, 9, 8, 64), 8 groups", both_ways),)
+def ladder(make: Make) -> Calls:
+    from minisd_kernels.group_norm.cupy_gpu import STEPS, forward_by
+
+    x, gamma, beta = make(2, 14 * 14, 64), make(64), make(64)
+    return {step: Call(forward_by, step, x, gamma, beta, 8, 1e-5, True) for step in STEPS}
+
+
+EXAMPLES = (
+    Example("(2, 9, 8, 64), 8 groups", both_ways),
+    Example("(2, 14, 14, 64), 8 groups", ladder, ladder=True),
+)

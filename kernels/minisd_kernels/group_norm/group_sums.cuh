@@ -7,16 +7,17 @@
 #include "../group_norm/tile.cuh"
 
 // The threads of row 0 get the sums of `value` over all rows, and so does the beginning of memory. Each round folds the
-// lower half of the rows onto the upper one. memory has room for M float4s of every thread, m's from m * blockDim.x on.
-template <int M>
-__device__ void sum_rows(float4 (&value)[M], const Tile& t, float4* memory) {
+// lower half of the rows onto the upper one. memory has room for COUNT float4s of every thread, m's from m * blockDim.x
+// on.
+template <int COUNT>
+__device__ void sum_rows(float4 (&value)[COUNT], const Tile& t, float4* memory) {
     __syncthreads();  // somebody may still read what was there
-    for (int m = 0; m < M; ++m) memory[m * blockDim.x + threadIdx.x] = value[m];
+    for (int m = 0; m < COUNT; ++m) memory[m * blockDim.x + threadIdx.x] = value[m];
     for (int left = t.rows; left > 1; left = (left + 1) / 2) {
         const int half = (left + 1) / 2;
         __syncthreads();
         if (t.row + half < left)
-            for (int m = 0; m < M; ++m) {
+            for (int m = 0; m < COUNT; ++m) {
                 float4* own = memory + m * blockDim.x + threadIdx.x;
                 value[m] = value[m] + own[half * t.vectors];
                 *own = value[m];
@@ -26,11 +27,11 @@ __device__ void sum_rows(float4 (&value)[M], const Tile& t, float4* memory) {
 
 // What memory begins with, a number for every channel, becomes the sum over the channel's group. A warp takes a group.
 // It needs a round or a few; unrolled they would only cost registers.
-template <int M>
+template <int COUNT>
 __device__ void sum_groups(const Tile& t, int width, float4* memory) {
     const int lane = threadIdx.x % WARP, warps = blockDim.x / WARP;
     __syncthreads();
-    for (int m = 0; m < M; ++m)
+    for (int m = 0; m < COUNT; ++m)
 #pragma unroll 1
         for (int g = threadIdx.x / WARP; g < 4 * t.vectors / width; g += warps) {
             float* group = reinterpret_cast<float*>(memory + m * blockDim.x) + g * width;

@@ -1,4 +1,4 @@
-"""Group normalisation in Numba; x is (B, N, C) with N pixels."""
+"""Group normalisation on the CPU; x is (B, N, C) with N pixels."""
 
 from __future__ import annotations
 

@@ -22,35 +22,35 @@ _BLOCKS = 256  # two for each multiprocessor of an H100; more would leave more s
 
 def forward(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
     x, gamma, beta = map(contiguous, (x, gamma, beta))
-    rows, D = x.shape
-    y, mean, rstd = empty(x.shape, x), empty((rows,), x), empty((rows,), x)
+    N, D = x.shape
+    y, mean, rstd = empty(x.shape, x), empty((N,), x), empty((N,), x)
     arrays = x, gamma, beta, y, mean, rstd
     if D <= _WIDEST and fits_float4(x, gamma, beta):
         block = _threads_of_rows(D)
-        LAYER_NORM.launch("layer_norm_forward_fours", blocks(rows, block[1]), block, *arrays, rows, D, eps)
+        LAYER_NORM.launch("layer_norm_forward_fours", blocks(N, block[1]), block, *arrays, N, D, eps)
     else:
         kernel = f"layer_norm_forward<{c_type(x)}>"
-        LAYER_NORM.launch(kernel, blocks(rows, 128), 128, *arrays, rows, D, np.float64(eps))
+        LAYER_NORM.launch(kernel, blocks(N, 128), 128, *arrays, N, D, np.float64(eps))
     return y, mean, rstd
 
 
 def backward(grad_y: Array, x: Array, gamma: Array, mean: Array, rstd: Array) -> tuple[Array, Array, Array]:
     grad_y, x, gamma, mean, rstd = map(contiguous, (grad_y, x, gamma, mean, rstd))
-    rows, D = x.shape
+    N, D = x.shape
     grad_x = empty(x.shape, x)
     arrays = grad_y, x, gamma, mean, rstd, grad_x
     if D <= _WIDEST and fits_float4(grad_y, x, gamma):
         block = _threads_of_rows(D)
-        grid = min(blocks(rows, block[1]), _BLOCKS)
+        grid = min(blocks(N, block[1]), _BLOCKS)
         parts = empty((1, grid, 2 * D), x)
         shared = 16 * block[0] * block[1]
-        LAYER_NORM.launch("layer_norm_backward_fours", grid, block, *arrays, parts, rows, D, shared=shared)
+        LAYER_NORM.launch("layer_norm_backward_fours", grid, block, *arrays, parts, N, D, shared=shared)
         grad_gamma, grad_beta = column_sums(parts).reshape(2, D)
     else:
         grad_gamma, grad_beta = empty((D,), x), empty((D,), x)
-        LAYER_NORM.launch(f"layer_norm_backward<{c_type(x)}>", blocks(rows, 128), 128, *arrays, rows, D)
+        LAYER_NORM.launch(f"layer_norm_backward<{c_type(x)}>", blocks(N, 128), 128, *arrays, N, D)
         kernel, arrays = f"layer_norm_backward_columns<{c_type(x)}>", (grad_y, x, mean, rstd, grad_gamma, grad_beta)
-        LAYER_NORM.launch(kernel, blocks(D, 128), 128, *arrays, rows, D)
+        LAYER_NORM.launch(kernel, blocks(D, 128), 128, *arrays, N, D)
     return grad_x, grad_gamma, grad_beta
 
 

@@ -1,4 +1,4 @@
-// Layer normalisation of the rows of x (rows, D), and its gradients.
+// Layer normalisation of the rows of x (N, D), and its gradients.
 //
 //     x_hat = (x - mean) rstd,    y = gamma x_hat + beta
 //     grad_x = rstd (d - mean(d) - x_hat mean(d x_hat)),    d = grad_y gamma
@@ -9,10 +9,10 @@
 
 template <typename T>
 __global__ void layer_norm_forward(const T* __restrict__ x, const T* __restrict__ gamma, const T* __restrict__ beta,
-                                   T* __restrict__ y, T* __restrict__ mean, T* __restrict__ rstd, int rows, int D,
+                                   T* __restrict__ y, T* __restrict__ mean, T* __restrict__ rstd, int N, int D,
                                    double eps) {
     const int row = blockIdx.x * blockDim.x + threadIdx.x;
-    if (row >= rows) return;
+    if (row >= N) return;
     x += static_cast<long long>(row) * D;
     y += static_cast<long long>(row) * D;
     double total = 0, squares = 0;
@@ -27,9 +27,9 @@ __global__ void layer_norm_forward(const T* __restrict__ x, const T* __restrict_
 template <typename T>
 __global__ void layer_norm_backward(const T* __restrict__ grad_y, const T* __restrict__ x, const T* __restrict__ gamma,
                                     const T* __restrict__ mean, const T* __restrict__ rstd, T* __restrict__ grad_x,
-                                    int rows, int D) {
+                                    int N, int D) {
     const int row = blockIdx.x * blockDim.x + threadIdx.x;
-    if (row >= rows) return;
+    if (row >= N) return;
     grad_y += static_cast<long long>(row) * D;
     x += static_cast<long long>(row) * D;
     grad_x += static_cast<long long>(row) * D;
@@ -47,11 +47,11 @@ __global__ void layer_norm_backward(const T* __restrict__ grad_y, const T* __res
 template <typename T>
 __global__ void layer_norm_backward_columns(const T* __restrict__ grad_y, const T* __restrict__ x,
                                             const T* __restrict__ mean, const T* __restrict__ rstd,
-                                            T* __restrict__ grad_gamma, T* __restrict__ grad_beta, int rows, int D) {
+                                            T* __restrict__ grad_gamma, T* __restrict__ grad_beta, int N, int D) {
     const int j = blockIdx.x * blockDim.x + threadIdx.x;
     if (j >= D) return;
     double gamma_sum = 0, beta_sum = 0;
-    for (int row = 0; row < rows; ++row) {
+    for (int row = 0; row < N; ++row) {
         const long long i = static_cast<long long>(row) * D + j;
         gamma_sum += grad_y[i] * (x[i] - mean[row]) * rstd[row];
         beta_sum += grad_y[i];
@@ -65,20 +65,21 @@ __global__ void layer_norm_backward_columns(const T* __restrict__ grad_y, const 
 // keeps four neighbouring numbers of it in registers: memory is read once, side by side, 128 bits a thread. blockDim.y
 // rows share a block. Where D / 4 is no multiple of 32, the last threads of a row have nothing and add 0 to the sums.
 
-// The sums over a row's threads of M numbers, the same for all of them. `scratch` is for M numbers of each of the
-// block's warps. Only one barrier is here: who calls again must bring other scratch, which nobody can be reading still.
-template <int M>
-__device__ void row_sums(float (&value)[M], float* scratch) {
+// The sums over a row's threads of COUNT numbers, the same for all of them. `scratch` is for COUNT numbers of each of
+// the block's warps. Only one barrier is here: who calls again must bring other scratch, which nobody can be reading
+// still.
+template <int COUNT>
+__device__ void row_sums(float (&value)[COUNT], float* scratch) {
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
-    for (int m = 0; m < M; ++m) value[m] = warp_sum(value[m]);
+    for (int m = 0; m < COUNT; ++m) value[m] = warp_sum(value[m]);
     if (warps > 1) {
-        float* row = scratch + threadIdx.y * warps * M;
-        for (int m = 0; m < M; ++m)
-            if (lane == 0) row[warp * M + m] = value[m];
+        float* row = scratch + threadIdx.y * warps * COUNT;
+        for (int m = 0; m < COUNT; ++m)
+            if (lane == 0) row[warp * COUNT + m] = value[m];
         __syncthreads();
-        for (int m = 0; m < M; ++m) {
+        for (int m = 0; m < COUNT; ++m) {
             value[m] = 0;
-            for (int w = 0; w < warps; ++w) value[m] += row[w * M + m];
+            for (int w = 0; w < warps; ++w) value[m] += row[w * COUNT + m];
         }
     }
 }
@@ -88,11 +89,11 @@ constexpr int WARPS = 32;  // that a block can have
 // The mean is taken of x minus the row's first number, so that one far from 0 costs no digits.
 __global__ void __launch_bounds__(WARPS * WARP)
 layer_norm_forward_fours(const float* __restrict__ x, const float* __restrict__ gamma, const float* __restrict__ beta,
-                         float* __restrict__ y, float* __restrict__ mean, float* __restrict__ rstd, int rows, int D,
+                         float* __restrict__ y, float* __restrict__ mean, float* __restrict__ rstd, int N, int D,
                          float eps) {
     __shared__ float scratch[2][WARPS];
     const int j = 4 * threadIdx.x, row = blockIdx.x * blockDim.y + threadIdx.y;
-    const bool has = j < D && row < rows;
+    const bool has = j < D && row < N;
     const long long start = static_cast<long long>(row) * D;
     const float share = 1.0f / D;
     float4 centred = all4(0);
@@ -122,7 +123,7 @@ __global__ void __launch_bounds__(WARPS * WARP)
 layer_norm_backward_fours(const float* __restrict__ grad_y, const float* __restrict__ x,
                           const float* __restrict__ gamma, const float* __restrict__ mean,
                           const float* __restrict__ rstd, float* __restrict__ grad_x, float* __restrict__ parts,
-                          int rows, int D) {
+                          int N, int D) {
     extern __shared__ float4 columns[];  // (blockDim.y, blockDim.x), for one gradient after the other
     __shared__ float scratch[2][2 * WARPS];
     const int j = 4 * threadIdx.x, step = gridDim.x * blockDim.y;
@@ -133,7 +134,7 @@ layer_norm_backward_fours(const float* __restrict__ grad_y, const float* __restr
     float4 next_x = all4(0), next_grad = all4(0);
     float next_mean = 0, next_rstd = 0;
     const auto ask_for = [&](int row) {
-        if (row >= rows || j >= D) return;
+        if (row >= N || j >= D) return;
         next_x = load4(x + static_cast<long long>(row) * D + j);
         next_grad = load4(grad_y + static_cast<long long>(row) * D + j);
         next_mean = mean[row];
@@ -141,9 +142,9 @@ layer_norm_backward_fours(const float* __restrict__ grad_y, const float* __restr
     };
     ask_for(blockIdx.x * blockDim.y + threadIdx.y);
     int turn = 0;
-    for (int first = blockIdx.x * blockDim.y; first < rows; first += step, turn ^= 1) {
+    for (int first = blockIdx.x * blockDim.y; first < N; first += step, turn ^= 1) {
         const int row = first + threadIdx.y;
-        const bool has = row < rows && j < D;
+        const bool has = row < N && j < D;
         const float r = next_rstd;
         const float4 grad = has ? next_grad : all4(0);
         const float4 x_hat = has ? r * (next_x - all4(next_mean)) : all4(0);

@@ -3,6 +3,10 @@
     y[n, o] = bias[o] + sum_c x[n, c] weight[c, o]
 
 Shapes: x (N, C), weight (C, O), bias (O,) -> y (N, O). A 1 x 1 convolution is the same sum over pixels.
+
+>>> import numpy as np
+>>> forward(np.ones((2, 3)), np.ones((3, 4)), np.zeros(4)).tolist()
+[[3.0, 3.0, 3.0, 3.0], [3.0, 3.0, 3.0, 3.0]]
 """
 
 from __future__ import annotations
@@ -24,26 +28,31 @@ class Backend(Protocol):
 def forward(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """y = x weight + bias.
 
+    Shapes: x (N, C), weight (C, O), bias (O,) -> y (N, O).
+
     Raises:
         ShapeError: the shapes do not fit.
-
-    >>> import numpy as np
-    >>> forward(np.ones((2, 3)), np.ones((3, 4)), np.zeros(4)).tolist()
-    [[3.0, 3.0, 3.0, 3.0], [3.0, 3.0, 3.0, 3.0]]
+        TypeError: the arrays are not all float32 or all float64.
     """
+    require_float("linear", x, weight, bias)
     require_shape("linear x", x, "(N, C)", (None, None))
     require_shape("linear weight", weight, "(C, O)", (x.shape[1], None))
     if bias is not None:
         require_shape("linear bias", bias, "(O,)", (weight.shape[1],))
-    require_float("linear", x, weight, *([] if bias is None else [bias]))
     return kernel(Backend, x).forward(x, weight, bias)
 
 
 def backward(grad_y: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
-    """Gradients of sum(y * grad_y): grad_y weight^T for x, x^T grad_y for weight, the sum of rows for bias."""
+    """The gradients in x, weight and bias: grad_y weight^T, x^T grad_y, and the sum of grad_y's rows.
+
+    Shapes: grad_y (N, O), x (N, C), weight (C, O) -> grad_x (N, C), grad_weight (C, O), grad_bias (O,).
+
+    Raises: as forward.
+    """
+    require_float("linear", grad_y, x, weight)
+    require_shape("linear x", x, "(N, C)", (None, None))
     require_shape("linear weight", weight, "(C, O)", (x.shape[1], None))
     require_shape("linear grad_y", grad_y, "(N, O)", (x.shape[0], weight.shape[1]))
-    require_float("linear", grad_y, x, weight)
     return kernel(Backend, x).backward(grad_y, x, weight)
 
 

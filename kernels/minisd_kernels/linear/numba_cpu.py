@@ -100,7 +100,7 @@ def weight_and_bias_gradient(x: Array, grad_y: Array) -> tuple[Array, Array]:
 def forward(x: Array, weight: Array, bias: Array | None) -> Array:
     x = contiguous(x)
     if x.dtype == np.float64:
-        return plain_forward(x, contiguous(weight), None if bias is None else contiguous(bias))
+        return plain_forward(x, contiguous(weight), contiguous(bias))
     return rows_times(x, weight, bias, np.empty((x.shape[0], weight.shape[1]), x.dtype))
 
 

@@ -1,4 +1,4 @@
-"""Linear layer, the reference: one matrix product."""
+"""Linear layer in NumPy: one matrix product."""
 
 from __future__ import annotations
 

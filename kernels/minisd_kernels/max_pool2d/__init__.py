@@ -51,20 +51,6 @@ def place_type(window: Pair) -> Any:
     return np.min_scalar_type(window[0] * window[1] - 1)
 
 
-def _geometry(
-    window: int | Sequence[int], stride: int | Sequence[int] | None, padding: int | Sequence[int]
-) -> tuple[Pair, Pair, Pair]:
-    window = pair(window, "max_pool2d window")
-    stride = window if stride is None else pair(stride, "max_pool2d stride")
-    padding = pair(padding, "max_pool2d padding", minimum=0)
-    if padding[0] >= window[0] or padding[1] >= window[1]:
-        raise ShapeError(
-            f"max_pool2d: padding {padding} must be smaller than the window {window}, or a window would hold padding "
-            "alone, which has no maximum"
-        )
-    return window, stride, padding
-
-
 def forward(
     x: Array,
     *,
@@ -74,8 +60,8 @@ def forward(
 ) -> tuple[Array, Array]:
     """The maximum of every window, and where in the window it stands.
 
-    Shapes: x (B, H, W, C) -> y (B, P, Q, C), argmax (B, P, Q, C) in 0..kh kw - 1, uint8 if that
-    fits. The stride is the window's size when not given.
+    Shapes: x (B, H, W, C) -> y (B, P, Q, C), argmax (B, P, Q, C) in 0..kh kw - 1, uint8 if that fits. The
+    stride is the window's size when not given.
 
     Raises:
         ShapeError: x is not (B, H, W, C), the window does not fit, or the padding is not smaller than the window.
@@ -86,8 +72,7 @@ def forward(
     (kh, kw), (sh, sw), (ph, pw) = _geometry(window, stride, padding)
     _, H, W, _ = x.shape
     out = window_output_size(H, kh, sh, ph), window_output_size(W, kw, sw, pw)
-    y, argmax = kernel(Backend, x).forward(x, (kh, kw), (sh, sw), (ph, pw), out)
-    return y, argmax
+    return kernel(Backend, x).forward(x, (kh, kw), (sh, sw), (ph, pw), out)
 
 
 def backward(
@@ -115,6 +100,20 @@ def backward(
     require_shape("max_pool2d grad_y", grad_y, "(B, P, Q, C)", y_shape)
     require_shape("max_pool2d argmax", argmax, "(B, P, Q, C)", y_shape)
     return kernel(Backend, grad_y).backward(grad_y, argmax, (B, H, W, C), (kh, kw), (sh, sw), (ph, pw))
+
+
+def _geometry(
+    window: int | Sequence[int], stride: int | Sequence[int] | None, padding: int | Sequence[int]
+) -> tuple[Pair, Pair, Pair]:
+    window = pair(window, "max_pool2d window")
+    stride = window if stride is None else pair(stride, "max_pool2d stride")
+    padding = pair(padding, "max_pool2d padding", minimum=0)
+    if padding[0] >= window[0] or padding[1] >= window[1]:
+        raise ShapeError(
+            f"max_pool2d: padding {padding} must be smaller than the window {window}, or a window would hold padding "
+            "alone, which has no maximum"
+        )
+    return window, stride, padding
 
 
 if TYPE_CHECKING:  # so mypy holds them to it

@@ -50,7 +50,7 @@ __global__ void max_pool2d_backward(const T* __restrict__ grad_y, const Place* _
 
 // Fast, for float32, C a multiple of 4, and windows that lie side by side inside the picture: no padding, and the
 // stride is the window's size. A thread takes four channels of a window. No pixel has to be tested for the border, and
-// four divisions and four bytes of argmax become one. V = C / 4.
+// four divisions and four bytes of argmax become one. C4 = C / 4.
 
 // What has been found in a channel so far.
 struct Best {
@@ -63,24 +63,24 @@ __device__ inline void meet(Best& best, float value, unsigned char place) {
 }
 
 __global__ void max_pool2d_forward_fours(const float* __restrict__ x, float* __restrict__ y,
-                                         unsigned char* __restrict__ argmax, int H, int W, int V, int kh, int kw, int P,
-                                         int Q) {
+                                         unsigned char* __restrict__ argmax, int H, int W, int C4, int kh, int kw,
+                                         int P, int Q) {
     const int k = blockIdx.y * blockDim.x + threadIdx.x, row = blockIdx.x;  // row of y
-    if (k >= Q * V) return;
-    const int b = row / P, p = row % P, q = k / V, v = k % V;
-    const float* corner = x + 4 * (((static_cast<long long>(b) * H + p * kh) * W + q * kw) * V + v);
+    if (k >= Q * C4) return;
+    const int b = row / P, p = row % P, q = k / C4, c4 = k % C4;
+    const float* corner = x + 4 * (((static_cast<long long>(b) * H + p * kh) * W + q * kw) * C4 + c4);
     const Best none = {minus_infinity(), 0};
     Best first = none, second = none, third = none, fourth = none;
     for (int i = 0; i < kh; ++i)
 #pragma unroll 2
         for (int j = 0; j < kw; ++j) {
-            const float4 pixel = load4(corner + 4 * (static_cast<long long>(i) * W + j) * V);
+            const float4 pixel = load4(corner + 4 * (static_cast<long long>(i) * W + j) * C4);
             meet(first, pixel.x, i * kw + j);
             meet(second, pixel.y, i * kw + j);
             meet(third, pixel.z, i * kw + j);
             meet(fourth, pixel.w, i * kw + j);
         }
-    const long long window = 4 * (static_cast<long long>(row) * Q * V + k);
+    const long long window = 4 * (static_cast<long long>(row) * Q * C4 + k);
     store4(y + window, make_float4(first.value, second.value, third.value, fourth.value));
     *reinterpret_cast<uchar4*>(argmax + window) = make_uchar4(first.place, second.place, third.place, fourth.place);
 }
@@ -89,23 +89,23 @@ __global__ void max_pool2d_forward_fours(const float* __restrict__ x, float* __r
 // to the others: grad_x is written once, and need not be cleared first. The last rows and columns, too few for a
 // window, get threads, too, with a gradient of 0.
 __global__ void max_pool2d_backward_fours(const float* __restrict__ grad_y, const unsigned char* __restrict__ argmax,
-                                          float* __restrict__ grad_x, int H, int W, int V, int kh, int kw, int P,
+                                          float* __restrict__ grad_x, int H, int W, int C4, int kh, int kw, int P,
                                           int Q) {
     const int k = blockIdx.y * blockDim.x + threadIdx.x, rows = (H + kh - 1) / kh, columns = (W + kw - 1) / kw;
-    if (k >= columns * V) return;
-    const int b = blockIdx.x / rows, p = blockIdx.x % rows, q = k / V, v = k % V;
+    if (k >= columns * C4) return;
+    const int b = blockIdx.x / rows, p = blockIdx.x % rows, q = k / C4, c4 = k % C4;
     float4 gradient = all4(0);
     uchar4 place = make_uchar4(0, 0, 0, 0);
     if (p < P && q < Q) {
-        const long long window = 4 * (((static_cast<long long>(b) * P + p) * Q + q) * V + v);
+        const long long window = 4 * (((static_cast<long long>(b) * P + p) * Q + q) * C4 + c4);
         gradient = load4(grad_y + window);
         place = *reinterpret_cast<const uchar4*>(argmax + window);
     }
-    float* corner = grad_x + 4 * (((static_cast<long long>(b) * H + p * kh) * W + q * kw) * V + v);
+    float* corner = grad_x + 4 * (((static_cast<long long>(b) * H + p * kh) * W + q * kw) * C4 + c4);
     for (int i = 0; i < kh && p * kh + i < H; ++i)
         for (int j = 0; j < kw && q * kw + j < W; ++j) {
             const int tap = i * kw + j;
-            store4(corner + 4 * (static_cast<long long>(i) * W + j) * V,
+            store4(corner + 4 * (static_cast<long long>(i) * W + j) * C4,
                    make_float4(place.x == tap ? gradient.x : 0, place.y == tap ? gradient.y : 0,
                                place.z == tap ? gradient.z : 0, place.w == tap ? gradient.w : 0));
         }

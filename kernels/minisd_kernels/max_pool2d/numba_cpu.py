@@ -1,4 +1,4 @@
-"""Max pooling in Numba."""
+"""Max pooling on the CPU."""
 
 from __future__ import annotations
 

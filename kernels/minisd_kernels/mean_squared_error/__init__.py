@@ -30,14 +30,6 @@ class Backend(Protocol):
     def backward(self, grad_y: Array, a: Array, b: Array) -> Array: ...
 
 
-def _require(a: Array, b: Array) -> None:
-    if a.shape != b.shape:
-        raise ShapeError(f"mean_squared_error: wanted equal shapes, got {tuple(a.shape)} and {tuple(b.shape)}")
-    if a.size == 0:
-        raise ShapeError(f"mean_squared_error: an array of shape {tuple(a.shape)} has no elements to take a mean of")
-    require_float("mean_squared_error", a, b)
-
-
 def forward(a: Array, b: Array) -> Array:
     """The mean of (a - b)^2 over all elements, squares of their own type added in float64.
 
@@ -64,6 +56,14 @@ def backward(grad_y: Array, a: Array, b: Array) -> Array:
     require_shape("mean_squared_error grad_y", grad_y, "()", ())
     require_float("mean_squared_error", grad_y, a)
     return kernel(Backend, a).backward(grad_y, a, b)
+
+
+def _require(a: Array, b: Array) -> None:
+    if a.shape != b.shape:
+        raise ShapeError(f"mean_squared_error: wanted equal shapes, got {tuple(a.shape)} and {tuple(b.shape)}")
+    if a.size == 0:
+        raise ShapeError(f"mean_squared_error: an array of shape {tuple(a.shape)} has no elements to take a mean of")
+    require_float("mean_squared_error", a, b)
 
 
 if TYPE_CHECKING:  # so mypy holds them to it

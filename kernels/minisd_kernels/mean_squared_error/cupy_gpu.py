@@ -15,10 +15,10 @@ MEAN_SQUARED_ERROR = Source(
 
 
 def forward(a: Array, b: Array) -> Array:
-    a, b, T = contiguous(a), contiguous(b), c_type(a)
+    a, b, of = contiguous(a), contiguous(b), c_type(a)
     parts, loss = empty_parts(a), empty((), a)
-    MEAN_SQUARED_ERROR.launch(f"mean_squared_error_parts<{T}>", parts.size, 256, a, b, parts, a.size)
-    MEAN_SQUARED_ERROR.launch(f"mean_squared_error_forward<{T}>", 1, 256, parts, loss, parts.size, a.size)
+    MEAN_SQUARED_ERROR.launch(f"mean_squared_error_parts<{of}>", parts.size, 256, a, b, parts, a.size)
+    MEAN_SQUARED_ERROR.launch(f"mean_squared_error_forward<{of}>", 1, 256, parts, loss, parts.size, a.size)
     return loss
 
 

@@ -1,4 +1,4 @@
-"""The mean squared error in Numba."""
+"""The mean squared error on the CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ReLU in Numba."""
+"""ReLU on the CPU."""
 
 from __future__ import annotations
 

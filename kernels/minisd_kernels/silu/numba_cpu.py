@@ -1,4 +1,4 @@
-"""SiLU in Numba."""
+"""SiLU on the CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Softmax in Numba."""
+"""Softmax on the CPU."""
 
 from __future__ import annotations
 

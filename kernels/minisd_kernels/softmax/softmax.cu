@@ -4,21 +4,21 @@
 #include "rows.cuh"
 
 template <typename T>
-__global__ void softmax_forward(const T* __restrict__ x, T* __restrict__ y, int rows, int N, int lanes) {
-    const Row row = row_of_group(rows, N, lanes);
+__global__ void softmax_forward(const T* __restrict__ x, T* __restrict__ y, int N, int D, int lanes) {
+    const Row row = row_of_group(N, D, lanes);
     T largest, total;
     largest_and_total(x + row.start, row, largest, total);
     const T scale = 1 / total;
-    for (int j = row.lane; j < row.end; j += row.lanes) y[row.start + j] = exp(x[row.start + j] - largest) * scale;
+    for (int d = row.lane; d < row.end; d += row.lanes) y[row.start + d] = exp(x[row.start + d] - largest) * scale;
 }
 
 template <typename T>
 __global__ void softmax_backward(const T* __restrict__ grad_y, const T* __restrict__ y, T* __restrict__ grad_x,
-                                 int rows, int N, int lanes) {
-    const Row row = row_of_group(rows, N, lanes);
+                                 int N, int D, int lanes) {
+    const Row row = row_of_group(N, D, lanes);
     grad_y += row.start, y += row.start, grad_x += row.start;
     T inner = 0;
-    for (int j = row.lane; j < row.end; j += row.lanes) inner += grad_y[j] * y[j];
+    for (int d = row.lane; d < row.end; d += row.lanes) inner += grad_y[d] * y[d];
     inner = group_sum(inner, row.lanes);
-    for (int j = row.lane; j < row.end; j += row.lanes) grad_x[j] = y[j] * (grad_y[j] - inner);
+    for (int d = row.lane; d < row.end; d += row.lanes) grad_x[d] = y[d] * (grad_y[d] - inner);
 }

@@ -1,9 +1,9 @@
 """Nearest-neighbour upsampling: every pixel becomes a block of sh x sw equal pixels.
 
-    y[b, h, w, c] = x[b, h // sh, w // sw, c]
-    grad_x[b, h, w, c] = sum over the block of grad_y
+    y[b, p, q, c] = x[b, p // sh, q // sw, c]
+    grad_x[b, h, w, c] = sum of grad_y[b, p, q, c] over the block p // sh = h, q // sw = w
 
-Shapes: x (B, H, W, C) -> y (B, sh H, sw W, C).
+Shapes: x (B, H, W, C) -> y (B, P, Q, C) with P = sh H, Q = sw W.
 
 >>> import numpy as np
 >>> forward(np.array([[1.0, 2.0]]).reshape(1, 1, 2, 1), scale=(1, 2)).ravel().tolist()
@@ -31,7 +31,7 @@ class Backend(Protocol):
 def forward(x: Array, *, scale: int | Sequence[int]) -> Array:
     """Repeat rows sh times and columns sw times.
 
-    Shapes: x (B, H, W, C), scale sh or (sh, sw) -> y (B, sh H, sw W, C).
+    Shapes: x (B, H, W, C) -> y (B, P, Q, C) with P = sh H, Q = sw W; the scale is an int or (sh, sw).
 
     Raises:
         ShapeError: x is not (B, H, W, C), or a scale is below 1.
@@ -45,17 +45,17 @@ def forward(x: Array, *, scale: int | Sequence[int]) -> Array:
 def backward(grad_y: Array, *, scale: int | Sequence[int]) -> Array:
     """Add up the gradients of every block.
 
-    Shapes: grad_y (B, sh H, sw W, C), scale sh or (sh, sw) -> grad_x (B, H, W, C).
+    Shapes: grad_y (B, P, Q, C) -> grad_x (B, H, W, C).
 
     Raises:
-        ShapeError: grad_y is not (B, sh H, sw W, C), or a scale is below 1.
+        ShapeError: grad_y is not (B, P, Q, C) with P = sh H, Q = sw W, or a scale is below 1.
         TypeError: grad_y is neither float32 nor float64.
     """
     require_float("upsample2d", grad_y)
-    require_shape("upsample2d grad_y", grad_y, "(B, sh H, sw W, C)", (None,) * 4)
+    require_shape("upsample2d grad_y", grad_y, "(B, P, Q, C)", (None,) * 4)
     sh, sw = pair(scale, "upsample2d scale")
     if grad_y.shape[1] % sh or grad_y.shape[2] % sw:
-        raise ShapeError(f"upsample2d: grad_y {tuple(grad_y.shape)} is not made of blocks of {sh} x {sw} pixels")
+        raise ShapeError(f"upsample2d grad_y: wanted whole blocks of {sh} x {sw} pixels, got {tuple(grad_y.shape)}")
     return kernel(Backend, grad_y).backward(grad_y, (sh, sw))
 
 

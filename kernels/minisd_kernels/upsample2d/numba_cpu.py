@@ -1,4 +1,4 @@
-"""Nearest-neighbour upsampling in Numba."""
+"""Nearest-neighbour upsampling on the CPU."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ def plain_forward(x: Array, scale: Pair) -> Array:
     sh, sw = scale
     y = np.empty((B, H * sh, W * sw, C), x.dtype)
     for b in range(B):
-        for h in range(H * sh):
-            for w in range(W * sw):
+        for p in range(H * sh):
+            for q in range(W * sw):
                 for c in range(C):
-                    y[b, h, w, c] = x[b, h // sh, w // sw, c]
+                    y[b, p, q, c] = x[b, p // sh, q // sw, c]
     return y
 
 
 @jit
 def plain_backward(grad_y: Array, scale: Pair) -> Array:
-    B, height, width, C = grad_y.shape
+    B, P, Q, C = grad_y.shape
     sh, sw = scale
-    grad_x = np.zeros((B, height // sh, width // sw, C), grad_y.dtype)
+    grad_x = np.zeros((B, P // sh, Q // sw, C), grad_y.dtype)
     for b in range(B):
-        for h in range(height):
-            for w in range(width):
+        for p in range(P):
+            for q in range(Q):
                 for c in range(C):
-                    grad_x[b, h // sh, w // sw, c] += grad_y[b, h, w, c]
+                    grad_x[b, p // sh, q // sw, c] += grad_y[b, p, q, c]
     return grad_x
 
 
@@ -43,8 +43,8 @@ def _forward(x, scale, y):
     B, H, W, C = x.shape
     sh, sw = scale
     for row in prange(B * H * sh):
-        b, h = row // (H * sh), row % (H * sh)
-        source = x[b, h // sh]
+        b, p = row // (H * sh), row % (H * sh)
+        source = x[b, p // sh]
         for w in range(W):
             for j in range(sw):
                 for c in range(C):
@@ -53,9 +53,9 @@ def _forward(x, scale, y):
 
 @parallel_jit
 def _backward(grad_y, scale, grad_x):
-    B, height, width, C = grad_y.shape
+    B, P, Q, C = grad_y.shape
     sh, sw = scale
-    H, W = height // sh, width // sw
+    H, W = P // sh, Q // sw
     zero = grad_y.dtype.type(0)
     for row in prange(B * H):
         for w in range(W):
@@ -77,7 +77,7 @@ def forward(x: Array, scale: Pair) -> Array:
 
 
 def backward(grad_y: Array, scale: Pair) -> Array:
-    B, height, width, C = grad_y.shape
-    grad_x = np.empty((B * (height // scale[0]), width // scale[1], C), grad_y.dtype)
+    B, P, Q, C = grad_y.shape
+    grad_x = np.empty((B * (P // scale[0]), Q // scale[1], C), grad_y.dtype)
     _backward(contiguous(grad_y), scale, grad_x)
-    return grad_x.reshape(B, height // scale[0], width // scale[1], C)
+    return grad_x.reshape(B, P // scale[0], Q // scale[1], C)

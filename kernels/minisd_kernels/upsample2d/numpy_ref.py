@@ -12,6 +12,6 @@ def forward(x: Array, scale: Pair) -> Array:
 
 def backward(grad_y: Array, scale: Pair) -> Array:
     sh, sw = scale
-    B, height, width, C = grad_y.shape
-    blocks = grad_y.reshape(B, height // sh, sh, width // sw, sw, C)
+    B, P, Q, C = grad_y.shape
+    blocks = grad_y.reshape(B, P // sh, sh, Q // sw, sw, C)
     return blocks.sum(axis=(2, 4))
