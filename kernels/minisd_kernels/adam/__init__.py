@@ -78,6 +78,10 @@ def squared_length(grad: Array) -> float:
 
     From a device this one number crosses to the host, which waits for it.
 
+    Shapes: grad (N,), C-contiguous -> a float.
+
+    Raises: as step.
+
     >>> import numpy as np
     >>> squared_length(np.array([3.0, 4.0], np.float32))
     25.0
@@ -89,6 +93,10 @@ def squared_length(grad: Array) -> float:
 
 def average(mean: Array, param: Array, *, rate: float) -> None:
     """mean += rate (param - mean), in place: an exponential moving average of the weights.
+
+    Shapes: mean, param (N,), C-contiguous.
+
+    Raises: as step.
 
     >>> import numpy as np
     >>> mean = np.zeros(2)

@@ -26,6 +26,8 @@ class Backend(Protocol):
 def forward(a: Array, b: Array) -> Array:
     """a + b.
 
+    Shapes: a, b (...) -> y (...).
+
     Raises:
         ShapeError: the shapes are not the same.
         TypeError: the arrays are not both float32 or both float64.

@@ -35,6 +35,8 @@ class Backend(Protocol):
 def forward(logits: Array, target: Array, weight: Array | None = None) -> Array:
     """The loss, an array without axes; rows weigh 1 unless `weight` is given.
 
+    Shapes: logits (N, V), target (N,) or (N, V), weight (N,) -> loss ().
+
     Raises:
         ShapeError: the shapes do not fit, or there are no logits.
         TypeError: the class numbers are not integers, or the other arrays not all float32 or all float64; or the
