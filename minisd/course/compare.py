@@ -67,7 +67,7 @@ def _in_numbers(got: Any, wanted: Any, tolerance: float, where: str) -> Iterator
         with np.errstate(invalid="ignore"):
             off = np.abs(got.astype(np.complex128) - wanted)
             bound = tolerance * max(1e-30, float(np.abs(np.where(np.isfinite(wanted), wanted, 0)).max()))
-            bad = ~(off <= bound) & ~(got == wanted)
+            bad = ~(off <= bound) & ~(got == wanted) & ~(np.isnan(got) & np.isnan(wanted))
         if bad.any():
             at = tuple(int(i) for i in np.argwhere(bad)[0])
             place = f"{where}{list(at) if at else ''}"

@@ -89,6 +89,47 @@ _SYMBOL = byte_symbols()
 _BYTE = {symbol: byte for byte, symbol in _SYMBOL.items()}
 
 
+def spell(word: str) -> tuple[str, ...]:
+    """The symbols of a word's bytes, the last one marked as the end.
+
+    >>> spell("one")
+    ('o', 'n', 'e</w>')
+    """
+    symbols = [_SYMBOL[byte] for byte in word.encode("utf-8")]
+    return (*symbols[:-1], symbols[-1] + END_OF_WORD)
+
+
+def count_pairs(words: Iterable[tuple[Sequence[str], int]]) -> Counter[tuple[str, str]]:
+    """How often each pair of neighbours stands in the words, of which each comes so many times.
+
+    >>> count_pairs([(("o", "n", "e</w>"), 2), (("o", "n</w>"), 1)])
+    Counter({('o', 'n'): 2, ('n', 'e</w>'): 2, ('o', 'n</w>'): 1})
+    """
+    pairs: Counter[tuple[str, str]] = Counter()
+    for symbols, count in words:
+        for pair in pairwise(symbols):
+            pairs[pair] += count
+    return pairs
+
+
+def merge(symbols: Sequence[str], pair: tuple[str, str]) -> tuple[str, ...]:
+    """Every occurrence of the pair joined, from left to right: of "a a a" the first two.
+
+    >>> merge(("a", "a", "a", "b</w>"), ("a", "a"))
+    ('aa', 'a', 'b</w>')
+    """
+    out: list[str] = []
+    at = 0
+    while at < len(symbols):
+        if tuple(symbols[at : at + 2]) == pair:
+            out.append(symbols[at] + symbols[at + 1])
+            at += 2
+        else:
+            out.append(symbols[at])
+            at += 1
+    return tuple(out)
+
+
 class Tokenizer:
     """Text to identifiers and back, given a merge list (best rank first).
 
@@ -135,18 +176,12 @@ class Tokenizer:
                 f"vocabulary_size is {vocabulary_size}; wanted at least 514: 512 byte symbols, start and end"
             )
         counts = Counter(word for text in texts for word in split_words(clean(text)) if word not in (START, END))
-        words = [(_spell(word), count) for word, count in counts.items()]
+        words = [(spell(word), count) for word, count in counts.items()]
         merges: list[tuple[str, str]] = []
-        while len(merges) < room:
-            pairs: Counter[tuple[str, str]] = Counter()
-            for symbols, count in words:
-                for pair in pairwise(symbols):
-                    pairs[pair] += count
-            if not pairs:
-                break
+        while len(merges) < room and (pairs := count_pairs(words)):
             best = min(pairs, key=lambda pair: (-pairs[pair], pair))
             merges.append(best)
-            words = [(_merge(symbols, best), count) for symbols, count in words]
+            words = [(merge(symbols, best), count) for symbols, count in words]
         return cls(merges)
 
     @property
@@ -172,12 +207,12 @@ class Tokenizer:
         if word in (START, END):
             return [self._id[word]]
         if word not in self._words:
-            symbols = _spell(word)
+            symbols = spell(word)
             while True:
                 pairs = [pair for pair in pairwise(symbols) if pair in self._rank]
                 if not pairs:
                     break
-                symbols = _merge(symbols, min(pairs, key=self._rank.__getitem__))
+                symbols = merge(symbols, min(pairs, key=self._rank.__getitem__))
             self._words[word] = [self._id[symbol] for symbol in symbols]
         return self._words[word]
 
@@ -258,22 +293,3 @@ class Tokenizer:
                 )
             merges.append((parts[0], parts[1]))
         return cls(merges)
-
-
-def _spell(word: str) -> tuple[str, ...]:
-    symbols = [_SYMBOL[byte] for byte in word.encode("utf-8")]
-    return (*symbols[:-1], symbols[-1] + END_OF_WORD)
-
-
-def _merge(symbols: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
-    """Every occurrence of the pair joined, from left to right: of "a a a" the first two."""
-    out: list[str] = []
-    at = 0
-    while at < len(symbols):
-        if symbols[at : at + 2] == pair:
-            out.append(symbols[at] + symbols[at + 1])
-            at += 2
-        else:
-            out.append(symbols[at])
-            at += 1
-    return tuple(out)
