@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 TUTORIALS = sorted((Path(__file__).parents[1] / "tutorials").glob("*.py"))
-EMULATED = "05_a_gpu_that_is_not_there"
+EMULATED = "13_a_gpu_that_is_not_there"
 
 
 @pytest.mark.skipif(

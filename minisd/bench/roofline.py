@@ -21,37 +21,63 @@ from minisd.bench.runner import Row
 from minisd.checkpoint import write_atomically
 
 _MARKERS = "osD^vPX*"
+_LINE = 0.19  # inches: a line of the key
 
 
 def save_roofline(path: Path, machine: Machine, rows: Sequence[Row]) -> None:
-    """Draw every row that has an intensity; minisd's point filled, PyTorch's best hollow, a line between them.
+    """Write roofline()'s picture.
 
     Raises:
         CheckpointError: the picture cannot be written.
     """
-    figure = Figure(figsize=(11, 6), dpi=110, layout="constrained")
-    axes = figure.subplots()
+    buffer = io.BytesIO()
+    roofline(machine, rows).savefig(buffer, format="png")
+    write_atomically(path, buffer.getvalue())
+
+
+def roofline(machine: Machine, rows: Sequence[Row]) -> Figure:
+    """Every row that has an intensity, by a number that the key explains; minisd's point filled, PyTorch's best hollow,
+    a line between them."""
     shown = [(row, row.flops / row.bytes) for row in rows if row.bytes]
-    groups = list(dict.fromkeys(row.group for row, _ in shown))
-    for row, intensity in shown:
-        place = groups.index(row.group)
-        colour, marker = f"C{place}", _MARKERS[place % len(_MARKERS)]
-        speeds = [row.gflops]
-        if row.ratio is not None:
-            speeds.append(row.gflops / row.ratio)
-            axes.plot(intensity, speeds[1], marker, color=colour, fillstyle="none", markersize=7)
-            axes.plot([intensity] * 2, speeds, color=colour, linewidth=0.8)
-        axes.plot(intensity, speeds[0], marker, color=colour, markersize=7)
-    for place, group in enumerate(groups):
-        axes.plot([], [], _MARKERS[place % len(_MARKERS)], color=f"C{place}", label=group)
-    if any(row.ratio is not None for row, _ in shown):
-        axes.plot([], [], "o", color="grey", fillstyle="none", label="the same in PyTorch")
-    ridge = machine.ceiling / machine.bandwidth
-    span = [intensity for _, intensity in shown] + [ridge]
+    names = dict.fromkeys(row.group for row, _ in shown)
+    groups = {name: [place for place in shown if place[0].group == name] for name in names}
+    compared = any(row.ratio is not None for row, _ in shown)
+    height = max(5.0, _LINE * (len(shown) + len(groups) + compared) + 1)
+    figure = Figure(figsize=(12, height), dpi=110, layout="constrained")
+    axes, key = figure.subplots(1, 2, width_ratios=(3, 2))
+    key.set_axis_off()
+    key.set(xlim=(0, 1), ylim=(height / _LINE, 0))
+
+    line, number = 0.5, 0
+    for place, (group, points) in enumerate(groups.items()):
+        look = {"color": f"C{place}", "markersize": 7, "marker": _MARKERS[place % len(_MARKERS)]}
+        key.plot(0.02, line, **look)
+        key.text(0.06, line, group, va="center", color=look["color"], weight="bold", fontsize=9)
+        for row, intensity in points:
+            line, number = line + 1, number + 1
+            key.text(0.06, line, f"{number}  {row.name}, {row.shapes}", va="center", fontsize=9)
+            axes.annotate(str(number), (intensity, row.gflops), (5, 3), textcoords="offset points", fontsize=9)
+            if row.ratio is not None:
+                axes.plot([intensity] * 2, [row.gflops, row.gflops / row.ratio], color=look["color"], linewidth=0.8)
+                axes.plot(intensity, row.gflops / row.ratio, fillstyle="none", **look)
+            axes.plot(intensity, row.gflops, **look)
+        line += 1
+    if compared:
+        key.text(0.06, line, "hollow: the same in PyTorch", va="center", fontsize=9)
+
+    span = [intensity for _, intensity in shown] + [machine.ceiling / machine.bandwidth]
     x = np.geomspace(min(span) / 2, max(span) * 2, 200)
-    roof = np.minimum(machine.ceiling, machine.bandwidth * x)
-    label = f"ceiling {machine.ceiling:.0f} GFLOP/s, copy {machine.bandwidth:.1f} GB/s"
-    axes.plot(x, roof, color="black", linewidth=1.5, label=label)
+    axes.plot(x, np.minimum(machine.ceiling, machine.bandwidth * x), color="black", linewidth=1.5)
+    axes.annotate(
+        f"ceiling: {machine.ceiling:.0f} GFLOP/s",
+        (x[-1], machine.ceiling),
+        (0, 4),
+        textcoords="offset points",
+        ha="right",
+    )
+    axes.annotate(
+        f"slope: {machine.bandwidth:.1f} GB/s", (x[0], machine.bandwidth * x[0]), (14, 0), textcoords="offset points"
+    )
     axes.set(
         xscale="log", yscale="log", xlabel="operations per byte of inputs and outputs", ylabel="GFLOP/s",
         title=f"{machine.processor}, float32",
@@ -61,7 +87,4 @@ def save_roofline(path: Path, machine: Machine, rows: Sequence[Row]) -> None:
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.set_minor_formatter(NullFormatter())
     axes.grid(which="both", alpha=0.2)
-    figure.legend(loc="outside right upper", fontsize="small")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    write_atomically(path, buffer.getvalue())
+    return figure

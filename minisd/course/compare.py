@@ -94,6 +94,8 @@ def _by_rule(got: Any, wanted: Any, bound: float) -> str:
 
     if not got.any():
         return ". All of yours are zero"
+    if not wanted.any():
+        return ". All should be zero"
     if near(got, -wanted):
         return ". The sign is the other one"
     large = np.abs(wanted).argmax()

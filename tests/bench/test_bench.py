@@ -26,7 +26,7 @@ from minisd import bench, ops
 from minisd.autograd import Tensor
 from minisd.bench import KERNELS, STEPS, Candidate, Case, Machine, Mismatch, Row, Work, machine, run_case, runner, table
 from minisd.bench.kernels import CONVOLUTIONS, Convolution, _adam, _max_pool
-from minisd.bench.roofline import save_roofline
+from minisd.bench.roofline import roofline, save_roofline
 from minisd.bench.steps import training_flops
 from minisd.cli import main
 
@@ -372,3 +372,16 @@ def test_the_process_as_people_start_it() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "layer norm, both ways" in done.stdout
+
+
+def test_every_point_of_the_roofline_has_a_number_and_a_name() -> None:
+    rows = [
+        row("a", 1.5, "one"),
+        row("a", None, "two"),
+        replace(row("b", 1.0, "three"), bytes=None),
+        row("c", 2.0, "four"),
+    ]
+    axes, key = roofline(MACHINE, rows).axes
+    assert [text.get_text() for text in axes.texts[:3]] == ["1", "2", "3"]
+    told = [text.get_text() for text in key.texts]
+    assert told == ["a", "1  one, 1 x 1", "2  two, 1 x 1", "c", "3  four, 1 x 1", "hollow: the same in PyTorch"]

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 5. A GPU that is not there
+# # 13. A GPU that is not there
 #
 # minisd's GPU kernels are written in CUDA C++, NVIDIA's language. You can run them without an NVIDIA card: the emulator
 # compiles the same files for your processor and runs every CUDA thread there. It cannot tell you how many milliseconds
@@ -51,7 +51,7 @@ x = rng.standard_normal((N, N), dtype=np.float32)
 
 def transpose(text, kernel):
     """Run a kernel of the CUDA C++ in `text` on x; x and y live on the emulated device."""
-    path = output / "05_transpose.cu"
+    path = output / "13_transpose.cu"
     path.write_text(text)
     device_x = to_device(x, "emu")
     y = to_device(np.zeros_like(x), "emu")
@@ -188,8 +188,8 @@ panel.axvline(steps[0].needed / 1e6, color="tab:red", linewidth=1)
 panel.set(xlabel="MB read and written; the red line is what is needed", xlim=(0, 29))
 panel.invert_yaxis()
 panel.spines[["top", "right"]].set_visible(False)
-figure.savefig(output / "05_ladder.png")
-print("picture:", output / "05_ladder.png")
+figure.savefig(output / "13_ladder.png")
+print("picture:", output / "13_ladder.png")
 
 # %% [markdown]
 # ## The same numbers
