@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from minisd_kernels.backends import BackendUnavailable, available_backends, use_backend
-from minisd_kernels.devices import DEVICES, to_device, to_host
+from minisd_kernels.devices import DEVICES, device_of, to_device, to_host
 from minisd_kernels.shapes import effective_window, window_output_size
 from minisd_kernels.switches import tensor_cores
 
@@ -45,7 +45,46 @@ def run(backend: str, operation: Callable[..., Any], *arguments: Any, **options:
     return tuple(map(to_host, result)) if isinstance(result, tuple) else to_host(result)
 
 
-LAYOUTS = ("contiguous", "transposed", "strided", "reversed", "read-only")
+# The same numbers, lying otherwise in memory: of NumPy's arrays, or a device's.
+
+
+def transposed(array: Any) -> Any:
+    return array.swapaxes(0, -1).copy().swapaxes(0, -1) if array.ndim else array.copy()
+
+
+def backwards(array: Any) -> Any:
+    back = (*(slice(None, None, -1),) * array.ndim, ...)
+    return array[back].copy()[back]
+
+
+def strided(array: Any) -> Any:
+    """Every other number of a larger array; what lies between them must not be read."""
+    between = np.full([2 * n for n in array.shape], np.nan if array.dtype.kind == "f" else 99).astype(array.dtype)
+    view = to_device(between, device_of(array))[(*(slice(1, None, 2),) * array.ndim, ...)]
+    view[...] = array
+    return view
+
+
+def read_only(array: Array) -> Array:
+    kept = array.copy()
+    kept.flags.writeable = False
+    return kept
+
+
+def misaligned(array: Array) -> Array:
+    moved = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    moved[...] = array
+    return moved
+
+
+ON_DEVICES: dict[str, Callable[[Any], Any]] = {
+    "contiguous": lambda array: array.copy(),
+    "Fortran order": lambda array: array.T.copy().T,
+    "transposed": transposed,
+    "backwards": backwards,
+    "strided": strided,
+}
+LAYOUTS = ON_DEVICES | {"read-only": read_only, "misaligned": misaligned}
 
 
 @dataclass(frozen=True)
@@ -61,15 +100,8 @@ class Arrays:
         object.__setattr__(self, "rng", np.random.default_rng(self.seed))
 
     def __call__(self, *shape: int) -> Array:
-        if self.layout == "strided":
-            return self.rng.standard_normal([2 * n for n in shape]).astype(self.dtype)[
-                (slice(1, None, 2),) * len(shape)
-            ]
-        if self.layout == "transposed":
-            return self.rng.standard_normal(shape[::-1]).astype(self.dtype).T
-        values = self.rng.standard_normal(shape).astype(self.dtype)
-        values.flags.writeable = self.layout != "read-only"
-        return values[(slice(None, None, -1),) * len(shape)] if self.layout == "reversed" else values
+        values: Array = self.rng.standard_normal(shape).astype(self.dtype)
+        return values if self.layout == "contiguous" else LAYOUTS[self.layout](values)
 
     @property
     def tolerance(self) -> dict[str, Any]:
@@ -83,7 +115,7 @@ class Arrays:
 
 
 arrays = st.builds(
-    Arrays, st.integers(0, 2**32 - 1), st.sampled_from([np.float32, np.float64]), st.sampled_from(LAYOUTS)
+    Arrays, st.integers(0, 2**32 - 1), st.sampled_from([np.float32, np.float64]), st.sampled_from(list(LAYOUTS))
 )
 contiguous_arrays = st.builds(Arrays, st.integers(0, 2**32 - 1), st.sampled_from([np.float32, np.float64]))
 

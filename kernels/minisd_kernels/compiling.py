@@ -28,14 +28,11 @@ from minisd_kernels.notes import say
 
 
 def contiguous(array: Any) -> Any:
-    """The array in the one form that kernels are compiled for, C-contiguous and writeable; a copy only if it is not.
+    """The array in the one form that kernels are compiled for: C-contiguous, aligned, writeable; else a copy.
 
     None, a bias left out, stays None.
     """
-    if array is None:
-        return None
-    flags = array.flags
-    return array if flags.c_contiguous and flags.writeable else array.copy(order="C")
+    return array if array is None or array.flags.carray else array.copy(order="C")
 
 
 # NaN and infinity must survive (training looks for them), so only the flags that reorder and contract are set.

@@ -271,18 +271,42 @@ def test_a_picture_is_read_in_any_bands(geometry: Geometry, numbers: int, monkey
         np.testing.assert_allclose(got, right, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("B", [9, 10, 17, 18])
+def test_a_batchs_gradient_is_the_sum_of_its_samples(B: int) -> None:
+    """Small pictures go through the products in groups, of which the last one may be full or not."""
+    x, weight, grad = SMALL(B, 3, 4, 3), SMALL(2, 3, 3, 17), SMALL(B, 2, 2, 17)
+    _, *found = conv2d.backward(grad, x, weight)
+    each = [conv2d.backward(grad[b : b + 1], x[b : b + 1], weight)[1:] for b in range(B)]
+    for got, parts in zip(found, zip(*each, strict=True), strict=True):
+        np.testing.assert_allclose(got, np.sum(parts, axis=0), **SMALL.tolerance)
+
+
+def test_a_wide_layer_is_the_reference() -> None:
+    """So many weights that the threads share their columns, instead of a sum each."""
+    x, weight, grad = SMALL(2, 3, 2, 190), SMALL(3, 1, 190, 470) / np.float32(8), SMALL(2, 1, 2, 470)
+    results = []
+    for backend in ("numpy", "numba"):
+        with use_backend(backend):
+            results.append(conv2d.backward(grad, x, weight))
+    for want, got in zip(*results, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-3)
+
+
 def test_an_unneeded_input_gradient_is_not_made() -> None:
     x, weight = SMALL(1, 4, 4, 1), SMALL(3, 3, 1, 2)
     grads = conv2d.backward(SMALL(1, 2, 2, 2), x, weight, need_input=False)
     assert grads[0] is None and grads[1].shape == weight.shape
 
 
-def test_an_empty_batch_stays_empty() -> None:
-    x, weight = SMALL(0, 4, 4, 3), SMALL(3, 3, 3, 2)
-    y = conv2d.forward(x, weight, SMALL(2))
-    assert y.shape == (0, 2, 2, 2)
-    grad_x, grad_weight, grad_bias = conv2d.backward(y, x, weight)
-    assert grad_x is not None and grad_x.shape == x.shape and not grad_weight.any() and not grad_bias.any()
+@pytest.mark.parametrize("window", [(1, 1), (3, 3)])
+@pytest.mark.parametrize(("B", "C"), [(0, 3), (2, 0)])
+def test_of_nothing_comes_the_bias(B: int, C: int, window: tuple[int, int]) -> None:
+    x, weight, bias = SMALL(B, 4, 4, C), SMALL(*window, C, 2), SMALL(2)
+    y = conv2d.forward(x, weight, bias)
+    np.testing.assert_array_equal(y, np.broadcast_to(bias, (B, *conv2d.output_size((4, 4), window), 2)))
+    grad_x, grad_weight, grad_bias = conv2d.backward(np.ones_like(y), x, weight)
+    assert grad_x is not None and grad_x.shape == x.shape and not grad_weight.any()
+    assert grad_bias.tolist() == [y.size / 2] * 2
 
 
 def test_wrong_arguments_are_explained() -> None:

@@ -58,15 +58,16 @@ class Backend(Protocol):
 def step(param: Array, grad: Array, m: Array, v: Array, update: Update) -> None:
     """Update param, m and v in place.
 
-    Shapes: param, grad, m, v (N,), C-contiguous.
+    Shapes: param, grad, m, v (N,); param, m and v contiguous.
 
     Raises:
         ShapeError: the buffers are not of one length.
         TypeError: they are not all float32 or all float64.
-        ValueError: a buffer is not contiguous, or update.step is below 1.
+        ValueError: param, m or v cannot be updated in place, or update.step is below 1.
     """
     require_float("adam", param, grad, m, v)
-    for name, buffer in (("param", param), ("grad", grad), ("m", m), ("v", v)):
+    require_shape("adam grad", grad, "(N,)", (param.size,))
+    for name, buffer in (("param", param), ("m", m), ("v", v)):
         _require_buffer(f"adam {name}", buffer, param.size)
     if update.step < 1:
         raise ValueError(f"adam step: wanted an int >= 1, got {update.step}; the first update is step 1")
@@ -87,7 +88,7 @@ def squared_length(grad: Array) -> float:
     25.0
     """
     require_float("adam", grad)
-    _require_buffer("adam grad", grad, grad.size)
+    require_shape("adam grad", grad, "(N,)", (None,))
     return float(to_host(kernel(Backend, grad).squared_length(grad)))
 
 
@@ -105,15 +106,17 @@ def average(mean: Array, param: Array, *, rate: float) -> None:
     [0.5, 1.0]
     """
     require_float("adam", mean, param)
-    for name, buffer in (("mean", mean), ("param", param)):
-        _require_buffer(f"adam {name}", buffer, mean.size)
+    _require_buffer("adam mean", mean, mean.size)
+    require_shape("adam param", param, "(N,)", (mean.size,))
     kernel(Backend, mean).average(mean, param, rate)
 
 
 def _require_buffer(where: str, buffer: Array, size: int) -> None:
     require_shape(where, buffer, "(N,)", (size,))
-    if not buffer.flags.c_contiguous:
-        raise ValueError(f"{where}: a strided view cannot be updated in place; pass the contiguous buffer")
+    if not getattr(buffer.flags, "carray", buffer.flags.c_contiguous):  # CuPy's are never read-only or misaligned
+        raise ValueError(
+            f"{where}: a strided, read-only or misaligned view cannot be updated in place; pass the contiguous buffer"
+        )
 
 
 if TYPE_CHECKING:  # so mypy holds them to it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from minisd_kernels.adam import Update
 from minisd_kernels.arguments import Array
 from minisd_kernels.cuda.elementwise import four_a_thread
-from minisd_kernels.cuda.source import OLDEST, Source, c_type, empty, of_each_type
+from minisd_kernels.cuda.source import OLDEST, Source, c_type, contiguous, empty, of_each_type
 from minisd_kernels.cuda.sums import empty_parts
 
 ADAM = Source(
@@ -18,17 +18,16 @@ ADAM = Source(
 def step(param: Array, grad: Array, m: Array, v: Array, update: Update) -> None:
     factors = (param.dtype.type(factor) for factor in update.factors())
     kernel = f"adam_step<{c_type(param)}>"
-    ADAM.launch(kernel, *four_a_thread(param.size), param, grad, m, v, param.size, *factors)
+    ADAM.launch(kernel, *four_a_thread(param.size), param, contiguous(grad), m, v, param.size, *factors)
 
 
 def squared_length(grad: Array) -> Array:
     parts, total = empty_parts(grad), empty((), grad, "float64")
-    ADAM.launch(f"adam_squares<{c_type(grad)}>", parts.size, 256, grad, parts, grad.size)
+    ADAM.launch(f"adam_squares<{c_type(grad)}>", parts.size, 256, contiguous(grad), parts, grad.size)
     ADAM.launch("adam_squared_length", 1, 256, parts, total, parts.size)
     return total
 
 
 def average(mean: Array, param: Array, rate: float) -> None:
-    ADAM.launch(
-        f"adam_average<{c_type(mean)}>", *four_a_thread(mean.size), mean, param, mean.size, mean.dtype.type(rate)
-    )
+    kernel, rate = f"adam_average<{c_type(mean)}>", mean.dtype.type(rate)
+    ADAM.launch(kernel, *four_a_thread(mean.size), mean, contiguous(param), mean.size, rate)

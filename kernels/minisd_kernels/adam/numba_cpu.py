@@ -72,7 +72,7 @@ _RUN = 256  # numbers whose squares are summed in their own type; the sums of ru
 
 
 def step(param: Array, grad: Array, m: Array, v: Array, update: Update) -> None:
-    _step(param, grad, m, v, tuple(param.dtype.type(factor) for factor in update.factors()))
+    _step(param, contiguous(grad), m, v, tuple(param.dtype.type(factor) for factor in update.factors()))
 
 
 def squared_length(grad: Array) -> Array:

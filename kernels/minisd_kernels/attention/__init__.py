@@ -103,6 +103,8 @@ def backward(
 
 
 def _scale(scale: float | None, d: int) -> float:
+    if d == 0:
+        raise ShapeError("attention: wanted heads of width d >= 1, got d = 0")
     return float(d) ** -0.5 if scale is None else float(scale)
 
 

@@ -87,6 +87,8 @@ def backward(
 def _require_groups(x: Array, groups: int) -> None:
     if x.ndim < 2:
         raise ShapeError(f"group_norm x: wanted shape (B, *spatial, C), got {tuple(x.shape)}")
+    if 0 in x.shape[1:]:
+        raise ShapeError(f"group_norm x: wanted at least one pixel and one channel, got shape {tuple(x.shape)}")
     C = x.shape[-1]
     if groups < 1 or C % groups:
         divisors = ", ".join(str(g) for g in range(1, C + 1) if C % g == 0)

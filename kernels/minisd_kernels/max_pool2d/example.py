@@ -13,7 +13,7 @@ def _both_ways(make: Make, shape: tuple[int, ...], **options: Any) -> Calls:
     y, argmax = max_pool2d.forward(x, **options)
     return {
         "forward": Call(max_pool2d.forward, x, **options),
-        "backward": Call(max_pool2d.backward, make(*y.shape), argmax, x_shape=shape, **options),
+        "backward": Call(max_pool2d.backward, make(*y.shape), argmax, x_shape=x.shape, **options),
     }
 
 
