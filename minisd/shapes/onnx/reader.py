@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from minisd_kernels.shapes import ShapeError
 
 from minisd.shapes.onnx import OnnxError
 
@@ -23,18 +24,11 @@ except ImportError as error:
     raise OnnxError("ONNX files are read with the onnx package: pip install 'minisd[onnx]'") from error
 
 from minisd.shapes.onnx.axes import Axes, Shape, axes_of, layout_of, letters_of, map_of, shape_of
-from minisd.shapes.onnx.operators import (
-    LEARNED,
-    MOVES,
-    OVER_PICTURES,
-    Call,
-    Outcome,
-    Unsupported,
-    outcomes_of,
-    weights_of,
-)
+from minisd.shapes.onnx.call import Call
+from minisd.shapes.onnx.carried import ARITHMETIC, OVER_PICTURES, POINTWISE, carried
+from minisd.shapes.onnx.operators import KNOWN, LEARNED, WORKS, layer_of, multiply_adds_of, weights_of
 from minisd.shapes.onnx.values import FRACTIONS, Arithmetic, Value, printable, stored
-from minisd.shapes.report.layers import Map, Pointwise, Source, Stated
+from minisd.shapes.report.layers import Layer, Map, Pointwise, Source, Stated
 from minisd.shapes.report.network import Network, Step
 from minisd.shapes.report.sums import LARGEST_SIZE
 
@@ -57,6 +51,10 @@ def read_onnx(path: Path, size: tuple[int, int] | None = None) -> Network:
 
     Of several inputs the first with four axes is the picture. A batch is taken for one picture, and an axis of another
     input that the file leaves open for a length of 1.
+
+    Unlike a model's weights, a file's nodes are taken into memory as objects: one that was made to harm takes some 80
+    times its size. A limit would refuse networks that are only large: files of strangers belong under a limit of the
+    system, such as ``ulimit -v``.
 
     Args:
         size: height and width of the input, whether the file leaves them open or not.
@@ -260,41 +258,66 @@ class _Walk:
 
     def _step(self, node: Any, inputs: list[Value | None], takes: tuple[int, ...]) -> None:
         """Append the node's layers, and give its outputs their shapes and axes."""
-        call = Call(node, inputs, self.arithmetic.inferred(node, inputs), self.batch)
-        if node.op_type in OVER_PICTURES and call.picture is None and inputs[0] is not None:
-            inputs = [self._as_picture(node.input[0], inputs[0]), *inputs[1:]]
-            call = replace(call, inputs=inputs)
+        call = self._sized(Call(node, inputs, self.arithmetic.inferred(node, inputs), self.batch))
+        if call.operator in OVER_PICTURES and not call.is_picture and inputs[0] is not None:
+            call = replace(call, inputs=[self._as_picture(node.input[0], inputs[0]), *inputs[1:]])
         parameters = self._new(weights_of(call, self.inline if self.keeps_weights_apart else set()))
-        raw, unknown = all(value.raw for value in call.maps) and not LEARNED.get(node.op_type), ""
-        try:
-            outcomes = outcomes_of(call)
-        except Unsupported as reason:
-            known_sizes = all(value.shape is not None for value in call.maps)
-            moves = node.op_type in MOVES and node.domain in ("", "ai.onnx")
-            outcomes, unknown = [Outcome()], str(reason) if known_sizes and not moves else ""
+        raw = all(value.raw for value in call.maps) and not LEARNED.get(node.op_type)
+        maps = [self.maps[number] for number in takes]
         for place, (name, output) in enumerate(zip(node.output, call.outputs, strict=True)):
-            if place >= len(outcomes):  # such as a norm's mean, or where a maximum was
+            if place and call.operator != "Split":  # such as a norm's mean, or where a maximum was
                 self.values[name] = replace(output, number=len(self.steps))
                 continue
-            axes, layer, work, sees_all = outcomes[place]
-            shape = output.shape if output.shape is not None else self._stated(name)
-            if axes is not None and shape not in (None, shape_of(axes)) and node.op_type not in _OURS:
-                axes = layer = None
-            impossible = axes is None and layer is not None
-            shape = shape_of(axes) if axes is not None else None if impossible else shape
-            size = map_of(axes) if axes is not None else None
-            known = all(self.maps[number] is not None for number in takes)
-            if size and not (layer and known):
-                alone = len(takes) == 1 and known and self.maps[takes[0]] == size and not sees_all and not unknown
-                layer = Pointwise(printable(node.op_type)) if alone else Stated(size, sees_all)
-            elif not known:
-                layer = None
-            if shape is None and not unknown and all(value.shape is not None for value in call.maps):
-                unknown = _IMPOSSIBLE if impossible else "to a size that is not known"
-            step = Step(_label(node), layer, takes, parameters, work, unknown=unknown)
-            number = self._append(step, shape, axes)
+            axes, layer, unknown = self._layer(call, place, [size for size in maps if size], known=None not in maps)
+            shape = None if unknown else shape_of(axes) if axes is not None else output.shape
+            work = None if layer and not isinstance(layer, Stated) else multiply_adds_of(call)
+            if not all(value.shape is not None for value in call.maps):
+                unknown = ""
+            elif call.operator not in KNOWN:
+                unknown = "an operator that is not known"
+            elif shape is None:
+                unknown = unknown or "to a size that is not known"
+            elif not layer and work is None and call.operator in WORKS:
+                unknown = "in a form that is not known"
+            number = self._append(Step(_label(node), layer, takes, parameters, work, unknown=unknown), shape, axes)
             self.values[name] = Value(shape, output.kind, number=number, axes=axes, raw=raw)
             parameters = 0
+
+    def _sized(self, call: Call) -> Call:
+        """With the shapes that the onnx package does not infer, but its standard or the file states."""
+        outputs = list(call.outputs)
+        for place, output in enumerate(outputs):
+            if output.shape is None:
+                same = call.value(0) if place == 0 and call.operator in POINTWISE else None
+                outputs[place] = replace(output, shape=same.shape if same else self._stated(call.node.output[place]))
+        return replace(call, outputs=outputs)
+
+    def _layer(self, call: Call, place: int, maps: list[Map], known: bool) -> tuple[Axes | None, Layer | None, str]:
+        """The axes of an output, the layer that makes it, and why there can be none.
+
+        A layer that would make another size than the one inferred is not the layer that it was taken for.
+        """
+        shape, axes, layer = call.outputs[place].shape, carried(call, place), layer_of(call, place)
+        if axes is not None and (shape_of(axes) != shape or not all(shape)):
+            axes = None
+        if layer is not None and known:
+            try:
+                made = layer.output(maps)
+            except ShapeError:  # as the report will say; but arrays may meet otherwise than maps do
+                if not (shape and call.operator in ARITHMETIC):
+                    return None, layer, _IMPOSSIBLE
+            else:
+                if call.operator in _OURS:
+                    sizes = {"N": self.batch, "H": made.height, "W": made.width, "C": made.channels}
+                    layout = layout_of(call.axes)
+                    return axes_of(layout, [sizes[letter] for letter in layout]), layer, ""
+                if axes is not None and map_of(axes) == made:
+                    return axes, layer, ""
+        size = map_of(axes) if axes is not None else None
+        mixes = call.operator in ("Gemm", "MatMul") and len(call.maps) > 1  # as an attention does
+        if size and known and maps == [size]:
+            return axes, Pointwise(printable(call.node.op_type)), ""
+        return axes, Stated(size, mixes) if size else None, ""
 
     def _append(self, step: Step, shape: Shape | None, axes: Axes | None) -> int:
         size = map_of(axes) if axes is not None else None
