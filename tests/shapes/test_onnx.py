@@ -77,6 +77,19 @@ def model(nodes: Sequence[Any], *tensors: Any, shape: Any = (1, 4, 9, 11), opset
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
 
 
+def tensor(name: str, content: Any) -> Any:
+    """A weight of the shape in a tuple, or the numbers in a list."""
+    if isinstance(content, tuple):
+        return weight(name, *content)
+    return onnx.numpy_helper.from_array(np.array(content, np.float32 if isinstance(content[0], float) else None), name)
+
+
+def net(text: str, tensors: dict[str, Any], **options: Any) -> Any:
+    """A model in ONNX's own notation, a node a line; what stands behind a bar is not read."""
+    nodes = [onnx.parser.parse_node(line.partition("|")[0]) for line in text.strip().splitlines()]
+    return model(nodes, *(tensor(name, content) for name, content in tensors.items()), **options)
+
+
 def read(content: Any, size: tuple[int, int] | None = None) -> Report:
     """Our report of a model, or of a file's bytes."""
     with tempfile.TemporaryDirectory() as folder:
@@ -102,6 +115,14 @@ def shown(row: Row) -> tuple[int, ...] | None:
     return channels, height, width
 
 
+def said(row: Row) -> str:
+    """What the report says of a node: output, parameters, multiply-adds, how much of the picture a pixel sees."""
+    out = "x".join(map(str, row.step.array or row.output or "?"))
+    sees = row.sees if isinstance(row.sees, str) or row.sees is None else "x".join(str(axis.size) for axis in row.sees)
+    counts = [f"{count} {what}" for count, what in ((row.parameters, "p"), (row.multiply_adds, "m")) if count]
+    return ", ".join([f"({out})" if row.step.array else out, *counts, f"sees {sees or '?'}"])
+
+
 def check(of: Any, size: tuple[int, int] | None = None) -> Report:
     """Our sizes are the inferred ones."""
     report = read(of, size)
@@ -120,6 +141,298 @@ def same_numbers(ours: tuple[int, ...] | None, theirs: tuple[int, ...]) -> bool:
         return False
     left, right = [n for n in ours if n > 1], [n for n in theirs if n > 1]
     return left in (right, right[-1:] + right[:-1])
+
+
+# ---- Whole networks: each line a node, and what the report says of it
+
+
+NETS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "joins": (
+        """
+        a = Conv <pads=[1, 1, 1, 1]> (x, w)                   | 9x11x4, 144 p, 14256 m, sees 3x3
+        both = Concat <axis=1> (a, x)                         | 9x11x8, sees 3x3
+        three = Concat <axis=-3> (both, a, x)                 | 9x11x16, sees 3x3
+        first = Slice (three, zero, four, one)                | 9x11x4, sees 3x3
+        sum = Add (first, a)                                  | 9x11x4, sees 3x3
+        sums = Sum (sum, a, x)                                | 9x11x4, sees 3x3
+        mean = GlobalAveragePool (sums)                       | 1x1x4, sees 11x13
+        gated = Mul (sums, mean)                              | 9x11x4, sees all
+        less = Sub (mean, gated)                              | 9x11x4, sees all
+        alone = Max (less)                                    | 9x11x4, sees all
+        lonely = Concat <axis=1> (alone)                      | 9x11x4, sees all
+        y = Div (lonely, x)                                   | 9x11x4, sees all
+        """,
+        {"w": (4, 4, 3, 3), "zero": [0], "four": [4], "one": [1]},
+        {},
+    ),
+    "arithmetic with constants: behind a weight they are learned, before it they prepare the input": (
+        """
+        prepared = Mul (x, scale)                             | 9x11x4, sees 1x1
+        x0 = Conv <group=4> (prepared, w)                     | 9x11x4, 4 p, 396 m, sees 1x1
+        a = Mul (x0, scale)                                   | 9x11x4, 4 p, sees 1x1
+        b = Add (shift, a)                                    | 9x11x4, 4 p, sees 1x1
+        c = Div (b, two)                                      | 9x11x4, sees 1x1
+        d = Pow (c, two)                                      | 9x11x4, sees 1x1
+        e = Sub (d, scale)                                    | 9x11x4, sees 1x1
+        f = Add (e, table)                                    | 9x11x4, 99 p, sees 1x1
+        """,
+        {"w": (4, 1, 1, 1), "scale": (4, 1, 1), "shift": (1, 4, 1, 1), "two": [2.0], "table": (9, 11)},
+        {"one_size": True},  # the table fits no other
+    ),
+    "a classifier": (
+        """
+        a = Conv (x, w)                                       | 7x9x2, 72 p, 4536 m, sees 3x3
+        flat = Flatten (a)                                    | 1x1x126, sees 9x11
+        hidden = Gemm <transB=1> (flat, w1, b1)               | 1x1x5, 635 p, 630 m, sees 9x11
+        active = Relu (hidden)                                | 1x1x5, sees 9x11
+        product = MatMul (active, w2)                         | 1x1x6, 30 p, 30 m, sees 9x11
+        sum = Add (product, b2)                               | 1x1x6, 6 p, sees 9x11
+        both = Concat <axis=1> (sum, hidden)                  | 1x1x11, sees 9x11
+        y = Softmax (both)                                    | 1x1x11, sees 9x11
+        """,
+        {"w": (2, 4, 3, 3), "w1": (5, 126), "b1": (5,), "w2": (5, 6), "b2": (6,)},
+        {},
+    ),
+    "a vector made a map and back": (
+        """
+        long = Gemm (x, w)                                    | 1x1x96, 960 p, 960 m, sees 1x1
+        map = Reshape (long, shape)                           | 3x4x8, sees all
+        larger = ConvTranspose <strides=[2, 2]> (map, v)      | 6x8x5, 160 p, 1920 m, sees all
+        mean = ReduceMean <keepdims=0> (larger, axes)         | 1x1x5, sees all
+        pixel = Unsqueeze (mean, axes)                        | 1x1x5, sees all
+        y = Squeeze (pixel, axes)                             | 1x1x5, sees all
+        """,
+        {"w": (10, 96), "shape": [-1, 8, 3, 4], "v": (8, 5, 2, 2), "axes": [2, 3]},
+        {"shape": ("batch", 10)},
+    ),
+    "a group norm of an older file: a fold, an instance norm whose scale is one, and back; the real scale follows": (
+        """
+        folded = Reshape (x, groups)                          | (2x198), sees 1x1
+        normed = InstanceNormalization (folded, ones, zeros)  | (2x198), sees 1x1
+        back = Reshape (normed, whole)                        | 9x11x4, sees 1x1
+        scaled = Mul (back, scale)                            | 9x11x4, 4 p, sees 1x1
+        shifted = Add (scaled, shift)                         | 9x11x4, 4 p, sees 1x1
+        """,
+        {"groups": [0, 2, -1], "ones": (2,), "zeros": (2,), "whole": [0, 4, 9, 11], "scale": (4, 1, 1),
+         "shift": (4, 1, 1)},
+        {"one_size": True},
+    ),
+    "shuffled channels": (
+        """
+        five = Reshape (x, apart)                             | (2x2x9x11), sees 1x1
+        turned = Transpose <perm=[0, 2, 1, 3, 4]> (five)      | (2x2x9x11), sees 1x1
+        y = Reshape (turned, together)                        | 9x11x4, sees 1x1
+        """,
+        {"apart": [1, 2, 2, 9, 11], "together": [1, 4, 9, 11]},
+        {"one_size": True},
+    ),
+    "shuffled pixels: rows take a factor of the channels in": (
+        """
+        five = Reshape (x, apart)                             | (2x2x9x11), sees 1x1
+        turned = Transpose <perm=[0, 1, 3, 2, 4]> (five)      | (2x9x2x11), sees 1x1
+        z = Reshape (turned, larger)                          | 18x11x2, sees ?
+        y = Conv (z, w)                                       | 18x11x3, 6 p, 1188 m, sees ?
+        """,
+        {"apart": [1, 2, 2, 9, 11], "larger": [1, 2, 18, 11], "w": (3, 2, 1, 1)},
+        {"one_size": True},
+    ),
+    "an attention as it is exported: pixels in a row, heads, scores of pixels by pixels, and back": (
+        """
+        row = Reshape (x, tokens)                             | (4x6), sees 1x1
+        pixels = Transpose <perm=[0, 2, 1]> (row)             | (6x4), sees 1x1
+        qkv = MatMul (pixels, w)                              | (6x12), 48 p, 288 m, sees 1x1
+        apart = Reshape (qkv, heads)                          | (6x3x2x2), sees 1x1
+        each = Transpose <perm=[2, 0, 3, 1, 4]> (apart)       | (3x1x2x6x2), sees 1x1
+        q, k, v = Split <axis=0, num_outputs=3> (each)        | (1x2x6x2), sees ?
+        turned = Transpose <perm=[0, 1, 2, 4, 3]> (k)         | (1x2x2x6), sees ?
+        scores = MatMul (q, turned)                           | (1x2x6x6), 144 m, sees ?
+        weights = Softmax (scores)                            | (1x2x6x6), sees ?
+        mixed = MatMul (weights, v)                           | (1x2x6x2), 144 m, sees all
+        together = Transpose <perm=[0, 1, 3, 2, 4]> (mixed)   | (1x6x2x2), sees all
+        beside = Reshape (together, whole)                    | (6x4), sees all
+        out = MatMul (beside, v2)                             | (6x4), 16 p, 96 m, sees all
+        channels = Transpose <perm=[0, 2, 1]> (out)           | (4x6), sees all
+        again = Reshape (channels, picture)                   | 2x3x4, sees all
+        y = Conv (again, u)                                   | 2x3x2, 8 p, 48 m, sees all
+        """,
+        {"w": (4, 12), "v2": (4, 4), "u": (2, 4, 1, 1), "tokens": [0, 4, -1], "heads": [1, 6, 3, 2, 2],
+         "whole": [1, 6, 4], "picture": [1, 4, 2, 3]},
+        {"shape": (1, 4, 2, 3), "one_size": True},  # the scores grow with the picture
+    ),
+    "2 x 2 windows of 4 x 4, and a convolution over each of them": (
+        """
+        six = Reshape (x, apart)                              | (3x2x4x2x4), sees 1x1
+        turned = Transpose <perm=[0, 2, 4, 1, 3, 5]> (six)    | (2x2x3x4x4), sees 1x1
+        each = Reshape (turned, windows)                      | (4x3x4x4), sees 1x1
+        y = Conv (each, w)                                    | (4x5x2x2), 135 p, 2160 m, sees ?
+        """,
+        {"apart": [1, 3, 2, 4, 2, 4], "windows": [4, 3, 4, 4], "w": (5, 3, 3, 3)},
+        {"shape": (1, 3, 8, 8), "one_size": True},
+    ),
+    "channels that are flipped": (
+        """
+        front = Transpose <perm=[1, 0, 2, 3]> (x)             | (4x1x9x11), sees 1x1
+        flipped = GatherND (front, indices)                   | (4x1x9x11), sees 1x1
+        back = Transpose <perm=[1, 0, 2, 3]> (flipped)        | 9x11x4, sees 1x1
+        some = Gather <axis=1> (back, two)                    | 9x11x2, sees ?
+        y = Conv (some, w)                                    | 9x11x4, 8 p, 792 m, sees ?
+        """,
+        {"indices": [[3], [2], [1], [0]], "two": [1, 0], "w": (4, 2, 1, 1)},
+        {"one_size": True},
+    ),
+    "circular padding, the last row before the first and the first behind the last; then the picture twice": (
+        """
+        below = Slice (x, last, end, two)                     | 1x11x4, sees 1x1
+        above = Slice (x, zero, one, two)                     | 1x11x4, sees 1x1
+        tall = Concat <axis=2> (below, x, above)              | 11x11x4, sees ?
+        wide = Concat <axis=-1> (tall, tall)                  | 11x22x4, sees ?
+        tiles = Tile (wide, repeats)                          | 22x22x4, sees ?
+        y = Conv (tiles, w)                                   | 20x20x2, 72 p, 28800 m, sees ?
+        """,
+        {"last": [-1], "end": [2**63 - 1], "two": [2], "zero": [0], "one": [1], "repeats": [1, 1, 2, 1],
+         "w": (2, 4, 3, 3)},
+        {"one_size": True},
+    ),
+    "a mean over the width, then over the height": (
+        """
+        a = ReduceMean <axes=[3], keepdims=0> (x)             | (4x9), sees 1x11
+        b = ReduceMean <axes=[2], keepdims=0> (a)             | 1x1x4, sees 9x11
+        c = Relu (b)                                          | 1x1x4, sees 9x11
+        y = MatMul (c, w)                                     | 1x1x7, 28 p, 28 m, sees 9x11
+        """,
+        {"w": (4, 7)},
+        {"opset": 12},
+    ),
+    "a mean over the height, then over the width": (
+        """
+        a = ReduceMean <axes=[2], keepdims=1> (x)             | 1x11x4, sees 9x1
+        b = ReduceMean <axes=[-1], keepdims=0> (a)            | (4x1), sees 9x11
+        c = Squeeze (b)                                       | 1x1x4, sees 9x11
+        y = MatMul (c, w)                                     | 1x1x7, 28 p, 28 m, sees 9x11
+        """,
+        {"w": (4, 7)},
+        {"opset": 12},
+    ),
+    "channels last for a while": (
+        """
+        a = Conv <strides=[2, 2]> (x, w)                      | 4x5x6, 96 p, 1920 m, sees 2x2
+        turned = Transpose <perm=[0, 2, 3, 1]> (a)            | 4x5x6, sees 2x2
+        normed = LayerNormalization (turned, s, t)            | 4x5x6, 12 p, sees 2x2
+        wide = MatMul (normed, v)                             | 4x5x24, 144 p, 2880 m, sees 2x2
+        biased = Add (wide, b)                                | 4x5x24, 24 p, sees 2x2
+        padded = Pad (biased, rows)                           | 5x8x24, sees 2x2
+        cut = Slice (padded, one, last, first)                | 5x6x24, sees 2x2
+        left, right = Split <axis=-1> (cut)                   | 5x6x12, sees 2x2
+        swapped = Concat <axis=3> (right, left)               | 5x6x24, sees 2x2
+        back = Transpose <perm=[0, 3, 1, 2]> (swapped)        | 5x6x24, sees 2x2
+        y = Conv (back, u)                                    | 5x6x2, 48 p, 1440 m, sees 2x2
+        """,
+        {"w": (6, 4, 2, 2), "s": (6,), "t": (6,), "v": (6, 24), "b": (24,), "u": (2, 24, 1, 1),
+         "rows": [0, 1, 0, 0, 0, 0, 3, 0], "one": [1], "last": [-1], "first": [2]},
+        {"opset": 17},
+    ),
+    "a shared weight counts once": (
+        """
+        a = Conv <pads=[1, 1, 1, 1]> (x, w)                   | 9x11x4, 144 p, 14256 m, sees 3x3
+        y = Conv <pads=[1, 1, 1, 1]> (a, w, b)                | 9x11x4, 4 p, 14256 m, sees 5x5
+        """,
+        {"w": (4, 4, 3, 3), "b": (4,)},
+        {},
+    ),
+    "pixels out of channels, and back": (
+        """
+        a = SpaceToDepth <blocksize=2> (x)                    | 5x3x16, sees ?
+        b = Conv (a, w)                                       | 5x3x32, 512 p, 7680 m, sees ?
+        y = DepthToSpace <blocksize=4> (b)                    | 20x12x2, sees ?
+        """,
+        {"w": (32, 16, 1, 1)},
+        {"shape": (1, 4, 10, 6), "one_size": True},
+    ),
+    "height and width change places: what comes first is the height": (
+        """
+        turned = Transpose <perm=[0, 1, 3, 2]> (x)            | 11x9x4, sees ?
+        y = Conv (turned, w)                                  | 9x9x2, 24 p, 1944 m, sees ?
+        """,
+        {"w": (2, 4, 3, 1)},
+        {"one_size": True},
+    ),
+    "rows that take parts of channels in are no picture, and their convolution is counted": (
+        """
+        rows = Reshape (x, whole)                             | (6x66), sees ?
+        y = Conv (rows, w)                                    | (2x64), 36 p, 2304 m, sees ?
+        """,
+        {"whole": [1, 6, 66], "w": (2, 6, 3)},
+        {},
+    ),
+    "a mean over no axis changes nothing": (
+        """
+        y = ReduceMean <noop_with_empty_axes=1> (x)           | 9x11x4, sees 1x1
+        """,
+        {},
+        {},
+    ),
+    "a matrix that is turned": (
+        """
+        rows = Reshape (x, whole)                             | (9x44), sees ?
+        y = Gemm <transA=1> (rows, w)                         | (44x5), 45 p, 1980 m, sees ?
+        """,
+        {"whole": [9, 44], "w": (9, 5)},
+        {},
+    ),
+    "channels in two heads, mixed in each": (
+        """
+        last = Transpose <perm=[0, 2, 3, 1]> (x)              | 9x11x4, sees 1x1
+        heads = Reshape (last, apart)                         | (9x11x2x2), sees 1x1
+        mixed = MatMul (heads, w)                             | (9x11x2x3), 6 p, 1188 m, sees ?
+        together = Reshape (mixed, whole)                     | 9x11x6, sees ?
+        y = Transpose <perm=[0, 3, 1, 2]> (together)          | 9x11x6, sees ?
+        """,
+        {"apart": [1, 9, 11, 2, 2], "w": (2, 3), "whole": [1, 9, 11, 6]},
+        {"one_size": True},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_what_is_said_of_each_node(name: str) -> None:
+    text, tensors, options = NETS[name]
+    options = dict(options)
+    one_size = options.pop("one_size", False)
+    report = check(net(text, tensors, **options))
+    rows = iter(report.rows)
+    for line in text.strip().splitlines():
+        step, _, wanted = line.partition("|")
+        outputs = onnx.parser.parse_node(step).output
+        assert " / ".join(dict.fromkeys(said(next(rows)) for _ in outputs)) == wanted.strip(), step
+    assert next(rows, None) is None
+    assert report.network.one_size == one_size
+
+
+def test_layers_of_joins() -> None:
+    rows = check(net(*NETS["joins"][:2])).rows
+    kinds = {row.step.text: type(row.step.layer) for row in rows}
+    assert kinds["Add"] == kinds["Sum"] == Addition and kinds["Mul"] == kinds["Sub"] == Elementwise
+    text, tensors, _ = next(of for name, of in NETS.items() if name.startswith("circular"))
+    report = check(net(text, tensors))
+    assert report.rows[2].formulas == ("1 + 9 + 1", "") and report.rows[3].formulas == ("", "11 + 11")
+    with_kernels = check_with_kernels(report, "numpy")
+    assert [result.got for result in with_kernels] == [(1, 11), (1, 11), (11, 11), (11, 22), None, (20, 20)]
+
+
+def test_arrays_in_the_table() -> None:
+    text, tensors, _ = next(of for name, of in NETS.items() if name.startswith("an attention"))
+    report = check(net(text, tensors, shape=(1, 4, 2, 3)))
+    assert "in brackets: no picture" in table.render(report) and "(6x4)" in table.render(report)
+    values = table.as_json(report)["layers"]
+    assert values[1]["output_size"] is None and values[1]["array"] == [6, 4] and values[-1]["output_size"] == [2, 3, 2]
+    assert report.rows[1].output == Map(2, 3, 4)  # in a row, and still the picture
+    text, tensors, _ = next(of for name, of in NETS.items() if name.startswith("2 x 2 windows"))
+    assert check(net(text, tensors, shape=(1, 3, 8, 8))).rows[-1].bytes == 4 * 80
+
+
+def test_a_table_as_large_as_the_picture() -> None:
+    larger = read(net("y = Add (x, table)", {"table": (1, 4, 9, 11)}, shape=(1, 4, 1, 11)))
+    assert larger.output == Map(9, 11, 4) and not larger.unknown
 
 
 # ---- Windows
@@ -381,66 +694,11 @@ def test_splits(axis: int, pieces: tuple[int, ...] | None, opset: int) -> None:
 # ---- Joins
 
 
-def test_joins() -> None:
-    report = check(
-        model(
-            [
-                node("Conv", "x w", "a", pads=[1, 1, 1, 1]),
-                node("Concat", "a x", "both", axis=1),
-                node("Concat", "both a x", "three", axis=-3),
-                node("Slice", "three zero four one", "first"),
-                node("Add", "first a", "sum"),
-                node("Sum", "sum a x", "sums"),
-                node("GlobalAveragePool", "sums", "mean"),
-                node("Mul", "sums mean", "gated"),
-                node("Sub", "mean gated", "less"),
-                node("Max", "less", "alone"),
-                node("Concat", "alone", "lonely", axis=1),
-                node("Div", "lonely x"),
-            ],
-            weight("w", 4, 4, 3, 3),
-            whole("zero", 0),
-            whole("four", 4),
-            whole("one", 1),
-        )
-    )
-    layers = [row.step.layer for row in report.rows]
-    assert isinstance(layers[4], Addition) and isinstance(layers[8], Elementwise)
-    assert [row.sees for row in report.rows[7:]] == ["all"] * 5  # each has to do with the mean
-
-
 def test_a_map_that_meets_another_size() -> None:
     of = model([node("Conv", "x w", "a"), node("Add", "a x")], weight("w", 4, 4, 2, 1))
     problem = read(of).problem
     assert problem is not None and (problem.step, problem.axis) == (1, 0)
     assert problem.message == "height 8 meets 9: they must agree, or be 1"
-
-
-def test_arithmetic_with_constants() -> None:
-    """Behind a weight they are learned; before it they prepare the input, as a mean and a deviation do."""
-    report = check(
-        model(
-            [
-                node("Mul", "x scale", "prepared"),
-                node("Conv", "prepared w", "x0", group=4),
-                node("Mul", "x0 scale", "a"),
-                node("Add", "shift a", "b"),
-                node("Div", "b two", "c"),
-                node("Pow", "c two", "d"),
-                node("Sub", "d scale", "e"),
-                node("Add", "e table", "f"),
-            ],
-            weight("w", 4, 1, 1, 1),
-            weight("scale", 4, 1, 1),
-            weight("shift", 1, 4, 1, 1),
-            fractions("two", 2),
-            weight("table", 9, 11),
-        )
-    )
-    assert [row.parameters for row in report.rows] == [0, 4, 4, 4, 0, 0, 0, 99]
-    assert report.network.one_size  # the table fits no other size
-    larger = read(model([node("Add", "x table")], weight("table", 1, 4, 9, 11), shape=(1, 4, 1, 11)))
-    assert larger.output == Map(9, 11, 4) and not larger.unknown
 
 
 # ---- What keeps every size
@@ -482,53 +740,9 @@ def test_what_keeps_every_size(operator: str) -> None:
 # ---- Vectors, and arrays that are turned or folded
 
 
-def test_a_classifier() -> None:
-    report = check(
-        model(
-            [
-                node("Conv", "x w", "a"),
-                node("Flatten", "a", "flat"),
-                node("Gemm", "flat w1 b1", "hidden", transB=1),
-                node("Relu", "hidden", "active"),
-                node("MatMul", "active w2", "product"),
-                node("Add", "product b2", "sum"),
-                node("Concat", "sum hidden", "both", axis=1),
-                node("Softmax", "both"),
-            ],
-            weight("w", 2, 4, 3, 3),
-            weight("w1", 5, 2 * 7 * 9),
-            weight("b1", 5),
-            weight("w2", 5, 6),
-            weight("b2", 6),
-        )
-    )
-    assert [row.parameters for row in report.rows] == [72, 0, 5 * 126 + 5, 0, 30, 6, 0, 0]
-    assert report.rows[2].multiply_adds == 5 * 126
-
-
 @pytest.mark.parametrize("target", [(1, -1), (-1, 396), (0, -1), (1, 396), (-1, 4, 9, 11), (0, 0, 0, 0)])
 def test_reshapes(target: tuple[int, ...]) -> None:
     check(model([node("Reshape", "x shape")], whole("shape", *target)))
-
-
-def test_a_vector_made_a_map_and_back() -> None:
-    check(
-        model(
-            [
-                node("Gemm", "x w", "long"),
-                node("Reshape", "long shape", "map"),
-                node("ConvTranspose", "map v", "larger", strides=[2, 2]),
-                node("ReduceMean", "larger axes", "mean", keepdims=0),
-                node("Unsqueeze", "mean axes", "pixel"),
-                node("Squeeze", "pixel axes"),
-            ],
-            weight("w", 10, 96),
-            whole("shape", -1, 8, 3, 4),
-            weight("v", 8, 5, 2, 2),
-            whole("axes", 2, 3),
-            shape=("batch", 10),
-        )
-    )
 
 
 @pytest.mark.parametrize("operator", ["ReduceMean", "ReduceMax", "ReduceSum", "ReduceL2"])
@@ -537,139 +751,6 @@ def test_means_over_all_pixels(operator: str, keepdims: int) -> None:
     check(model([node(operator, "x axes", keepdims=keepdims)], whole("axes", -1, -2)))
     check(model([node(operator, axes=[2, 3], keepdims=keepdims)], opset=11))
     check(model([node(f"Global{name}Pool") for name in ("Average",)]))
-
-
-def test_a_group_norm_of_an_older_file() -> None:
-    """A fold to (N, groups, the rest), an instance norm whose scale is one, and back; the real scale follows."""
-    of = model(
-        [
-            node("Reshape", "x groups", "folded"),
-            node("InstanceNormalization", "folded ones zeros", "normed"),
-            node("Shape", "x", "shape"),
-            node("Reshape", "normed shape", "back"),
-            node("Mul", "back scale", "scaled"),
-            node("Add", "scaled shift", "shifted"),
-        ],
-        whole("groups", 0, 2, -1),
-        weight("ones", 2),
-        weight("zeros", 2),
-        weight("scale", 4, 1, 1),
-        weight("shift", 4, 1, 1),
-    )
-    report = read(of)
-    assert report.output == Map(9, 11, 4) and not report.unknown and not report.network.one_size
-    assert sum(row.parameters for row in report.rows) == 8
-
-
-def test_shuffled_channels_and_pixels() -> None:
-    nodes = [
-        node("Reshape", "x apart", "five"),
-        node("Transpose", "five", "turned", perm=[0, 2, 1, 3, 4]),
-        node("Reshape", "turned together", "y"),
-    ]
-    report = check(model(nodes, whole("apart", 1, 2, 2, 9, 11), whole("together", 1, 4, 9, 11)))
-    assert report.output == Map(9, 11, 4) and [row.step.array for row in report.rows] == [(2, 2, 9, 11)] * 2 + [None]
-    nodes[1] = node("Transpose", "five", "turned", perm=[0, 1, 3, 2, 4])  # rows take a factor of the channels in
-    nodes[2:] = [node("Reshape", "turned larger", "z"), node("Conv", "z w")]
-    tensors = [whole("apart", 1, 2, 2, 9, 11), whole("larger", 1, 2, 18, 11), weight("w", 3, 2, 1, 1)]
-    report = check(model(nodes, *tensors))
-    assert [row.output for row in report.rows] == [Map(9, 11, 4), Map(9, 11, 4), Map(18, 11, 2), Map(18, 11, 3)]
-
-
-def test_an_attention_as_it_is_exported() -> None:
-    """Pixels in a row, heads of their own, scores of pixels by pixels; and back to the picture, which sees all."""
-    nodes = [
-        node("Reshape", "x tokens", "row"),
-        node("Transpose", "row", "pixels", perm=[0, 2, 1]),
-        node("MatMul", "pixels w", "qkv"),
-        node("Reshape", "qkv heads", "apart"),
-        node("Transpose", "apart", "each", perm=[2, 0, 3, 1, 4]),
-        node("Split", "each", "q k v", axis=0, num_outputs=3),
-        node("Transpose", "k", "turned", perm=[0, 1, 2, 4, 3]),
-        node("MatMul", "q turned", "scores"),
-        node("Softmax", "scores", "weights"),
-        node("MatMul", "weights v", "mixed"),
-        node("Transpose", "mixed", "together", perm=[0, 1, 3, 2, 4]),
-        node("Reshape", "together shape", "beside"),
-        node("MatMul", "beside v2", "out"),
-        node("Transpose", "out", "channels", perm=[0, 2, 1]),
-        node("Reshape", "channels picture", "again"),
-        node("Conv", "again u"),
-    ]
-    tensors = [weight("w", 4, 12), weight("v2", 4, 4), weight("u", 2, 4, 1, 1), whole("tokens", 0, 4, -1)]
-    tensors += [whole("heads", 1, 6, 3, 2, 2), whole("shape", 1, 6, 4), whole("picture", 1, 4, 2, 3)]
-    report = check(model(nodes, *tensors, shape=(1, 4, 2, 3)))
-    rows = {row.step.text + str(i): row for i, row in enumerate(report.rows)}
-    assert rows["Transpose1"].step.array == (6, 4) and rows["Transpose1"].output == Map(2, 3, 4)
-    products = [row for row in report.rows if row.step.text == "MatMul"]
-    assert [row.multiply_adds for row in products] == [6 * 4 * 12, 2 * 6 * 6 * 2, 2 * 6 * 6 * 2, 6 * 4 * 4]
-    assert products[1].step.array == (1, 2, 6, 6) and products[1].output is None
-    assert products[2].output == Map(2, 3, 4) and report.rows[-1].sees == "all"
-    assert report.network.one_size  # the scores grow with the picture
-    assert "in brackets: no picture" in table.render(report) and "(6x4)" in table.render(report)
-    values = table.as_json(report)["layers"]
-    assert values[1]["output_size"] is None and values[1]["array"] == [6, 4] and values[-1]["output_size"] == [2, 3, 2]
-
-
-def test_windows_are_shown_as_they_are() -> None:
-    """(N, C, H, W) cut into 2 x 2 windows of 4 x 4: a convolution over each of them."""
-    nodes = [
-        node("Reshape", "x apart", "six"),
-        node("Transpose", "six", "turned", perm=[0, 2, 4, 1, 3, 5]),
-        node("Reshape", "turned windows", "each"),
-        node("Conv", "each w"),
-    ]
-    tensors = [whole("apart", 1, 3, 2, 4, 2, 4), whole("windows", 4, 3, 4, 4), weight("w", 5, 3, 3, 3)]
-    report = check(model(nodes, *tensors, shape=(1, 3, 8, 8)))
-    assert [row.step.array for row in report.rows][2:] == [(4, 3, 4, 4), (4, 5, 2, 2)]
-    assert report.rows[-1].multiply_adds == 4 * 5 * 2 * 2 * 3 * 9 and report.rows[-1].parameters == 135
-    assert report.rows[-1].bytes == 4 * 80
-
-
-def test_channels_that_are_flipped() -> None:
-    nodes = [
-        node("Transpose", "x", "front", perm=[1, 0, 2, 3]),
-        node("GatherND", "front indices", "flipped"),
-        node("Transpose", "flipped", "back", perm=[1, 0, 2, 3]),
-        node("Gather", "back two", "some", axis=1),
-        node("Conv", "some w"),
-    ]
-    indices = helper.make_tensor("indices", INT64, [4, 1], [3, 2, 1, 0])
-    report = check(model(nodes, indices, whole("two", 1, 0), weight("w", 4, 2, 1, 1)))
-    assert [row.step.array for row in report.rows] == [(4, 1, 9, 11), (4, 1, 9, 11), None, None, None]
-    assert [row.output for row in report.rows[2:]] == [Map(9, 11, 4), Map(9, 11, 2), Map(9, 11, 4)]
-
-
-def test_rows_put_after_rows() -> None:
-    """Circular padding: the last row before the first, and the first behind the last; then the picture twice."""
-    nodes = [
-        node("Slice", "x last end two", "below"),
-        node("Slice", "x zero one two", "above"),
-        node("Concat", "below x above", "tall", axis=2),
-        node("Concat", "tall tall", "wide", axis=-1),
-        node("Tile", "wide repeats", "tiles"),
-        node("Conv", "tiles w"),
-    ]
-    tensors = [whole("last", -1), whole("end", 2**63 - 1), whole("two", 2), whole("zero", 0), whole("one", 1)]
-    report = check(model(nodes, *tensors, whole("repeats", 1, 1, 2, 1), weight("w", 2, 4, 3, 3)))
-    assert report.rows[2].formulas == ("1 + 9 + 1", "") and report.rows[3].formulas == ("", "11 + 11")
-    assert report.output == Map(20, 20, 2)
-    with_kernels = check_with_kernels(report, "numpy")
-    assert [result.got for result in with_kernels] == [(1, 11), (1, 11), (11, 11), (11, 22), None, (20, 20)]
-
-
-@pytest.mark.parametrize("axes", [[3, 2], [2, 3], [-1, -2]])
-def test_a_mean_over_one_axis_after_the_other(axes: list[int]) -> None:
-    nodes = [
-        node("ReduceMean", "x", "a", axes=axes[:1], keepdims=axes[0] < 3),
-        node("ReduceMean", "a", "b", axes=axes[1:], keepdims=0),
-        node("Squeeze", "b", "c") if axes[0] < 3 else node("Relu", "b", "c"),
-        node("MatMul", "c w"),
-    ]
-    report = check(model(nodes, weight("w", 4, 7), opset=12))
-    assert [row.output for row in report.rows[1:]] == [Map(1, 1, 4)] * 2 + [Map(1, 1, 7)]
-    one_row = Map(1, 11, 4) if axes[0] == 2 else Map(9, 1, 4)
-    assert report.rows[0].output == one_row
 
 
 def test_a_branch_that_is_known() -> None:
@@ -718,36 +799,6 @@ def test_the_time_and_a_second_picture() -> None:
         assert [row.step.text for row in report.rows[:2]] == ["input time", "input mask"]
         assert [row.sees for row in report.rows[:8]] == ["nothing"] * 8
         assert report.rows[-1].sees[0].size == 3  # type: ignore[index, union-attr]
-
-
-def test_channels_last_for_a_while() -> None:
-    nodes = [
-        node("Conv", "x w", "a", strides=[2, 2]),
-        node("Transpose", "a", "turned", perm=[0, 2, 3, 1]),
-        node("LayerNormalization", "turned s t", "normed"),
-        node("MatMul", "normed v", "wide"),
-        node("Add", "wide b", "biased"),
-        node("Pad", "biased rows", "padded"),
-        node("Slice", "padded one last first", "cut"),
-        node("Split", "cut", "left right", axis=-1),
-        node("Concat", "right left", "swapped", axis=3),
-        node("Transpose", "swapped", "back", perm=[0, 3, 1, 2]),
-        node("Conv", "back u"),
-    ]
-    tensors = [
-        weight("w", 6, 4, 2, 2),
-        weight("s", 6),
-        weight("t", 6),
-        weight("v", 6, 24),
-        weight("b", 24),
-        weight("u", 2, 24, 1, 1),
-        whole("rows", 0, 1, 0, 0, 0, 0, 3, 0),
-        *(whole("one", 1), whole("last", -1), whole("first", 2)),
-    ]
-    of = model(nodes, *tensors, opset=17)
-    report = read(of)
-    assert report.output == Map(5, 6, 2) and inferred(of)[-1] == (1, 2, 5, 6) and not report.unknown
-    assert [row.parameters for row in report.rows if row.parameters] == [96, 12, 144, 24, 48]
 
 
 def test_a_picture_with_channels_last() -> None:
@@ -938,13 +989,6 @@ def test_the_networks_that_come_with_the_onnx_package(name: str) -> None:
     for row, theirs in zip(report.rows, [shapes.get(name) for name in made], strict=True):
         assert theirs is None or same_numbers(shown(row), tuple(theirs)), (row.step, theirs)
     assert LIGHT[name] in (None, sum(row.parameters for row in report.rows))
-
-
-def test_a_shared_weight_counts_once() -> None:
-    nodes = [node("Conv", "x w", "a", pads=[1, 1, 1, 1]), node("Conv", "a w b", "y", pads=[1, 1, 1, 1])]
-    report = check(model(nodes, weight("w", 4, 4, 3, 3), weight("b", 4)))
-    assert [row.parameters for row in report.rows] == [144, 4]
-    assert [row.multiply_adds for row in report.rows] == [144 * 99] * 2
 
 
 # ---- Operators that are not known
