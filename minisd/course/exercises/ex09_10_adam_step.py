@@ -7,7 +7,8 @@ number of this step:
 
 $$m \\leftarrow \\beta_1 m + (1 - \\beta_1)\\, g \\qquad v \\leftarrow \\beta_2 v + (1 - \\beta_2)\\, g^2$$
 
-$$w \\leftarrow w - \\text{lr} \\left( \\frac{m / (1 - \\beta_1^k)}{\\sqrt{v / (1 - \\beta_2^k)} + \\epsilon} + \\lambda w \\right)$$
+$$w \\leftarrow w - \\text{lr} \\left( \\frac{\\hat m}{\\sqrt{\\hat v} + \\epsilon} + \\lambda w \\right),
+\\qquad \\hat m = \\frac{m}{1 - \\beta_1^k}, \\qquad \\hat v = \\frac{v}{1 - \\beta_2^k}$$
 
 Write the function that gives the new $w$, $m$ and $v$; $\\lambda$ is weight_decay.
 """
@@ -35,6 +36,7 @@ def adam_step(weight, grad, m, v, step, lr, beta1=0.9, beta2=0.999, eps=1e-8, we
 def cases(rng, dtype):
     weight, grad = rng.standard_normal(5).astype(dtype), rng.standard_normal(5).astype(dtype)
     yield weight, grad, np.zeros(5, dtype), np.zeros(5, dtype), 1, 0.1
+    yield weight, np.zeros(5, dtype), np.zeros(5, dtype), np.zeros(5, dtype), 1, 0.1
     m, v = rng.standard_normal(5).astype(dtype), rng.uniform(0.1, 2, 5).astype(dtype)
     yield weight, grad, m, v, 3, 0.05
     yield weight, grad, m, v, 2, 0.05, 0.6, 0.8, 0.3, 0.2

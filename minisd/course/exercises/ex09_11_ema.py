@@ -39,7 +39,7 @@ class EMA:
 
 def cases(rng, dtype):
     for steps, decay in ((1, 0.999), (3, 0.9), (8, 0.3), (12, 0.5), (4, 0.0)):
-        yield rng.standard_normal((1 + steps, 4)).astype(dtype), decay
+        yield rng.standard_normal((1 + steps, 2, 3)).astype(dtype), decay
     yield (rng.standard_normal((6, 3)).astype(dtype),)
 
 

@@ -112,10 +112,7 @@ def right_by_hand(model, x_0, noise, t, alpha_bar, prediction="noise"):
     alpha = np.sqrt(alpha_bar[t])[:, None, None, None]
     sigma = np.sqrt(1 - alpha_bar[t])[:, None, None, None]
     off = model(alpha * x_0 + sigma * noise, t)
-    if prediction == "v":
-        off = off - alpha * noise + sigma * x_0
-    else:
-        off = off - noise
+    off -= alpha * noise - sigma * x_0 if prediction == "v" else noise
     return (off * off).sum() / off.size
 
 

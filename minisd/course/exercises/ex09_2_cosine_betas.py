@@ -2,8 +2,8 @@
 
 Nichol and Dhariwal (2021, equation 17) say what is to be left at $t = 1 \\dots T$, and the betas follow from it:
 
-$$\\bar\\alpha_t = \\frac{f(t)}{f(0)}, \\qquad f(t) = \\cos^2\\left(\\frac{t/T + s}{1 + s} \\frac{\\pi}{2}\\right), \\qquad
- \\beta_t = \\min\\left(1 - \\frac{\\bar\\alpha_t}{\\bar\\alpha_{t-1}},\\ \\text{max\\_beta}\\right)$$
+$$\\bar\\alpha_t = \\frac{f(t)}{f(0)}, \\qquad f(t) = \\cos^2\\left(\\frac{t/T + s}{1 + s} \\frac{\\pi}{2}\\right),
+\\qquad \\beta_t = \\min\\left(1 - \\frac{\\bar\\alpha_t}{\\bar\\alpha_{t-1}},\\ \\text{max\\_beta}\\right)$$
 
 Without the bound the last beta would be 1, and nothing would be left of the picture. Write the function that gives the
 $T$ betas.

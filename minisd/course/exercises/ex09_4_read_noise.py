@@ -24,7 +24,7 @@ def read_noise(x_t, noise_pred, alpha_bar, clip=None):
     """x_0 and the noise, a pair of arrays shaped as x_t."""
     x_0, noise = [], []
     for x, predicted, share in zip(x_t, noise_pred, alpha_bar, strict=True):
-        schedule = NoiseSchedule([1 - share])
+        schedule = NoiseSchedule(np.array([1 - share]))
         found = schedule.x_0_from_noise(x, predicted, 0)
         x_0.append(found if clip is None else found.clip(-clip, clip))
         noise.append(schedule.noise_from_x_0(x, x_0[-1], 0))

@@ -25,7 +25,7 @@ HINTS = (
 def read_v(v, x_t, alpha_bar):
     """x_0 and the noise, a pair of arrays shaped as x_t."""
     pairs = [
-        NoiseSchedule([1 - share]).to_x_0_and_noise(predicted, x, 0, "v")
+        NoiseSchedule(np.array([1 - share])).to_x_0_and_noise(predicted, x, 0, "v")
         for predicted, x, share in zip(v, x_t, alpha_bar, strict=True)
     ]
     return np.stack([x_0 for x_0, _ in pairs]), np.stack([noise for _, noise in pairs])

@@ -14,10 +14,10 @@ from minisd_kernels.backends import use_backend
 
 POINTS, MINUTES = 10, 120
 HINTS = (
-    "gamma and beta are the easy ones: each meets all pictures and pixels of its channel. Sum grad_y x_hat, and grad_y.",
-    "The gradient in x is free of two directions: adding a number to a whole group changes nothing, nor does stretching "
-    "it (but for eps). Two means over the group take care of that.",
-    "grad_x = (d - mean(d) - x_hat mean(d x_hat)) / sqrt(variance + eps), the means over a group's pixels and channels.",
+    "gamma and beta are the easy ones: each meets all pictures and pixels of its channel. Sum grad_y x_hat, or grad_y.",
+    "Adding a number to a whole group changes no x_hat, nor does stretching the group, but for eps. So the gradient in "
+    "x has nothing of these two directions: two means over the group take them out of d.",
+    "grad_x = (d - mean(d) - x_hat mean(d x_hat)) / sqrt(variance + eps), each mean over a group's pixels, channels.",
 )
 
 
@@ -44,7 +44,7 @@ def cases(rng, dtype):
 
 
 def _parts(grad_y, x, gamma, groups, eps, axes=(1, 2, 4)):
-    """d, x_hat and the reciprocal deviation, with the groups on an axis of their own; and gamma's and beta's gradient."""
+    """d, x_hat and 1 / deviation, with an axis for the groups; then the gradients in gamma and beta."""
     grouped = x.reshape(*x.shape[:3], groups, -1)
     rstd = 1 / np.sqrt(grouped.var(axis=axes, keepdims=True) + eps)
     x_hat = (grouped - grouped.mean(axis=axes, keepdims=True)) * rstd
@@ -58,13 +58,13 @@ def _mean(values, axes=(1, 2, 4)):
 
 def mistake_no_variance(grad_y, x, gamma, beta, groups, eps=1e-5):
     """x changes the group's variance, too: the part x_hat mean(d x_hat) is missing."""
-    d, x_hat, rstd, grad_gamma, grad_beta = _parts(grad_y, x, gamma, groups, eps)
+    d, _, rstd, grad_gamma, grad_beta = _parts(grad_y, x, gamma, groups, eps)
     return (rstd * (d - _mean(d))).reshape(x.shape), grad_gamma, grad_beta
 
 
 def mistake_straight_through(grad_y, x, gamma, beta, groups, eps=1e-5):
     """You hold mean and variance fixed; x changes both of them."""
-    d, x_hat, rstd, grad_gamma, grad_beta = _parts(grad_y, x, gamma, groups, eps)
+    d, _, rstd, grad_gamma, grad_beta = _parts(grad_y, x, gamma, groups, eps)
     return (rstd * d).reshape(x.shape), grad_gamma, grad_beta
 
 
