@@ -34,7 +34,7 @@ class EMA:
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         with use_backend("numpy"):
-            adam.average(self.average, weights, rate=1 - decay)
+            adam.average(self.average.reshape(-1), weights.reshape(-1), rate=1 - decay)
 
 
 def cases(rng, dtype):
