@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from operator import index
 from typing import Any
 
+import numpy as np
+
 from minisd_kernels.devices import device_of
 from minisd_kernels.shapes import ShapeError
 
@@ -13,6 +15,8 @@ Array = Any  # NumPy's, CuPy's or the emulator's
 Pair = tuple[int, int]
 Sides = tuple[Pair, Pair]  # (top, bottom), (left, right)
 Padding = int | Sequence[int | Sequence[int]]
+
+_ONE_TYPE = {np.dtype(np.float32)}, {np.dtype(np.float64)}
 
 
 def pair(value: int | Sequence[int], where: str, minimum: int = 1) -> Pair:
@@ -63,11 +67,11 @@ def require_shape(where: str, array: Any, letters: str, shape: Sequence[int | No
 
 
 def require_float(where: str, *arrays: Any) -> None:
-    """Demand one floating type, float32 or float64, for all arrays, and one device. None, a bias left out, is none."""
-    given = [array for array in arrays if array is not None]
-    if len(set(map(type, given))) > 1 and len(devices := sorted({device_of(array) for array in given})) > 1:
+    """Demand one floating type, float32 or float64, for all arrays, and one device; the last may be None, no bias."""
+    if arrays[-1] is None:
+        arrays = arrays[:-1]
+    if len(set(map(type, arrays))) > 1 and len(devices := sorted({device_of(array) for array in arrays})) > 1:
         raise TypeError(f"{where}: its arrays live on {' and '.join(devices)}; move them to one device with to_device")
-    kinds = {array.dtype.char for array in given}
-    if kinds not in ({"f"}, {"d"}) or not all(array.dtype.isnative for array in given):
-        got = ", ".join(sorted({str(array.dtype) for array in given}))
+    if {array.dtype for array in arrays} not in _ONE_TYPE:  # in another order of bytes, a float32 is another type
+        got = ", ".join(sorted({str(array.dtype) for array in arrays}))
         raise TypeError(f"{where}: wanted all float32 or all float64, got {got}; use .astype(...)")
