@@ -9,9 +9,9 @@ from minisd.autograd import Array, Function, Tensor
 
 class _Attention(Function):
     def forward(self, query: Array, key: Array, value: Array, causal: bool) -> Array:
-        out, logsumexp = attention_kernel.forward(query, key, value, causal=causal)
-        self.saved, self.causal = (query, key, value, out, logsumexp), causal
-        return out
+        y, logsumexp = attention_kernel.forward(query, key, value, causal=causal)
+        self.saved, self.causal = (query, key, value, y, logsumexp), causal
+        return y
 
     def backward(self, grad: Array) -> tuple[Array, Array, Array]:
         return attention_kernel.backward(grad, *self.saved, causal=self.causal)

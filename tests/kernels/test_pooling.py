@@ -85,7 +85,7 @@ def test_pooling_of_vectors_is_the_reference(C: int, geometry: Geometry, monkeyp
     x = make(2, *geometry.size, C)
     x[0, 1, 1:3] = np.nan
     sizes = geometry.window, geometry.stride, geometry.padding
-    y, argmax = numpy_ref.forward(x, *sizes, geometry.out)
+    y, argmax = numpy_ref.forward(x, geometry.out, *sizes)
     grad_y = make(*y.shape)
     wanted = [y, argmax, numpy_ref.backward(grad_y, argmax, x.shape, *sizes)]
 
@@ -93,7 +93,7 @@ def test_pooling_of_vectors_is_the_reference(C: int, geometry: Geometry, monkeyp
     monkeypatch.setattr(numba_cpu.np, "empty", lambda shape, dtype: np.full(shape, 77, dtype))
 
     def fast() -> list[Array]:
-        y, argmax = numba_cpu.forward(x, *sizes, geometry.out)
+        y, argmax = numba_cpu.forward(x, geometry.out, *sizes)
         return [y, argmax, numba_cpu.backward(grad_y, argmax, x.shape, *sizes)]
 
     for got, alone, want in zip(fast(), on_one_thread(fast), wanted, strict=True):

@@ -1,17 +1,17 @@
 """Scaled dot-product attention (Vaswani et al. 2017, eq. 1), for every sample and head:
 
     scores[n, m] = scale <query[n], key[m]>         scale = 1 / sqrt(d) unless given
-    out[n]       = sum_m softmax_m(scores[n, m]) value[m]
+    y[n]         = sum_m softmax_m(scores[n, m]) value[m]
 
 Self-attention when query, key and value come from the same tokens, cross-attention when key and value come from a
 context (the prompt), causal when token n sees only the tokens m <= n.
 
-Shapes: query (B, N, h, d), key and value (B, M, h, d) -> out (B, N, h, d). The logarithm of each row's softmax
+Shapes: query (B, N, h, d), key and value (B, M, h, d) -> y (B, N, h, d). The logarithm of each row's softmax
 denominator, logsumexp (B, h, N), is all that backward needs besides: the N x M scores are made again, not stored.
 
 >>> import numpy as np
->>> out, _ = forward(np.zeros((1, 1, 1, 2)), np.zeros((1, 2, 1, 2)), np.array([[[[0.0, 2.0]], [[4.0, 6.0]]]]))
->>> out.ravel().tolist()
+>>> y, _ = forward(np.zeros((1, 1, 1, 2)), np.zeros((1, 2, 1, 2)), np.array([[[[0.0, 2.0]], [[4.0, 6.0]]]]))
+>>> y.ravel().tolist()
 [2.0, 4.0]
 """
 
@@ -35,7 +35,7 @@ class Backend(Protocol):
         query: Array,
         key: Array,
         value: Array,
-        out: Array,
+        y: Array,
         logsumexp: Array,
         scale: float,
         causal: bool,
@@ -47,7 +47,7 @@ def forward(
 ) -> tuple[Array, Array]:
     """Mix the values by how well their keys fit each query; logsumexp is returned for backward.
 
-    Shapes: query (B, N, h, d), key and value (B, M, h, d) -> out (B, N, h, d), logsumexp (B, h, N).
+    Shapes: query (B, N, h, d), key and value (B, M, h, d) -> y (B, N, h, d), logsumexp (B, h, N).
 
     Raises:
         ShapeError: the shapes do not fit, or causal attention of unequal lengths.
@@ -71,7 +71,7 @@ def backward(
     query: Array,
     key: Array,
     value: Array,
-    out: Array,
+    y: Array,
     logsumexp: Array,
     *,
     scale: float | None = None,
@@ -82,24 +82,24 @@ def backward(
     With weights = softmax(scores):
 
         grad_value = weights^T grad_y,    grad_weights = grad_y value^T
-        grad_scores = weights (grad_weights - <grad_y, out>)
+        grad_scores = weights (grad_weights - <grad_y, y>)
         grad_query = scale grad_scores key,    grad_key = scale grad_scores^T query
 
-    Shapes: grad_y, query and out (B, N, h, d), key and value (B, M, h, d), logsumexp (B, h, N)
+    Shapes: grad_y, query and y (B, N, h, d), key and value (B, M, h, d), logsumexp (B, h, N)
         -> grad_query (B, N, h, d), grad_key and grad_value (B, M, h, d).
 
     Raises: as forward.
     """
-    require_float("attention", grad_y, query, key, value, out, logsumexp)
+    require_float("attention", grad_y, query, key, value, y, logsumexp)
     B, N, h, d = query.shape
     M = key.shape[1]
-    for name, array in (("grad_y", grad_y), ("out", out)):
+    for name, array in (("grad_y", grad_y), ("y", y)):
         require_shape(f"attention {name}", array, "(B, N, h, d)", (B, N, h, d))
     for name, array in (("key", key), ("value", value)):
         require_shape(f"attention {name}", array, "(B, M, h, d)", (B, M, h, d))
     require_shape("attention logsumexp", logsumexp, "(B, h, N)", (B, h, N))
     run = kernel(Backend, query).backward
-    return run(grad_y, query, key, value, out, logsumexp, _scale(scale, d), causal)
+    return run(grad_y, query, key, value, y, logsumexp, _scale(scale, d), causal)
 
 
 def _scale(scale: float | None, d: int) -> float:

@@ -66,7 +66,7 @@ __global__ void __launch_bounds__(THREADS, 4)
     const Places<Right, TILE> of_others(weights, STRIDE);
     const Places<Sums, TILE> of_sums(weights, TILE);
 
-    // What each element's query has left: its logsumexp, in powers of 2, and its <grad_y, out>.
+    // What each element's query has left: its logsumexp, in powers of 2, and its <grad_y, y>.
     float denominator[Sums::num_elements], row_sum[Sums::num_elements];
     const auto load_of_queries = [&](int first) {
 #pragma unroll

@@ -1,15 +1,15 @@
 // Attention, step 1 of 4: a thread a query row.
 //
-//     scores[m] = scale <query[n], key[m]>,    out[n] = sum_m softmax_m(scores) value[m]
+//     scores[m] = scale <query[n], key[m]>,    y[n] = sum_m softmax_m(scores) value[m]
 //
 // The softmax needs the largest score and the sum of the exponentials before it can weigh the first value; but it can
 // also run along with the sum (Milakov and Gimelshein 2018). A thread walks the keys once and keeps, besides its row of
-// out, the largest score so far and the total of exp(score - largest). When a larger score arrives, what has been
+// y, the largest score so far and the total of exp(score - largest). When a larger score arrives, what has been
 // summed so far is scaled down by exp(old largest - new largest). So no score is ever stored, however many keys there
 // are.
 //
 // It is slow, because everything comes from global memory: for each key a thread reads the key, the value and its own
-// query, and reads and writes its row of out, 5 d numbers for 2 d multiply-adds.
+// query, and reads and writes its row of y, 5 d numbers for 2 d multiply-adds.
 //
 // Backward makes the scores again (Dao et al. 2022, appendix B.2). A thread owns a row of what it writes: a query row
 // for grad_query, a key row for grad_key and grad_value. So no two threads add to the same number, and the sums have
@@ -39,14 +39,14 @@ __device__ T weight_of(T score, T logsumexp) {
 
 template <typename T>
 __global__ void attention_forward_plain(const T* __restrict__ query, const T* __restrict__ key,
-                                        const T* __restrict__ value, T* __restrict__ out, T* __restrict__ logsumexp,
+                                        const T* __restrict__ value, T* __restrict__ y, T* __restrict__ logsumexp,
                                         int rows, int N, int M, int heads, int d, T scale, bool causal) {
     const int row = blockIdx.x * blockDim.x + threadIdx.x;
     if (row >= rows) return;
     const int n = row % N, h = row / N % heads, b = row / N / heads;
     const int seen = causal ? n + 1 : M;
     const T* q = query + start_of(b, N, n, heads, h, d);
-    T* sums = out + start_of(b, N, n, heads, h, d);
+    T* sums = y + start_of(b, N, n, heads, h, d);
     for (int c = 0; c < d; ++c) sums[c] = 0;
 
     T largest = sizeof(T) == 4 ? T(-3.4e38) : T(-1.7e308);  // not -infinity: -infinity - -infinity would be NaN
@@ -68,16 +68,16 @@ __global__ void attention_forward_plain(const T* __restrict__ query, const T* __
     logsumexp[row] = largest + log(total);
 }
 
-// row_sums[b, h, n] = <grad_y[b, n, h], out[b, n, h]>: a warp a row, in the order in which the rows lie in memory.
+// row_sums[b, h, n] = <grad_y[b, n, h], y[b, n, h]>: a warp a row, in the order in which the rows lie in memory.
 template <typename T>
-__global__ void attention_row_sums(const T* __restrict__ grad_y, const T* __restrict__ out, T* __restrict__ row_sums,
+__global__ void attention_row_sums(const T* __restrict__ grad_y, const T* __restrict__ y, T* __restrict__ row_sums,
                                    int rows, int N, int heads, int d) {
     const int row = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP, lane = threadIdx.x % WARP;
     if (row >= rows) return;  // all lanes of the warp
     T sum = 0;
     for (int c = lane; c < d; c += WARP) {
         const long long place = static_cast<long long>(row) * d + c;
-        sum += grad_y[place] * out[place];
+        sum += grad_y[place] * y[place];
     }
     sum = warp_sum(sum);
     const int h = row % heads, n = row / heads % N, b = row / heads / N;

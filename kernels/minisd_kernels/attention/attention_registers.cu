@@ -26,7 +26,7 @@ __device__ float product(float4 x, float4 y, float sum) {
 template <int D, int ROWS, int KEYS>
 __global__ void __launch_bounds__(THREADS, D > 64 ? 4 : 6)
     attention_forward_registers(const float* __restrict__ query, const float* __restrict__ key,
-                                const float* __restrict__ value, float* __restrict__ out,
+                                const float* __restrict__ value, float* __restrict__ y,
                                 float* __restrict__ logsumexp, int N, int M, int heads, int d, float scale,
                                 bool causal) {
     constexpr int QUERIES = GROUPS * ROWS, OWN_KEYS = KEYS / LANES, PAIRS = D / (2 * LANES);
@@ -41,7 +41,7 @@ __global__ void __launch_bounds__(THREADS, D > 64 ? 4 : 6)
     const int first_n = blockIdx.x % tiles * QUERIES;
     const long long step = static_cast<long long>(heads) * d;  // from a token to the next
     query += (static_cast<long long>(b) * N + first_n) * step + h * d;
-    out += (static_cast<long long>(b) * N + first_n) * step + h * d;
+    y += (static_cast<long long>(b) * N + first_n) * step + h * d;
     key += b * M * step + h * d;
     value += b * M * step + h * d;
 
@@ -131,7 +131,7 @@ __global__ void __launch_bounds__(THREADS, D > 64 ? 4 : 6)
         for (int p = 0; p < PAIRS; ++p) {
             const int c = 2 * (lane + LANES * p);
             if (c < d)
-                *reinterpret_cast<float2*>(out + own * step + c) =
+                *reinterpret_cast<float2*>(y + own * step + c) =
                     make_float2(sums[i][2 * p] / total[i], sums[i][2 * p + 1] / total[i]);
         }
         if (lane == 0)

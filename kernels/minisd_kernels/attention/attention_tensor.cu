@@ -6,7 +6,7 @@
 //
 // Faster, because tensor cores make several times as many multiply-adds as the ordinary units. Then the time goes into
 // feeding them:
-// - the queries stay in registers as left factors, and so do the sums of out;
+// - the queries stay in registers as left factors, and so do the sums of y;
 // - with ROW_TILES = 2, a piece of the keys or values that is loaded is used twice;
 // - each number of a key or value is rounded once for all warps, by the thread that has copied it.
 //
@@ -24,15 +24,15 @@ constexpr int WARPS = 4, THREADS = WARPS * WARP;
 template <int D, int ROW_TILES, int KEYS>
 __global__ void __launch_bounds__(THREADS, D > 80 ? 2 : 3)
     attention_forward_tensor(const float* __restrict__ query, const float* __restrict__ key,
-                             const float* __restrict__ value, float* __restrict__ out, float* __restrict__ logsumexp,
+                             const float* __restrict__ value, float* __restrict__ y, float* __restrict__ logsumexp,
                              int N, int M, int heads, int d, float scale, bool causal) {
     constexpr int ROWS = TILE * ROW_TILES, QUERIES = WARPS * ROWS;  // of a warp, of a block
     constexpr int LANES = WARP / ROWS, SHARE = KEYS / LANES;        // lanes that share a row of scores; keys of each
-    constexpr int WIDTH = (D + TILE - 1) / TILE * TILE;             // columns of out
+    constexpr int WIDTH = (D + TILE - 1) / TILE * TILE;             // columns of y
     // Strides that let the lanes of a warp read a fragment from 32 different banks.
     constexpr int KEY_STRIDE = D + 4, VALUE_STRIDE = WIDTH + 8, SCORE_STRIDE = KEYS + 4, OUT_STRIDE = WIDTH + 4;
 
-    // Shared memory: keys, values, each warp's scores. Before the loop the block's queries, after it the block's out.
+    // Shared memory: keys, values, each warp's scores. Before the loop the block's queries, after it the block's y.
     extern __shared__ __align__(128) float memory[];
     float *keys = memory, *values = keys + KEYS * KEY_STRIDE;
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(THREADS, D > 80 ? 2 : 3)
     const int first_n = blockIdx.x % tiles * QUERIES, own_n = first_n + warp * ROWS;
     const long long step = static_cast<long long>(heads) * d;  // from a token to the next
     query += (static_cast<long long>(b) * N + first_n) * step + h * d;
-    out += (static_cast<long long>(b) * N + own_n) * step + h * d;
+    y += (static_cast<long long>(b) * N + own_n) * step + h * d;
     key += b * M * step + h * d;
     value += b * M * step + h * d;
 
@@ -181,5 +181,5 @@ __global__ void __launch_bounds__(THREADS, D > 80 ? 2 : 3)
         for (int c = 0; c < WIDTH; c += TILE)
             store_whole(own_out + t * TILE * OUT_STRIDE + c, sums[t][c / TILE], OUT_STRIDE);
     __syncwarp();
-    write_rows<ROWS, WIDTH, OUT_STRIDE>(out, own_out, step, N - own_n, d);
+    write_rows<ROWS, WIDTH, OUT_STRIDE>(y, own_out, step, N - own_n, d);
 }

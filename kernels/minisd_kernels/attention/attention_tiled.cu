@@ -1,11 +1,11 @@
 // Attention, step 2 of 4: keys and values in shared memory, a warp a query row.
 //
 // Changed: the 16 warps of a block, 16 neighbouring queries of one head, meet the same keys and values. They fetch them
-// together, 32 at a time, into the block's shared memory, and each reads them there. The row of out and the running
+// together, 32 at a time, into the block's shared memory, and each reads them there. The row of y and the running
 // softmax stay in registers, a part in each lane.
 //
 // Faster, because a key and a value come from global memory once for 16 queries, in whole rows side by side instead of
-// a number here and there, and out is written once instead of once a key. For 128 queries and keys of width 40 the
+// a number here and there, and y is written once instead of once a key. For 128 queries and keys of width 40 the
 // emulator counts 44 MB read from global memory in step 1, and 0.35 MB here.
 //
 // A tile has 32 keys because a warp has 32 lanes. In the first product a lane is a key: it multiplies the query with
@@ -16,10 +16,10 @@
 
 constexpr int QUERIES = 16;  // warps in a block
 
-template <typename T, int COLUMNS>  // columns of out in a lane: d <= 32 COLUMNS
+template <typename T, int COLUMNS>  // columns of y in a lane: d <= 32 COLUMNS
 __global__ void __launch_bounds__(QUERIES* WARP, 2)
     attention_forward_tiled(const T* __restrict__ query, const T* __restrict__ key, const T* __restrict__ value,
-                            T* __restrict__ out, T* __restrict__ logsumexp, int N, int M, int heads, int d, T scale,
+                            T* __restrict__ y, T* __restrict__ logsumexp, int N, int M, int heads, int d, T scale,
                             bool causal) {
     constexpr int WIDTH = WARP * COLUMNS;
     __shared__ T queries[QUERIES][WIDTH];
@@ -31,7 +31,7 @@ __global__ void __launch_bounds__(QUERIES* WARP, 2)
     const int first_n = blockIdx.x % tiles * QUERIES, n = first_n + warp;
     const long long step = static_cast<long long>(heads) * d;  // from a token to the next
     query += b * N * step + h * d;
-    out += b * N * step + h * d;
+    y += b * N * step + h * d;
     key += b * M * step + h * d;
     value += b * M * step + h * d;
 
@@ -70,6 +70,6 @@ __global__ void __launch_bounds__(QUERIES* WARP, 2)
     total = warp_sum(total);
     if (n >= N) return;
     for (int j = 0; j < COLUMNS; ++j)
-        if (lane + WARP * j < d) out[n * step + lane + WARP * j] = sums[j] / total;
+        if (lane + WARP * j < d) y[n * step + lane + WARP * j] = sums[j] / total;
     if (lane == 0) logsumexp[static_cast<long long>(head) * N + n] = largest + log(total);
 }

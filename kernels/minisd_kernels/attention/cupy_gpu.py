@@ -144,11 +144,11 @@ def forward(query: Array, key: Array, value: Array, scale: float, causal: bool) 
 
 
 def backward(
-    grad_y: Array, query: Array, key: Array, value: Array, out: Array, logsumexp: Array, scale: float, causal: bool
+    grad_y: Array, query: Array, key: Array, value: Array, y: Array, logsumexp: Array, scale: float, causal: bool
 ) -> tuple[Array, Array, Array]:
     grad_y, query, key, value = (contiguous(array) for array in (grad_y, query, key, value))
     step = _last_allowed(backward_steps(grad_y, query, key, value))
-    return backward_by(step, grad_y, query, key, value, (out, logsumexp), scale, causal)
+    return backward_by(step, grad_y, query, key, value, (y, logsumexp), scale, causal)
 
 
 # ---- The launches
@@ -163,8 +163,8 @@ def forward_by(step: str, query: Array, key: Array, value: Array, scale: float, 
     query, key, value = (contiguous(array) for array in (query, key, value))
     _require(step, forward_steps(query, key, value), query)
     (B, N, heads, d), M = query.shape, key.shape[1]
-    out, logsumexp = empty(query.shape, query), empty((B, heads, N), query)
-    arrays, sizes = (query, key, value, out, logsumexp), (N, M, heads, d, query.dtype.type(scale), causal)
+    y, logsumexp = empty(query.shape, query), empty((B, heads, N), query)
+    arrays, sizes = (query, key, value, y, logsumexp), (N, M, heads, d, query.dtype.type(scale), causal)
     of, rows = c_type(query), B * heads * N
     if step == "plain":
         _PLAIN.launch(f"attention_forward_plain<{of}>", blocks(rows, 128), 128, *arrays, rows, *sizes)
@@ -176,7 +176,7 @@ def forward_by(step: str, query: Array, key: Array, value: Array, scale: float, 
     else:
         D = _at_least(d, TENSOR)
         _TENSOR.launch(_tensor(D), B * heads * blocks(N, 64 * TENSOR[D][0]), 128, *arrays, *sizes)
-    return out, logsumexp
+    return y, logsumexp
 
 
 def backward_by(
@@ -194,12 +194,12 @@ def backward_by(
     Raises:
         ValueError: the step cannot take these arrays.
     """
-    grad_y, query, key, value, out, logsumexp = (contiguous(a) for a in (grad_y, query, key, value, *saved))
+    grad_y, query, key, value, y, logsumexp = (contiguous(a) for a in (grad_y, query, key, value, *saved))
     _require(step, backward_steps(grad_y, query, key, value), query)
     (B, N, heads, d), M = query.shape, key.shape[1]
     of, rows, columns = c_type(query), B * heads * N, B * heads * M
     row_sums = empty(logsumexp.shape, query)
-    _PLAIN.launch(f"attention_row_sums<{of}>", blocks(rows, 8), 256, grad_y, out, row_sums, rows, N, heads, d)
+    _PLAIN.launch(f"attention_row_sums<{of}>", blocks(rows, 8), 256, grad_y, y, row_sums, rows, N, heads, d)
     grad_query, grad_key, grad_value = (empty(array.shape, query) for array in (query, key, value))
     shape = heads, d, query.dtype.type(scale), causal
     if step == "plain":

@@ -22,7 +22,7 @@ from minisd_kernels.vectors import LANES, broadcast, load, load_some, maximum, s
 @jit
 def plain_forward(query: Array, key: Array, value: Array, scale: float, causal: bool) -> tuple[Array, Array]:
     (B, N, heads, d), M = query.shape, key.shape[1]
-    out, logsumexp, scores = np.zeros_like(query), np.empty((B, heads, N), query.dtype), np.empty(M)
+    y, logsumexp, scores = np.zeros_like(query), np.empty((B, heads, N), query.dtype), np.empty(M)
     for b, h, n in np.ndindex((B, heads, N)):
         seen, largest = n + 1 if causal else M, -np.inf
         for m in range(seen):
@@ -38,20 +38,20 @@ def plain_forward(query: Array, key: Array, value: Array, scale: float, causal: 
         for m in range(seen):
             weight = math.exp(scores[m] - logsumexp[b, h, n])
             for c in range(d):
-                out[b, n, h, c] += weight * value[b, m, h, c]
-    return out, logsumexp
+                y[b, n, h, c] += weight * value[b, m, h, c]
+    return y, logsumexp
 
 
 @jit
 def plain_backward(
-    grad_y: Array, query: Array, key: Array, value: Array, out: Array, logsumexp: Array, scale: float, causal: bool
+    grad_y: Array, query: Array, key: Array, value: Array, y: Array, logsumexp: Array, scale: float, causal: bool
 ) -> tuple[Array, Array, Array]:
     (B, N, heads, d), M = query.shape, key.shape[1]
     grad_query, grad_key, grad_value = np.zeros_like(query), np.zeros_like(key), np.zeros_like(value)
     for b, h, n in np.ndindex((B, heads, N)):
         row_sum = 0.0
         for c in range(d):
-            row_sum += grad_y[b, n, h, c] * out[b, n, h, c]
+            row_sum += grad_y[b, n, h, c] * y[b, n, h, c]
         for m in range(n + 1 if causal else M):
             score, grad_weight = 0.0, 0.0
             for c in range(d):
@@ -174,7 +174,7 @@ class Problem(NamedTuple):
 
 
 @parallel_jit
-def _forward(query, key, value, problem, out, logsumexp, memory, zeros):
+def _forward(query, key, value, problem, y, logsumexp, memory, zeros):
     B, N, M, heads, d, scale, causal = problem
     row = heads * d
     blocks = (N + _QUERIES - 1) // _QUERIES
@@ -189,12 +189,12 @@ def _forward(query, key, value, problem, out, logsumexp, memory, zeros):
             n_count = min(_QUERIES, N - first_n)
             lanes = (n_count + LANES - 1) // LANES * LANES
             q, kv_start = (b * N + first_n) * row + h * d, b * M * row + h * d
-            for array in (query, out):
+            for array in (query, y):
                 prefetch_rows(array, q, row, n_count, d)
             for array in (key, value):
                 prefetch_rows(array, kv_start, row, min(_KEYS, M), d)
             pack(Matrix(query, q, 1, row), (d, n_count), queries_t, 0, d)
-            _clear_rows(out, q, row, n_count, d)
+            _clear_rows(y, q, row, n_count, d)
             for n in range(_QUERIES):
                 largest[n], totals[n] = -np.inf, 0
             for first_m in range(0, first_n + n_count if causal else M, _KEYS):
@@ -208,13 +208,13 @@ def _forward(query, key, value, problem, out, logsumexp, memory, zeros):
                     _hide_later_keys(scores, first_m, m_count, first_n, lanes)
                 _softmax(scores, m_count, lanes, scale, largest, totals, shrink)
                 if first_m > 0:
-                    _scale_rows(out, q, row, n_count, d, shrink)
-                end = Matrix(out, q, row, 1)
+                    _scale_rows(y, q, row, n_count, d, shrink)
+                end = Matrix(y, q, row, 1)
                 multiply_add(weights, ONE_TAP, values, end, end, (n_count, m_count, d))
             for n in range(n_count):
                 logsumexp[head * N + first_n + n] = largest[n] + math.log(totals[n])
                 shrink[n] = np.float32(1) / totals[n]
-            _scale_rows(out, q, row, n_count, d, shrink)
+            _scale_rows(y, q, row, n_count, d, shrink)
 
 
 # Backward, the keys are the outer loop: while one block of them meets all queries of a part, its gradients stay in
@@ -223,7 +223,7 @@ def _forward(query, key, value, problem, out, logsumexp, memory, zeros):
 
 @parallel_jit
 def _backward(grad_y, inputs, saved, problem, gradients, memory, packs, rows):
-    (query, key, value), (out, logsumexp) = inputs, saved
+    (query, key, value), (y, logsumexp) = inputs, saved
     (grad_query, grad_key, grad_value), (zeros, memory) = gradients, memory
     B, N, M, heads, d, scale, causal = problem
     row = heads * d
@@ -242,7 +242,7 @@ def _backward(grad_y, inputs, saved, problem, gradients, memory, packs, rows):
             blocks = (count + _QUERIES - 1) // _QUERIES
             q_start, kv_start = (b * N + first) * row + h * d, b * M * row + h * d
             kv_part = part * B * M * row
-            for array in (query, grad_y, out, grad_query):
+            for array in (query, grad_y, y, grad_query):
                 prefetch_rows(array, q_start, row, min(_QUERIES, count), d)
             for array in (key, value):
                 prefetch_rows(array, kv_start, row, min(_KEYS, M), d)
@@ -255,7 +255,7 @@ def _backward(grad_y, inputs, saved, problem, gradients, memory, packs, rows):
                 pack(Matrix(query, q, row, 1), (n_count, d), queries[block], 0, n_count)
                 pack(Matrix(grad_y, q, row, 1), (n_count, d), grads[block], 0, n_count)
                 copy(logsumexp, head * N + first + block * _QUERIES, denominators[block], 0, n_count)
-                _row_products(grad_y, out, q, row, n_count, d, row_sums[block])
+                _row_products(grad_y, y, q, row, n_count, d, row_sums[block])
             _clear_rows(grad_query, q_start, row, count, d)
             for first_m in range(0, M, _KEYS):
                 m_count, kv = min(_KEYS, M - first_m), kv_start + first_m * row
@@ -302,26 +302,26 @@ def forward(query: Array, key: Array, value: Array, scale: float, causal: bool) 
     (B, N, heads, d), M = query.shape, key.shape[1]
     if query.dtype == np.float64:
         return plain_forward(query, key, value, scale, causal)
-    out, logsumexp = np.empty(query.shape, np.float32), np.empty((B, heads, N), np.float32)
+    y, logsumexp = np.empty(query.shape, np.float32), np.empty((B, heads, N), np.float32)
     query, scale = _with_positive_scale(query, scale)
-    flat, flat_outputs = ((a.reshape(-1) for a in arrays) for arrays in ((query, key, value), (out, logsumexp)))
+    flat, flat_outputs = ((a.reshape(-1) for a in arrays) for arrays in ((query, key, value), (y, logsumexp)))
     memory = scratch("attention", get_num_threads(), 7, _room(d))
     problem = Problem(B, N, M, heads, d, np.float32(scale), causal)
     _forward(*flat, problem, *flat_outputs, memory, _ZEROS)
-    return out, logsumexp
+    return y, logsumexp
 
 
 def backward(
-    grad_y: Array, query: Array, key: Array, value: Array, out: Array, logsumexp: Array, scale: float, causal: bool
+    grad_y: Array, query: Array, key: Array, value: Array, y: Array, logsumexp: Array, scale: float, causal: bool
 ) -> tuple[Array, Array, Array]:
-    arrays = [contiguous(array) for array in (grad_y, query, key, value, out, logsumexp)]
+    arrays = [contiguous(array) for array in (grad_y, query, key, value, y, logsumexp)]
     if query.dtype == np.float64:
         return plain_backward(*arrays, scale, causal)
     (B, N, heads, d), M = query.shape, key.shape[1]
     parts = (N + _PART - 1) // _PART
     grad_query = np.empty(query.shape, np.float32)
     grad_key, grad_value = np.empty((parts, *key.shape), np.float32), np.empty((parts, *key.shape), np.float32)
-    grad_y, query, key, value, out, logsumexp = (array.reshape(-1) for array in arrays)
+    grad_y, query, key, value, y, logsumexp = (array.reshape(-1) for array in arrays)
     gradients = grad_query.reshape(-1), grad_key.reshape(-1), grad_value.reshape(-1)
     threads, blocks = get_num_threads(), (min(_PART, N) + _QUERIES - 1) // _QUERIES
     memory = scratch("attention", threads, 5, _room(d))
@@ -330,7 +330,7 @@ def backward(
     sign = np.float32(np.sign(scale))
     query, scale = _with_positive_scale(query, scale)
     problem = Problem(B, N, M, heads, d, np.float32(scale), causal)
-    inputs, saved = (query, key, value), (out, logsumexp)
+    inputs, saved = (query, key, value), (y, logsumexp)
     _backward(grad_y, inputs, saved, problem, gradients, (_ZEROS, memory), packs, rows)
     if sign <= 0:
         grad_query *= sign

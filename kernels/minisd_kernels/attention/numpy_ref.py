@@ -19,17 +19,17 @@ def forward(query: Array, key: Array, value: Array, scale: float, causal: bool) 
     largest = scores.max(axis=-1, keepdims=True)
     weights = np.exp(scores - largest)
     total = weights.sum(axis=-1, keepdims=True)
-    out = np.einsum("bhnm,bmhd->bnhd", weights / total, value, optimize=True)
-    return out, (largest + np.log(total))[..., 0]
+    y = np.einsum("bhnm,bmhd->bnhd", weights / total, value, optimize=True)
+    return y, (largest + np.log(total))[..., 0]
 
 
 def backward(
-    grad_y: Array, query: Array, key: Array, value: Array, out: Array, logsumexp: Array, scale: float, causal: bool
+    grad_y: Array, query: Array, key: Array, value: Array, y: Array, logsumexp: Array, scale: float, causal: bool
 ) -> tuple[Array, Array, Array]:
     weights = np.exp(_scores(query, key, scale, causal) - logsumexp[..., None])
     grad_value = np.einsum("bhnm,bnhd->bmhd", weights, grad_y, optimize=True)
     grad_weights = np.einsum("bnhd,bmhd->bhnm", grad_y, value, optimize=True)
-    row_sums = np.einsum("bnhd,bnhd->bhn", grad_y, out)[..., None]
+    row_sums = np.einsum("bnhd,bnhd->bhn", grad_y, y)[..., None]
     grad_scores = weights * (grad_weights - row_sums)
     grad_query = np.einsum("bhnm,bmhd->bnhd", grad_scores, key, optimize=True)
     grad_key = np.einsum("bhnm,bnhd->bmhd", grad_scores, query, optimize=True)

@@ -33,7 +33,7 @@ Shape = tuple[int, int, int, int]
 class Backend(Protocol):
     """What each backend's file defines."""
 
-    def forward(self, x: Array, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Array, Array]: ...
+    def forward(self, x: Array, size: Pair, window: Pair, stride: Pair, padding: Pair) -> tuple[Array, Array]: ...
 
     def backward(
         self,
@@ -71,8 +71,8 @@ def forward(
     require_shape("max_pool2d x", x, "(B, H, W, C)", (None,) * 4)
     (kh, kw), (sh, sw), (ph, pw) = _geometry(window, stride, padding)
     _, H, W, _ = x.shape
-    out = window_output_size(H, kh, sh, ph), window_output_size(W, kw, sw, pw)
-    return kernel(Backend, x).forward(x, (kh, kw), (sh, sw), (ph, pw), out)
+    size = window_output_size(H, kh, sh, ph), window_output_size(W, kw, sw, pw)
+    return kernel(Backend, x).forward(x, size, (kh, kw), (sh, sw), (ph, pw))
 
 
 def backward(

@@ -20,32 +20,32 @@ MAX_POOL2D = Source(
 )
 
 
-def forward(x: Array, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Array, Array]:
+def forward(x: Array, size: Pair, window: Pair, stride: Pair, padding: Pair) -> tuple[Array, Array]:
     x = contiguous(x)
     B, H, W, C = x.shape
-    y = empty((B, *out, C), x)
+    y = empty((B, *size, C), x)
     argmax = empty(y.shape, x, place_type(window))
     if _apart(window, stride, padding, argmax) and fits_float4(x):
-        sizes: tuple[int, ...] = H, W, C // 4, *window, *out
-        MAX_POOL2D.launch("max_pool2d_forward_fours", *row_blocks(B * out[0], out[1] * C // 4), x, y, argmax, *sizes)
+        sizes: tuple[int, ...] = H, W, C // 4, *window, *size
+        MAX_POOL2D.launch("max_pool2d_forward_fours", *row_blocks(B * size[0], size[1] * C // 4), x, y, argmax, *sizes)
     else:
-        sizes = H, W, C, *window, *stride, *padding, *out
-        MAX_POOL2D.launch(_plain("forward", x, argmax), *row_blocks(B * out[0], out[1] * C), x, y, argmax, *sizes)
+        sizes = H, W, C, *window, *stride, *padding, *size
+        MAX_POOL2D.launch(_plain("forward", x, argmax), *row_blocks(B * size[0], size[1] * C), x, y, argmax, *sizes)
     return y, argmax
 
 
 def backward(grad_y: Array, argmax: Array, x_shape: Shape, window: Pair, stride: Pair, padding: Pair) -> Array:
     grad_y, argmax = contiguous(grad_y), contiguous(argmax)
     B, H, W, C = x_shape
-    out = grad_y.shape[1:3]
+    size = grad_y.shape[1:3]
     grad_x = empty(x_shape, grad_y)
     if _apart(window, stride, padding, argmax) and fits_float4(grad_y):
         rows, columns = -(-H // window[0]), -(-W // window[1])
-        sizes: tuple[int, ...] = H, W, C // 4, *window, *out
+        sizes: tuple[int, ...] = H, W, C // 4, *window, *size
         launch = row_blocks(B * rows, columns * C // 4)
         MAX_POOL2D.launch("max_pool2d_backward_fours", *launch, grad_y, argmax, grad_x, *sizes)
     else:
-        sizes = H, W, C, *window, *stride, *padding, *out
+        sizes = H, W, C, *window, *stride, *padding, *size
         launch = row_blocks(B * H, W * C)
         MAX_POOL2D.launch(_plain("backward", grad_y, argmax), *launch, grad_y, argmax, grad_x, *sizes)
     return grad_x

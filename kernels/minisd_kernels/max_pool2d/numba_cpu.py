@@ -14,10 +14,10 @@ from minisd_kernels.vectors import LANES, broadcast, load_bytes, load_some, stor
 
 
 @jit
-def plain_forward(x: Array, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Array, Array]:
+def plain_forward(x: Array, size: Pair, window: Pair, stride: Pair, padding: Pair) -> tuple[Array, Array]:
     (kh, kw), (sh, sw), (ph, pw) = window, stride, padding
     B, H, W, C = x.shape
-    y = np.full((B, out[0], out[1], C), -np.inf, x.dtype)
+    y = np.full((B, size[0], size[1], C), -np.inf, x.dtype)
     argmax = np.full(y.shape, -1, np.int64)  # none: the first in the picture is the maximum so far, even -inf
     for b, p, q, c in np.ndindex(y.shape):
         for i in range(kh):
@@ -140,18 +140,18 @@ def _backward(grad_y, argmax, windows, apart, grad_x):
             _shared_row(row, grad_y, argmax, windows, grad_x)
 
 
-def _windows(x_shape: Shape, window: Pair, stride: Pair, padding: Pair, out: Pair) -> Windows:
-    return Windows._make((*x_shape, *window, *stride, *padding, *out))
+def _windows(x_shape: Shape, window: Pair, stride: Pair, padding: Pair, size: Pair) -> Windows:
+    return Windows._make((*x_shape, *window, *stride, *padding, *size))
 
 
-def forward(x: Array, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Array, Array]:
+def forward(x: Array, size: Pair, window: Pair, stride: Pair, padding: Pair) -> tuple[Array, Array]:
     place = place_type(window)
     if x.dtype != np.float32 or place != np.uint8:
-        y, argmax = plain_forward(contiguous(x), window, stride, padding, out)
+        y, argmax = plain_forward(contiguous(x), size, window, stride, padding)
         return y, argmax.astype(place)
     B, _, _, C = x.shape
-    y, argmax = np.empty((B, *out, C), x.dtype), np.empty((B, *out, C), place)
-    windows = _windows(x.shape, window, stride, padding, out)
+    y, argmax = np.empty((B, *size, C), x.dtype), np.empty((B, *size, C), place)
+    windows = _windows(x.shape, window, stride, padding, size)
     _forward(contiguous(x).reshape(-1), windows, y.reshape(-1), argmax.reshape(-1))
     return y, argmax
 

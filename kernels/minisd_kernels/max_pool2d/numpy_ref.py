@@ -17,7 +17,7 @@ def _taps(x: Array, outside: float, window: Pair, stride: Pair, padding: Pair) -
     return windows.reshape(*windows.shape[:4], window[0] * window[1])
 
 
-def forward(x: Array, window: Pair, stride: Pair, padding: Pair, out: Pair) -> tuple[Array, Array]:
+def forward(x: Array, size: Pair, window: Pair, stride: Pair, padding: Pair) -> tuple[Array, Array]:
     taps = _taps(x, -np.inf, window, stride, padding)  # (B, P, Q, C, kh kw)
     argmax = taps.argmax(axis=-1)
     y = np.take_along_axis(taps, argmax[..., None], axis=-1)[..., 0]
