@@ -79,7 +79,7 @@ def squared_length(grad: Array) -> float:
 
     From a device this one number crosses to the host, which waits for it.
 
-    Shapes: grad (N,), C-contiguous -> a float.
+    Shapes: grad (N,) -> a float.
 
     Raises: as step.
 
@@ -95,7 +95,7 @@ def squared_length(grad: Array) -> float:
 def average(mean: Array, param: Array, *, rate: float) -> None:
     """mean += rate (param - mean), in place: an exponential moving average of the weights.
 
-    Shapes: mean, param (N,), C-contiguous.
+    Shapes: mean, param (N,); mean contiguous.
 
     Raises: as step.
 
