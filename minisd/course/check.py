@@ -126,8 +126,8 @@ def _in_float64(value: Any) -> Any:
 
 
 def _tolerance(exercise: Exercise, case: Case) -> float:
-    if exercise.is_question:
-        return _ANSWER_TOLERANCE
+    if exercise.is_question:  # a whole number is counted, and must be exact
+        return 0 if isinstance(exercise.reference(*case), int) else _ANSWER_TOLERANCE
     in_float32 = any(isinstance(part, np.ndarray) and part.dtype == np.float32 for part in _leaves(case))
     return TOLERANCE[np.dtype(np.float32 if in_float32 else np.float64)]
 

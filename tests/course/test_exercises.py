@@ -95,3 +95,11 @@ def test_questions_differ_from_learner_to_learner(exercise: Exercise) -> None:
     drawn = [next(exercise.cases(own.stream(exercise, name), None)) for name in map(str, range(12))]
     assert len({exercise.reference(*case) for case in drawn}) >= 4, "answers cannot be copied"
     assert all("<" not in own.statement(exercise, name) for name in ("a", "b"))
+
+
+def test_a_whole_number_must_be_exact() -> None:
+    parameters = load("02.6")
+    (case,) = parameters.cases(own.stream(parameters), None)
+    right = parameters.reference(*case)
+    assert right > 1000 and verdict(parameters, right).passed
+    assert not verdict(parameters, right + 1).passed
