@@ -75,8 +75,5 @@ def right_tried(o, f, s=1, p=0):
 
 def right_from_the_largest(output, window, stride=1, padding=0):
     largest = stride * output + window - 2 * padding - 1
-    sizes = []
-    while len(sizes) < stride and largest > 0:
-        sizes.insert(0, largest)
-        largest -= 1
-    return sizes
+    sizes = [largest - less for less in range(stride)]
+    return [size for size in sizes[::-1] if size > 0]
