@@ -41,7 +41,7 @@ class Net(NamedTuple):
     """
 
     text: str
-    tensors: dict[str, Any] = {}
+    tensors: dict[str, Any]
     shape: tuple[int | str, ...] = (1, 4, 9, 11)
     opset: int = 21
     one_size: bool = False
@@ -268,6 +268,7 @@ NETS = {
         """
         y = ReduceMean <noop_with_empty_axes=1> (x)           | 9x11x4, sees 1x1
         """,
+        {},
     ),
     "a matrix that is turned": Net(
         """
