@@ -19,7 +19,7 @@ HINTS = (
 
 def sectors(addresses, size):
     """How many sectors of 32 bytes are touched, a whole number; addresses is an array of whole numbers."""
-    touched = set()
+    touched: set[int] = set()
     for address in addresses[addresses >= 0].tolist():
         touched.update(range(address // 32, (address + size - 1) // 32 + 1))
     return len(touched)
@@ -63,7 +63,7 @@ def mistake_one_byte_too_many(addresses, size):
 
 def mistake_all_take_part(addresses, size):
     """Threads with a negative address do not take part."""
-    touched = set()
+    touched: set[int] = set()
     for address in addresses.tolist():
         touched.update(range(address // 32, (address + size - 1) // 32 + 1))
     return len(touched)
@@ -82,7 +82,7 @@ def mistake_span(addresses, size):
 
 def mistake_lines_of_128(addresses, size):
     """A sector has 32 bytes: you count lines of 128."""
-    touched = set()
+    touched: set[int] = set()
     for address in addresses[addresses >= 0].tolist():
         touched.update(range(address // 128, (address + size - 1) // 128 + 1))
     return len(touched)

@@ -84,7 +84,7 @@ def mistake_average(words):
 
 
 def right_sets(words):
-    banks = [set() for _ in range(32)]
+    banks: list[set[int]] = [set() for _ in range(32)]
     for word in words:
         if word >= 0:
             banks[word % 32].add(int(word))
@@ -94,7 +94,7 @@ def right_sets(words):
 def right_round_by_round(wanted):
     waiting, count = {int(word) for word in wanted if word >= 0}, 0
     while waiting:
-        served = {}
+        served: dict[int, int] = {}
         for word in sorted(waiting):
             served.setdefault(word % 32, word)
         waiting -= set(served.values())
