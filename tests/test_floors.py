@@ -88,8 +88,8 @@ PLACES = {
     "tqdm": {"draw.py", "drive.py", "kernels.py", "run.py"},
     "onnx": {"onnx"},
     "IPython": {"page.py"},
-    "jupytext": {"build.py", "notebook.py"},
-    "nbformat": {"build.py", "notebook.py"},
+    "jupytext": {"notebook.py"},
+    "nbformat": {"notebook.py"},
     "torch": {"in_torch.py", "torch_twins.py"},
 }
 

@@ -28,6 +28,8 @@ COMMANDS = {
     "animate": ("animate", "animate"),
     "bench": ("bench", "bench"),
     "kernels": ("kernels", "kernels"),
+    "tutorials": ("course", "tutorials"),
+    "course": ("course", "course"),
     "info": ("info", "info"),
 }
 
@@ -76,6 +78,7 @@ def _message_for_the_user(error: Exception) -> str | None:
     from minisd_kernels.shapes import ShapeError
 
     from minisd.checkpoint import CheckpointError
+    from minisd.course.exercise import CourseError
     from minisd.data import DataError
     from minisd.pipeline import SamplingDiverged
     from minisd.shapes.onnx import OnnxError
@@ -85,8 +88,8 @@ def _message_for_the_user(error: Exception) -> str | None:
 
     match error:
         case (
-            CheckpointError() | DataError() | OnnxError() | ShapeError() | TextError() | TokenizerError()
-            | SamplingDiverged() | TrainingDiverged() | backends.BackendUnavailable()
+            CheckpointError() | CourseError() | DataError() | OnnxError() | ShapeError() | TextError()
+            | TokenizerError() | SamplingDiverged() | TrainingDiverged() | backends.BackendUnavailable()
         ):  # fmt: skip
             return str(error)
         case OSError():
@@ -102,7 +105,7 @@ def _message_for_the_user(error: Exception) -> str | None:
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="How it all works, step by step: tutorials/01_draw_a_digit_from_a_sentence.py and those after it.",
+    epilog="How it all works, step by step: minisd tutorials. To write it yourself: minisd course.",
 )
 @click.version_option(__version__, prog_name="minisd")
 @click.option("--backend", type=click.Choice(list(backends.FILES)), help="What computes. [default: numba]")

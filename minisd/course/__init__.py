@@ -10,7 +10,7 @@ page.py       what a chapter shows: figures, and the library's source
 """
 
 from minisd.course.check import check
-from minisd.course.own import hint, mine, question
+from minisd.course.own import hint, mine, numbers_of, question
 from minisd.course.page import show, source
 
-__all__ = ["check", "hint", "mine", "question", "show", "source"]
+__all__ = ["check", "hint", "mine", "numbers_of", "question", "show", "source"]

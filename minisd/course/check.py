@@ -11,18 +11,19 @@ import copy
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minisd.course.answers import Case, Outcome, try_on
 from minisd.course.compare import TOLERANCE, difference
-from minisd.course.exercise import Exercise, load
+from minisd.course.exercise import CourseError, Exercise, load
 from minisd.course.own import answer as own_answer
 from minisd.course.own import stream
 
 DTYPES = (np.float64, np.float32)
-_ANSWER_TOLERANCE = 5e-3  # of a number that was worked out on paper
+_ANSWER_TOLERANCE = 5e-3  # of a number with a fraction that was worked out on paper; whole numbers are counted
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,22 @@ def check(number: str, answer: Any = None, *, seed: int = 0) -> None:
 def verdict(exercise: Exercise, answer: Any, seed: int = 0) -> Verdict:
     """The verdict, tried in this process."""
     cases = trials(exercise, seed)
+    if answer is ...:  # a question's cell as it was handed out
+        return Verdict(exercise, "unfinished")
     if exercise.is_question:
-        return judge(exercise, cases, [Outcome(answer)])
+        whole = isinstance(answer, float) and answer.is_integer()
+        return judge(exercise, cases, [Outcome(int(answer) if whole else answer)])
     if not callable(answer):
         return Verdict(exercise, "wrong", f"{exercise.name} is a {type(answer).__name__}; a function is wanted")
     return judge(exercise, cases, try_on(cases, answer, exercise.probe))
+
+
+def own_verdict(exercise: Exercise, folder: Path | None = None) -> Verdict:
+    """The verdict on what lies in the learner's folder; "missing" if nothing is there to try."""
+    try:
+        return verdict(exercise, own_answer(exercise, folder))
+    except CourseError as error:
+        return Verdict(exercise, "missing", str(error))
 
 
 def trials(exercise: Exercise, seed: int) -> list[Case]:
@@ -126,8 +138,8 @@ def _in_float64(value: Any) -> Any:
 
 
 def _tolerance(exercise: Exercise, case: Case) -> float:
-    if exercise.is_question:  # a whole number is counted, and must be exact
-        return 0 if isinstance(exercise.reference(*case), int) else _ANSWER_TOLERANCE
+    if exercise.is_question:
+        return 0.0 if isinstance(exercise.reference(*case), int) else _ANSWER_TOLERANCE
     in_float32 = any(isinstance(part, np.ndarray) and part.dtype == np.float32 for part in _leaves(case))
     return TOLERANCE[np.dtype(np.float32 if in_float32 else np.float64)]
 

@@ -16,7 +16,9 @@ def hole(exercise: Exercise) -> str:
     tree = ast.parse(exercise.file.read_text(encoding="utf-8"))
     kept = [node for node in tree.body if _names(node) & set(exercise.given)]
     (empty,) = (_emptied(node, exercise.number) for node in tree.body if _names(node) == {exercise.name})
-    return "\n\n\n".join(filter(None, ("\n".join(map(ast.unparse, _imports(kept))), *_definitions(kept), empty))) + "\n"
+    imports = "\n".join(ast.unparse(node) for node in kept if _is_import(node))
+    rest = [ast.unparse(node) for node in kept if not _is_import(node)]
+    return "\n\n\n".join(filter(None, (imports, *rest, empty))) + "\n"
 
 
 def trial(exercise: Exercise) -> str:
@@ -24,6 +26,42 @@ def trial(exercise: Exercise) -> str:
     tree = ast.parse(exercise.file.read_text(encoding="utf-8"))
     wanted = {"probe", *exercise.given}
     return "\n".join(ast.unparse(node) for node in tree.body if _names(node) & wanted) + "\n"
+
+
+def solved(exercise: Exercise, before: str = "", after: str = "") -> str:
+    """The solution as it stands in the file, comments and all: given lines, what it imports and its own helpers, the
+    hole filled. What the learner does not get stands between the lines `before` and `after`, if they are named."""
+    text = exercise.file.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    imports: list[str] = []
+    rest: list[str] = []
+    for node in ast.parse(text).body:
+        first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
+        own = lines[first - 1 : node.end_lineno]
+        if _names(node) == {exercise.name}:
+            own = _marked(node, own, first, before, after)
+        elif not _names(node) & set(exercise.given):
+            if not _is_import(node) and not all(name.startswith("_") for name in _names(node) or ["x"]):
+                continue  # a case, a mistake, another answer
+            own = list(filter(None, [before, *own, after]))
+        (imports if _is_import(node) else rest).append("\n".join(own))
+    return "\n\n\n".join(filter(None, ["\n".join(imports), *rest])) + "\n"
+
+
+def _marked(node: ast.stmt, lines: list[str], first: int, before: str, after: str) -> list[str]:
+    """The hole's lines, each function's body between marks."""
+    if not before:
+        return lines
+    marked = list(lines)
+    functions = [part for part in ast.walk(node) if isinstance(part, ast.FunctionDef)]
+    for function in sorted(functions, key=lambda f: f.lineno, reverse=True):
+        if any(function in ast.walk(other) and function is not other for other in functions):
+            continue  # inside another's body
+        body = function.body[1:] if ast.get_docstring(function) else function.body
+        margin, end = " " * body[0].col_offset, function.end_lineno or function.lineno
+        marked.insert(end - first + 1, margin + after)
+        marked.insert(body[0].lineno - first, margin + before)
+    return marked
 
 
 def _names(node: ast.stmt) -> set[str]:
@@ -38,12 +76,8 @@ def _names(node: ast.stmt) -> set[str]:
     return set()
 
 
-def _imports(nodes: list[ast.stmt]) -> list[ast.stmt]:
-    return [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
-
-
-def _definitions(nodes: list[ast.stmt]) -> list[str]:
-    return [ast.unparse(node) for node in nodes if not isinstance(node, ast.Import | ast.ImportFrom)]
+def _is_import(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Import | ast.ImportFrom)
 
 
 def _emptied(node: ast.stmt, number: str) -> str:

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import inspect
+import json
 import os
 import sys
 import textwrap
@@ -20,8 +21,9 @@ from minisd.course.exercise import CourseError, Exercise, load
 
 NAME_FILE = "student.txt"
 ANSWERS_FILE = "answers.toml"
+HINTS_FILE = ".hints.json"
 FOLDER_VARIABLE = "MINISD_COURSE"
-_hints_shown: dict[str, int] = {}
+_opened_here: dict[str, int] = {}
 
 
 def folder() -> Path:
@@ -131,6 +133,12 @@ def import_file(file: Path) -> ModuleType:
     return module
 
 
+def numbers_of(number: str) -> tuple[Any, ...]:
+    """The numbers that a question asks you about."""
+    exercise = load(number)
+    return next(exercise.cases(stream(exercise), None))
+
+
 def question(number: str) -> None:
     """Print a question with the numbers drawn for you, or what an exercise asks."""
     exercise = load(number)
@@ -147,9 +155,23 @@ def statement(exercise: Exercise, name: str | None = None) -> str:
     return text
 
 
-def hint(number: str) -> None:
-    """Print one more hint; there are three, from a nudge to nearly the code."""
+def hint(number: str, which: int | None = None) -> None:
+    """Print one more hint, or hint `which`; there are three, from a nudge to nearly the code."""
     exercise = load(number)
-    shown = min(_hints_shown.get(exercise.number, 0) + 1, len(exercise.hints))
-    _hints_shown[exercise.number] = shown
-    print(f"hint {shown} of {len(exercise.hints)}: {exercise.hints[shown - 1]}")
+    shown = _hints_shown()
+    which = which or min(shown.get(exercise.number, 0) + 1, len(exercise.hints))
+    shown[exercise.number] = max(which, shown.get(exercise.number, 0))
+    if (folder() / "exercises").is_dir():
+        (folder() / HINTS_FILE).write_text(json.dumps(shown), encoding="utf-8")
+    print(f"hint {which} of {len(exercise.hints)}: {exercise.hints[which - 1]}")
+
+
+def _hints_shown() -> dict[str, int]:
+    """How many hints of each exercise were opened: kept in the learner's folder, else for this process."""
+    file = folder() / HINTS_FILE
+    if not file.is_file():
+        return _opened_here
+    try:
+        return {str(number): int(count) for number, count in json.loads(file.read_text(encoding="utf-8")).items()}
+    except (ValueError, AttributeError):  # written by somebody else: begin anew
+        return {}

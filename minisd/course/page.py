@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import io
 import os
 import sys
 import textwrap
@@ -15,16 +16,21 @@ def show(figure: Any, name: str) -> None:
     """Put a matplotlib figure, or a picture (PIL), on the page: in a notebook under its cell; a script writes the file
     ``output/NAME.png`` beside itself, or here where that folder is read-only."""
     if _in_notebook():
-        from IPython.display import display
+        from IPython.display import Image, display
 
-        display(figure)
+        picture = io.BytesIO()
+        _save(figure, picture)
+        display(Image(picture.getvalue()))
         return
     beside = Path(getattr(sys.modules["__main__"], "__file__", None) or "page.py").resolve().parent
     output = (beside if os.access(beside, os.W_OK) else Path()) / "output"
     output.mkdir(exist_ok=True)
-    file = output / f"{name}.png"
-    figure.savefig(file) if hasattr(figure, "savefig") else figure.save(file)
-    print("picture:", file)
+    _save(figure, output / f"{name}.png")
+    print("picture:", output / f"{name}.png")
+
+
+def _save(figure: Any, to: Any) -> None:
+    figure.savefig(to, format="png") if hasattr(figure, "savefig") else figure.save(to, format="png")
 
 
 def source(thing: Any, *, docstring: bool = False) -> None:
