@@ -7,12 +7,12 @@ solutions, the marks, the rubric, and the secret seed from which the hidden case
 from __future__ import annotations
 
 import csv
+import importlib.metadata
 import io
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from minisd import __version__
 from minisd.course.chapters import Chapter, chapters
 from minisd.course.exercise import CourseError, Exercise, load, numbers
 from minisd.course.holes import hole, solved
@@ -88,7 +88,7 @@ def student(out: Path, plan: dict[Chapter, list[Exercise]], *, name: str = "", n
         "README.md": _student_readme(plan),
         NAME_FILE: f"{name}\n" if name else "",
         ANSWERS_FILE: _answers(questions),
-        "requirements.txt": f"minisd[course]=={__version__}\npytest>=8\n",
+        "requirements.txt": f"minisd[course]=={importlib.metadata.version("minisd")}\npytest>=8\n",
         ".github/workflows/check.yml": _WORKFLOW,
         ".gitignore": "__pycache__/\n.ipynb_checkpoints/\noutput/\n.venv/\n",
         "tests/test_exercises.py": _CHECKS.format(numbers=[e.number for e in exercises]),
