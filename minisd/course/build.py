@@ -88,7 +88,7 @@ def student(out: Path, plan: dict[Chapter, list[Exercise]], *, name: str = "", n
         "README.md": _student_readme(plan),
         NAME_FILE: f"{name}\n" if name else "",
         ANSWERS_FILE: _answers(questions),
-        "requirements.txt": f"minisd[course]=={importlib.metadata.version("minisd")}\npytest>=8\n",
+        "requirements.txt": f"minisd[course]=={importlib.metadata.version('minisd')}\npytest>=8\n",
         ".github/workflows/check.yml": _WORKFLOW,
         ".gitignore": "__pycache__/\n.ipynb_checkpoints/\noutput/\n.venv/\n",
         "tests/test_exercises.py": _CHECKS.format(numbers=[e.number for e in exercises]),
