@@ -56,7 +56,3 @@ def test_as_a_notebook(chapter: Chapter, tmp_path: Path) -> None:
     assert bool(pictures) == ("show(" in chapter.text)
     assert not list(tmp_path.glob("**/*.png")), "a notebook keeps its pictures"
     assert all(len("".join(output.get("text", ())).splitlines()) < 120 for output in outputs), "a cell floods"
-
-
-def test_chapters_are_numbered_without_a_gap() -> None:
-    assert list(chapters()) == list(range(1, len(chapters()) + 1))
