@@ -13,7 +13,7 @@ POINTS, MINUTES = 2, 15
 HINTS = (
     "Which sector does byte number 100 lie in? And which do bytes 100 to 107?",
     "The sectors of a read are those from address // 32 to (address + size - 1) // 32. Put all into a set.",
-    "Byte b lies in sector b // 32. Put all sectors from the first byte's to the last byte's into one set: how large is it?",
+    "Byte b lies in sector b // 32. Put the sectors from first to last byte into one set.",
 )
 
 
