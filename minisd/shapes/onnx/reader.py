@@ -26,8 +26,9 @@ except ImportError as error:
 from minisd.shapes.onnx.axes import Axes, Shape, axes_of, layout_of, letters_of, map_of, shape_of
 from minisd.shapes.onnx.call import Call
 from minisd.shapes.onnx.carried import ARITHMETIC, OVER_PICTURES, POINTWISE, carried
+from minisd.shapes.onnx.inputs import given_to, inputs_of, layouts_of
 from minisd.shapes.onnx.operators import KNOWN, LEARNED, WORKS, layer_of, multiply_adds_of, weights_of
-from minisd.shapes.onnx.values import FRACTIONS, Arithmetic, Value, printable, stored
+from minisd.shapes.onnx.values import Arithmetic, Value, printable, stored
 from minisd.shapes.report.layers import Layer, Map, Pointwise, Source, Stated
 from minisd.shapes.report.network import Network, Step
 from minisd.shapes.report.sums import LARGEST_SIZE
@@ -38,8 +39,6 @@ _LARGER = (1, 13)  # pixels more: see _holds_for_one
 
 _OURS = {"Resize", "Upsample", "ConvTranspose"}
 """Where the onnx package differs from runtimes: they round factors as float32; see `_transposed_convolution`."""
-
-_Sizes = tuple[int | str, ...]  # of an input; where an axis has no number its name stands
 
 
 class _Misread(Exception):
@@ -96,22 +95,17 @@ def _parsed(path: Path) -> Any:
 
 def _network(model: Any, size: tuple[int, int] | None) -> Network:
     """The network, its picture taken as its shape suggests, and otherwise if it then is taken apart otherwise."""
-    _, first, second, last = next(
-        (sizes for _, sizes in _inputs(model.graph) if sizes and len(sizes) == 4), (1, 1, 1, 1)
-    )
-    few = isinstance(last, int) and 1 <= last <= 4
-    rows_before = first > 4 if isinstance(first, int) else isinstance(second, str)
-    layouts = ["NHWC", "NCHW"] if few and rows_before else ["NCHW", "NHWC"]
+    likelier, other = layouts_of(model.graph)
     try:
-        return _Walk(model, layouts[0], size).network()
+        return _Walk(model, likelier, size).network()
     except _Misread:
-        return _Walk(model, layouts[1], size, sure=True).network()
+        return _Walk(model, other, size, sure=True).network()
 
 
 def _holds_for_one(model: Any, network: Network) -> bool:
     """Whether the layers are others for larger pictures: then their numbers were computed for this size."""
     height, width, _ = network.input
-    has_picture = any(sizes and len(sizes) == 4 for _, sizes in _inputs(model.graph))
+    has_picture = any(one.sizes and len(one.sizes) == 4 for one in inputs_of(model.graph))
     for more in _LARGER if has_picture else ():
         try:
             larger = _network(model, (height + more, width + more))
@@ -125,16 +119,6 @@ def _holds_for_one(model: Any, network: Network) -> bool:
     return False
 
 
-def _inputs(graph: Any) -> list[tuple[Any, _Sizes | None]]:
-    """What must be given, without the weights."""
-    tensors = {tensor.name for tensor in graph.initializer}
-    return [
-        (value, tuple(axis.dim_value or printable(axis.dim_param) or "?" for axis in value.type.tensor_type.shape.dim)
-         if value.type.tensor_type.HasField("shape") else None)
-        for value in graph.input if value.name not in tensors
-    ]  # fmt: skip
-
-
 _IMPOSSIBLE = "its sizes cannot be"
 
 
@@ -142,7 +126,7 @@ class _Walk:
     """The values known so far, by name, and the steps."""
 
     def __init__(self, model: Any, layout: str, size: tuple[int, int] | None, sure: bool = False) -> None:
-        self.graph, self.layout, self.sure, self.left = model.graph, layout, sure, MOST_NODES
+        self.graph, self.sure, self.left = model.graph, sure, MOST_NODES
         self.arithmetic = Arithmetic({entry.domain: entry.version for entry in model.opset_import})
         self.tensors = {tensor.name: tensor for tensor in self.graph.initializer}
         for sparse in self.graph.sparse_initializer:
@@ -151,8 +135,14 @@ class _Walk:
             self.tensors[tensor.name] = tensor
         self.keeps_weights_apart = any(len(tensor.dims) > 1 < prod(tensor.dims) for tensor in self.tensors.values())
         self.inline, self.counted = set[str](), set[str]()
-        self.steps, self.maps, self.values = list[Step](), list[Map | None](), dict[str, Value]()
-        self._give(_inputs(self.graph), size)
+        given = given_to(self.graph, layout, size)
+        self.batch, self.is_own_size = given.batch, given.is_own_size
+        (picture, value), *others = given.values.items()
+        self.values, self.maps, self.steps = {picture: value}, list[Map | None]([given.picture]), list[Step]()
+        for name, value in others:
+            layer = Source(value.map) if value.map is not None else None
+            number = self._append(Step(f"input {printable(name)}", layer, ()), value.shape, value.axes)
+            self.values[name] = replace(value, number=number)
 
     def network(self) -> Network:
         sources = len(self.steps)
@@ -162,47 +152,6 @@ class _Walk:
             raise OnnxError("no node takes its input")
         assert self.maps[0] is not None
         return Network(self.maps[0], tuple(self.steps))
-
-    # ---- Inputs
-
-    def _give(self, given: list[tuple[Any, _Sizes | None]], size: tuple[int, int] | None) -> None:
-        """The picture, and a step for each other input."""
-        pictures = [(value, sizes) for rank in (4, 2) for value, sizes in given if sizes and len(sizes) == rank]
-        if not pictures:
-            described = ", ".join(f"{printable(value.name)!r} {_shown(sizes)}" for value, sizes in given[:5])
-            wanted = f"no input is a picture (N, C, H, W) or a vector (N, C); there is {described}"
-            raise OnnxError(wanted if given else "the network has no input")
-        picture, sizes = pictures[0]
-        layout = self.layout if len(sizes) == 4 else "NC"
-        named = dict(zip(layout, sizes, strict=True))
-        found = _input_size(printable(picture.name), named, size)
-        self.batch = _length(named["N"]) or 1
-        lengths = {"N": self.batch, "H": found.height, "W": found.width, "C": found.channels}
-        self.is_own_size = found[:2] == (named.get("H", 1), named.get("W", 1))
-        lengths |= {name: lengths[letter] for letter, name in named.items() if isinstance(name, str) and name != "?"}
-        self.maps.append(found)
-        for value, sizes_here in given:
-            kind = value.type.tensor_type.elem_type or onnx.TensorProto.FLOAT
-            if value is picture:
-                whole = tuple(lengths[letter] for letter in layout)
-                self.values[value.name] = Value(whole, kind, number=0, axes=axes_of(layout, whole), raw=True)
-                continue
-            # What has the name of one of the picture's axes, or is a map of its size in the file, is as long as it.
-            shape = None
-            if sizes_here is not None:
-                shape = tuple(lengths.get(str(axis), _length(axis) or 1) for axis in sizes_here)
-            letters = {1: "N", 2: "NC" if kind in FRACTIONS else "NL", 3: "NLC", 4: self.layout}.get(
-                len(shape or ()), ""
-            )
-            if shape and sizes_here and "H" in named and letters == layout:
-                row, column = letters.index("H"), letters.index("W")
-                if (sizes_here[row], sizes_here[column]) == (named["H"], named["W"]):
-                    shape = (*shape[:row], found.height, found.width, *shape[column + 1 :])
-            fits = shape is not None and len(letters) == len(shape) and shape[:1] in ((), (self.batch,))
-            axes = axes_of(letters, shape) if shape is not None and fits else None
-            made = map_of(axes) if axes is not None else None
-            step = Step(f"input {printable(value.name)}", made and Source(made), ())
-            self.values[value.name] = Value(shape, kind, number=self._append(step, shape, axes), axes=axes, raw=True)
 
     # ---- Nodes
 
@@ -360,33 +309,6 @@ class _Walk:
                 shape = [first_size, *(axis.dim_value for axis in others)]
                 return tuple(shape) if first is not None and all(size and size > 0 for size in shape) else None
         return None
-
-
-def _shown(sizes: _Sizes | None) -> str:
-    return "of unknown shape" if sizes is None else f"({', '.join(map(str, sizes))})"
-
-
-def _input_size(name: str, axes: dict[str, int | str], size: tuple[int, int] | None) -> Map:
-    shown = f"its input {name!r} {_shown(tuple(axes.values()))}"
-    channels = _length(axes["C"])
-    if channels is None:
-        raise OnnxError(f"{shown} leaves the number of channels open, and so nothing can be said of it")
-    if "H" not in axes:
-        if size is not None:
-            raise OnnxError(f"{shown} is a vector, which has no height and width: leave --size out")
-        return Map(1, 1, channels)
-    height, width = size or (_length(axes["H"]), _length(axes["W"]))
-    if height is None or width is None:
-        raise OnnxError(f"{shown} leaves height and width open: give --size HxW, such as --size 224x224")
-    found = Map(height, width, channels)
-    if max(found) > LARGEST_SIZE:
-        raise OnnxError(f"{shown} would be {found}: more than {LARGEST_SIZE:,} is beyond any machine")
-    return found
-
-
-def _length(size: int | str) -> int | None:
-    """The length of an axis that has one; 0 and -1 stand for open ones in older files."""
-    return size if isinstance(size, int) and size > 0 else None
 
 
 def _label(node: Any) -> str:

@@ -102,6 +102,12 @@ def test_inputs_that_are_no_picture(shape: Any, message: str) -> None:
         read(model([node("Relu")], shape=shape))
 
 
+def test_two_vectors() -> None:
+    of = model([node("Add", "x more", "a"), node("Gemm", "a w")], weight("w", 3, 5), shape=("n", 3))
+    of.graph.input.append(helper.make_tensor_value_info("more", FLOAT, ["n", 3]))
+    assert [row.output for row in read(of).rows] == [Map(1, 1, 3)] * 2 + [Map(1, 1, 5)]
+
+
 def test_weights_that_are_listed_as_inputs() -> None:
     of = model([node("Conv", "x w")], weight("w", 4, 4, 3, 3))
     of.graph.input.insert(0, helper.make_tensor_value_info("w", FLOAT, [4, 4, 3, 3]))
