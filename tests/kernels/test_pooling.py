@@ -30,6 +30,7 @@ def options(geometry: Geometry) -> dict[str, tuple[int, int]]:
 @each_backend
 @given(arrays, geometries())
 @example(Arrays(0, np.float32), ASYMMETRIC)
+@example(Arrays(0, np.float32), Geometry(size=(4, 6), window=(2, 2), stride=(2, 2), padding=(1, 1)))  # apart, yet cut
 @few
 def test_forward_and_backward_are_the_loops(backend: str, make: Arrays, geometry: Geometry) -> None:
     x = make(2, *geometry.size, 3)
