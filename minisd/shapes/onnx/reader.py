@@ -264,7 +264,7 @@ class _Walk:
                     return axes, layer, ""
         size = map_of(axes) if axes is not None else None
         mixes = call.operator in ("Gemm", "MatMul") and len(call.maps) > 1  # as an attention does
-        if size and known and maps == [size]:
+        if size and known and maps == [size] and call.operator not in WORKS:  # which may mix pixels
             return axes, Pointwise(printable(call.node.op_type)), ""
         return axes, Stated(size, mixes) if size else None, ""
 
@@ -303,11 +303,10 @@ class _Walk:
     def _stated(self, name: str) -> Shape | None:
         """The shape that the file itself states, for its own size of the input."""
         for value in (*self.graph.value_info, *self.graph.output) if self.is_own_size else ():
-            if value.name == name and value.type.tensor_type.HasField("shape"):
-                first, *others = value.type.tensor_type.shape.dim or [None]
-                first_size = self.batch if first is not None and not first.dim_value else first and first.dim_value
-                shape = [first_size, *(axis.dim_value for axis in others)]
-                return tuple(shape) if first is not None and all(size and size > 0 for size in shape) else None
+            if value.name == name:
+                sizes = [axis.dim_value for axis in value.type.tensor_type.shape.dim]
+                sizes[:1] = [size or self.batch for size in sizes[:1]]
+                return tuple(sizes) if sizes and min(sizes) > 0 else None
         return None
 
 

@@ -277,6 +277,14 @@ NETS = {
         """,
         {"whole": [9, 44], "w": (9, 5)},
     ),
+    "pixels mixed with pixels": Net(
+        """
+        row = Reshape (x, whole)                              | (4x99), sees 1x1
+        y = MatMul (row, w)                                   | (4x99), 9801 p, 39204 m, sees ?
+        """,
+        {"whole": [0, 4, -1], "w": (99, 99)},
+        one_size=True,
+    ),
     "channels in two heads, mixed in each": Net(
         """
         last = Transpose <perm=[0, 2, 3, 1]> (x)              | 9x11x4, sees 1x1
