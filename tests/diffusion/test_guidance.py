@@ -55,18 +55,18 @@ def test_one_doubled_call_equals_two(scale: float, dtype: type[Any]) -> None:
     context, null_context = contexts(3, dtype)
     x_t, t = initial_noise((4, 5, 2), sample_rngs(seed=0, count=3), dtype), np.full(3, 400)
     model = CountingModel()
-    prediction = ClassifierFreeGuidance(model, context, null_context, scale)(x_t, t)
-    assert model.batches == [6] and prediction.dtype == dtype
-    np.testing.assert_array_equal(prediction, guided(model(x_t, t, context), model(x_t, t, null_context), scale))
+    predicted = ClassifierFreeGuidance(model, context, null_context, scale)(x_t, t)
+    assert model.batches == [6] and predicted.dtype == dtype
+    np.testing.assert_array_equal(predicted, guided(model(x_t, t, context), model(x_t, t, null_context), scale))
 
 
 def test_scale_1_asks_once() -> None:
     context, null_context = contexts(2)
     x_t, t = initial_noise((4, 5, 2), sample_rngs(seed=0, count=2), np.float64), np.full(2, 400)
     model = CountingModel()
-    prediction = ClassifierFreeGuidance(model, context, null_context, 1.0)(x_t, t)
+    predicted = ClassifierFreeGuidance(model, context, null_context, 1.0)(x_t, t)
     assert model.batches == [2]
-    np.testing.assert_array_equal(prediction, model(x_t, t, context))
+    np.testing.assert_array_equal(predicted, model(x_t, t, context))
 
 
 @pytest.mark.parametrize("t", [0, 1, 50, 999])
@@ -74,9 +74,9 @@ def test_every_t_is_guided_if_nothing_is_said(t: int) -> None:
     context, null_context = contexts(2)
     x_t, times = initial_noise((4, 5, 2), sample_rngs(seed=0, count=2), np.float64), np.full(2, t)
     model = CountingModel()
-    prediction = ClassifierFreeGuidance(model, context, null_context, 3.0)(x_t, times)
+    predicted = ClassifierFreeGuidance(model, context, null_context, 3.0)(x_t, times)
     wanted = guided(model(x_t, times, context), model(x_t, times, null_context), 3.0)
-    np.testing.assert_array_equal(prediction, wanted)
+    np.testing.assert_array_equal(predicted, wanted)
 
 
 def test_interval_guides_inside_only() -> None:
