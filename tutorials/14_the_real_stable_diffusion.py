@@ -23,7 +23,7 @@ from minisd.autograd import Tensor, no_grad
 from minisd.course import show
 from minisd.diffusion.schedule import make_schedule
 from minisd.models.clip import CLIPConfig, TextEncoder
-from minisd.models.levels import Level
+from minisd.models.levels import Layer, Level
 from minisd.models.unet import UNet, UNetConfig
 from minisd.models.unet import table as unet_table
 from minisd.models.vae import VAE, VAEConfig, decoder_table, encoder_table
@@ -333,6 +333,24 @@ def work(config, side, tokens):
     return total
 
 
+def decoding(config, side):
+    """Multiply-adds of the decoder, from latents of this side."""
+    strided = config.resampling == "strided"
+    total, layers = 0, decoder_table(config)
+    last = Layer("double" if strided else "conv", layers[-1].outputs, config.image_channels)
+    for kind, C, O, _ in [*layers, last]:
+        if kind == "double":
+            side *= 2
+        N = side * side
+        if kind == "residual":
+            total += N * (9 * C * O + 9 * O * O + (C * O if C != O else 0))
+        elif kind == "attention":
+            total += N * 4 * C * C + 2 * N * N * C
+        else:  # of a 4 x 4 window that doubles, each pixel is met by 4 taps
+            total += N * C * O * (4 if strided and kind == "double" else 9)
+    return total
+
+
 WORK = [
     work(c, z, t.context_length) for c, z, t in zip((OURS, SD_1, SD_2), LATENT, (OUR_TEXT, TEXT_1, TEXT_2), strict=True)
 ]
@@ -342,6 +360,9 @@ for kind in WORK[1]:
 row("one pass of the U-Net", *(f"{sum(of.values()) / 1e6:,.1f}" for of in WORK))
 passes = 2 * 50  # guidance asks twice
 row("fifty steps with guidance", *(f"{passes * sum(of.values()) / 1e6:,.0f}" for of in WORK))
+DECODING = [decoding(c, z) for c, z in zip((OUR_VAE, SD_VAE, SD_VAE), LATENT, strict=True)]
+row("decoding, once", *(f"{once / 1e6:,.1f}" for once in DECODING))
+assert round(DECODING[1] / 1e9) == 1257 and round(sum(WORK[1].values()) / 1e9) == 402
 assert (
     abs(2 * 2 * sum(WORK[1].values()) / 1607e9 - 1) < 0.01
 )  # operations for a batch of two, as was counted in PyTorch
@@ -430,7 +451,7 @@ assert {
 # | latents | 7 x 7 x 4, 4 times fewer | 64 x 64 x 4, 48 times fewer | digits have little to save |
 # | CLIP's picture side | convolutions | a vision transformer | it is thrown away after training |
 # | clip skip | 2 | 1 (2.x: one layer fewer) | the same knob, chapter 7 |
-# | training | 60,000 digits, minutes on a CPU | 2 billion pictures, some 150,000 GPU hours | the same loop (chapter 9) |
+# | training | 60,000 digits, minutes on a CPU | 2 billion pictures, 150,000 GPU hours | the same loop (chapter 9) |
 #
 # The schedules' ends can be checked. Stable Diffusion's does not reach pure noise: at t = 999 some 7% of the picture
 # are left (as amplitude), which is why it hardly ever draws a picture all black (Lin et al. 2024).
