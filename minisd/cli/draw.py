@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from minisd.cli.outputs import new_files, numbered_files
 
 if TYPE_CHECKING:
     from minisd.autograd import Array
+    from minisd.course.plug import Plugged
     from minisd.pipeline import Pipeline
 
 _BY_NUMPY = 64  # pictures: NumPy draws so many sooner than Numba has compiled its kernels
@@ -44,6 +46,13 @@ _STRIP_PICTURES, _STRIP_MOMENTS = 8, 9  # more do not fit on a screen
 )
 @click.option("--npz", type=OutputFile(), help="Write `images` (N, 28, 28) and `prompts` (N,) to this file, too.")
 @click.option("--show-steps", is_flag=True, help="Write OUT-steps.png, too: how the pictures emerge from noise.")
+@click.option(
+    "--with",
+    "own",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="A Python file with a conv2d, an attention or a sampler of your own, which draws in the library's place.",
+)
 @click.pass_context
 def draw(
     ctx: click.Context,
@@ -59,6 +68,7 @@ def draw(
     out: Path | None,
     npz: Path | None,
     show_steps: bool,
+    own: tuple[Path, ...],
 ) -> None:  # fmt: skip
     """Draw PROMPT, such as "a thick seven leaning left"."""
     from minisd import plots
@@ -96,6 +106,8 @@ def draw(
     if device == "cpu":
         _choose_backend(ctx, len(texts))
     pipeline.to(device)
+    parts = ctx.with_resource(_plugged(own, device, sampler)) if own else None
+    sampler = parts.sampler if parts and parts.sampler else sampler
     images, moments = _draw(pipeline, texts, seed=seed, steps=steps, guidance=guidance, sampler=sampler)
     if len(images) == 1:
         plots.save_grid(paths[0], images, scale=10, margin=0)
@@ -106,8 +118,23 @@ def draw(
         _save_moments(paths[1], pipeline, moments, images)
     if npz is not None:
         _save_npz(npz, images, texts)
+    for name, calls in parts.calls.items() if parts else ():
+        click.echo(f"your {name} was called {calls:,} times" if calls else f"your {name} was never called")
     for path in (*paths, *filter(None, [npz])):
         click.echo(f"wrote {path}")
+
+
+@contextmanager
+def _plugged(own: Sequence[Path], device: str, sampler: str | None) -> Iterator[Plugged]:
+    """The user's own functions in the library's place."""
+    from minisd.course.plug import plugged
+
+    if device != "cpu":
+        raise click.UsageError(f"--with runs NumPy arrays, and --device {device} has others; leave one out.")
+    with plugged(*own) as parts:
+        if sampler and parts.sampler:
+            raise click.UsageError(f"--sampler {sampler}, or {parts.sampler} by --with? Name one.")
+        yield parts
 
 
 def _draw(pipeline: Pipeline, texts: Sequence[str], *, steps: int, **options: Any) -> tuple[Array, dict[int, Array]]:

@@ -44,7 +44,7 @@ def _try(case: Case, answer: Callable[..., Any], probe: Callable[..., Any] | Non
     except NotImplementedError:
         return Outcome(written=False)
     except Exception as error:
-        return Outcome(error=_told(error))
+        return Outcome(error=told(error))
     return Outcome(value, changed=tuple(i for i in range(len(case)) if not _equal(case[i], own[i])))
 
 
@@ -79,7 +79,7 @@ def _equal(a: Any, b: Any) -> bool:
     return not isinstance(a, str | int | float) or a == b
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """The error, and the last line of the answer on the way to it."""
     here = str(Path(__file__).parent)
     theirs = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(here)]

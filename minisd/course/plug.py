@@ -1,0 +1,159 @@
+"""A learner's own function in the library's place: it draws the digit.
+
+What the library calls is a backend of an operation, or a sampler. Each entry of PARTS says how a learner's simpler
+function, as the exercise asks for it, becomes one. What the learner's function is not asked to do, such as a dilation
+or a gradient, stays the library's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+from minisd_kernels import attention, backends, conv2d
+from minisd_kernels.attention import numpy_ref as plain_attention
+from minisd_kernels.conv2d import numpy_ref as plain_conv2d
+
+from minisd.course.answers import told
+from minisd.course.exercise import CourseError
+from minisd.course.own import import_file, is_written
+from minisd.diffusion.samplers import SAMPLERS
+from minisd.diffusion.samplers.interface import Sampler
+
+_SAMPLER_ARGUMENT = "denoise"  # what every sampler's first argument is called
+
+
+@dataclass
+class Plugged:
+    """What was found in the files, and how often it was called."""
+
+    calls: dict[str, int] = field(default_factory=dict)
+    sampler: str | None = None
+
+    def counted(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        self.calls[name] = 0
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            self.calls[name] += 1
+            with _told_as(name):
+                return function(*arguments, **options)
+
+        return call
+
+
+@contextmanager
+def _told_as(name: str) -> Iterator[None]:
+    """An error of the learner's function is said as such, with its line."""
+    try:
+        yield
+    except (CourseError, MemoryError):
+        raise
+    except Exception as error:
+        raise CourseError(f"your {name} failed: {told(error)}") from error
+
+
+@contextmanager
+def plugged(*files: Path) -> Iterator[Plugged]:
+    """Inside the block the library runs the functions of those files: ``conv2d``, ``attention``, or a sampler.
+
+    Raises:
+        CourseError: a file cannot be imported, or has nothing that fits, or what it has is not written yet.
+    """
+    found = Plugged()
+    with ExitStack() as undo:
+        for file in files:
+            _plug(file, import_file(file), found, undo)
+        yield found
+
+
+def _plug(file: Path, module: ModuleType, found: Plugged, undo: ExitStack) -> None:
+    own = {name: thing for name, thing in vars(module).items() if getattr(thing, "__module__", "") == module.__name__}
+    samplers = [name for name, thing in own.items() if _is_sampler(thing)]
+    fitting = [name for name in own if name in PARTS] + samplers
+    if not fitting:
+        raise CourseError(
+            f"{file} has nothing that the library can run: name a function {' or '.join(PARTS)}, or write a sampler, "
+            f"whose first argument is called {_SAMPLER_ARGUMENT}"
+        )
+    if len(samplers) + (found.sampler is not None) > 1:
+        raise CourseError(f"{file}: one sampler draws; there are {', '.join(filter(None, [*samplers, found.sampler]))}")
+    source = file.read_text(encoding="utf-8-sig")
+    for name in fitting:
+        if not is_written(source, name):
+            raise CourseError(f"{file}: {name} is not written yet")
+        counted = found.counted(name, own[name])
+        if name in samplers:
+            found.sampler = f"your {name}"
+            SAMPLERS[found.sampler] = _sampler(name, counted)
+            undo.callback(SAMPLERS.pop, found.sampler)
+        else:
+            operation, backend = PARTS[name]
+            undo.enter_context(backends.plugged(operation, backend(counted)))
+
+
+def _is_sampler(thing: Any) -> bool:
+    code = getattr(thing, "__code__", None)
+    return code is not None and code.co_argcount > 1 and code.co_varnames[0] == _SAMPLER_ARGUMENT
+
+
+def _sampler(name: str, own: Callable[..., Any]) -> Sampler:
+    """A sampler whose arithmetic may have widened the numbers: the networks get the type that they are of."""
+
+    def sampler(denoise: Any, x_T: Any, *rest: Any, **options: Any) -> Iterator[tuple[Any, Any]]:
+        steps = iter(own(lambda x_t, t: denoise(np.asarray(x_t, x_T.dtype), t), x_T, *rest, **options))
+        while True:
+            with _told_as(name):
+                step = next(steps, None)
+                if step is None:
+                    return
+                x_t, x_0_pred = step
+                pair = np.asarray(x_t, x_T.dtype), np.asarray(x_0_pred, x_T.dtype)
+            if pair[0].shape != x_T.shape:
+                raise CourseError(f"your {name} yielded the shape {pair[0].shape}; {x_T.shape} is wanted")
+            yield pair
+
+    return sampler
+
+
+def _conv2d(own: Callable[..., Any]) -> Any:
+    """conv2d(x, weight, bias, stride, padding) as a backend: unequal strides and sides, and dilation, are the
+    library's."""
+
+    def forward(x: Any, weight: Any, bias: Any, size: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+        if dilation != (1, 1) or len({*stride}) > 1 or len({side for sides in padding for side in sides}) > 1:
+            return plain_conv2d.forward(x, weight, bias, size, stride, padding, dilation)
+        return _checked("conv2d", own(x, weight, bias, stride[0], padding[0][0]), (len(x), *size, weight.shape[3]), x)
+
+    return SimpleNamespace(
+        forward=forward, input_gradient=plain_conv2d.input_gradient, weight_gradient=plain_conv2d.weight_gradient
+    )
+
+
+def _attention(own: Callable[..., Any]) -> Any:
+    """attention(query, key, value, causal) as a backend: another scale than 1 / sqrt(d), and gradients, are the
+    library's."""
+
+    def forward(query: Any, key: Any, value: Any, scale: float, causal: bool) -> Any:
+        y, logsumexp = plain_attention.forward(query, key, value, scale, causal)
+        if np.isclose(scale, query.shape[3] ** -0.5):
+            y = _checked("attention", own(query, key, value, causal=causal), y.shape, query)
+        return y, logsumexp
+
+    return SimpleNamespace(forward=forward, backward=plain_attention.backward)
+
+
+def _checked(name: str, result: Any, shape: tuple[int, ...], like: Any) -> Any:
+    if np.shape(result) != tuple(shape):
+        raise CourseError(f"your {name} returned the shape {np.shape(result)}; {tuple(shape)} is wanted")
+    return np.ascontiguousarray(result, like.dtype)
+
+
+PARTS: dict[str, tuple[ModuleType, Callable[[Callable[..., Any]], Any]]] = {
+    "conv2d": (conv2d, _conv2d),
+    "attention": (attention, _attention),
+}

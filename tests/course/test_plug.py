@@ -1,0 +1,139 @@
+"""A learner's own convolution, attention or sampler draws in the library's place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from minisd_kernels import attention, conv2d, relu
+from minisd_kernels.backends import use_backend
+
+from minisd import Pipeline
+from minisd.cli import main
+from minisd.course.build import _student_file
+from minisd.course.exercise import CourseError, load, numbers
+from minisd.course.plug import plugged
+from minisd.diffusion.samplers import SAMPLERS
+
+CONV2D = """
+import numpy as np
+
+def conv2d(x, weight, bias=None, stride=1, padding=0):
+    x = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    (kh, kw), s = weight.shape[:2], stride
+    P, Q = (x.shape[1] - kh) // s + 1, (x.shape[2] - kw) // s + 1
+    y = 0 if bias is None else bias
+    for i in range(kh):
+        for j in range(kw):
+            y = y + x[:, i : i + s * (P - 1) + 1 : s, j : j + s * (Q - 1) + 1 : s] @ weight[i, j]
+    return y
+"""
+ATTENTION = """
+import numpy as np
+
+def attention(query, key, value, causal=False):
+    scores = np.einsum("bnhd,bmhd->bhnm", query, key) / np.sqrt(query.shape[3])  # a float64: the library narrows it
+    if causal:
+        scores = np.where(np.tri(scores.shape[2]) > 0, scores, -np.inf)
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    return np.einsum("bhnm,bmhd->bnhd", weights / weights.sum(-1, keepdims=True), value)
+"""
+SAMPLER = """
+import numpy as np
+
+def mine(denoise, x_T, schedule, timesteps, fresh_noise):
+    x_t = x_T
+    for t, t_prev in zip(timesteps, [*timesteps[1:], -1]):
+        x_0, noise = denoise(x_t, t)
+        a = np.float64(schedule.alpha_bar_at(t_prev))
+        x_t = np.sqrt(a) * x_0 + np.sqrt(1 - a) * noise
+        yield x_t, x_0
+"""
+
+
+def file(folder: Path, text: str, name: str = "mine.py") -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def test_ones_own_functions_draw_the_same_digit(tmp_path: Path) -> None:
+    own = [file(tmp_path, text, f"{i}.py") for i, text in enumerate((CONV2D, ATTENTION, SAMPLER))]
+    pipeline = Pipeline.load()
+    with use_backend("numpy"):
+        library = pipeline.draw(["a seven"], steps=4, sampler="ddim").astype(int)
+        with plugged(*own) as parts:
+            digit = pipeline.draw(["a seven"], steps=4, sampler=parts.sampler).astype(int)
+    assert parts.calls["conv2d"] > 50 and parts.calls["attention"] > 10 and parts.calls["mine"] == 1
+    assert abs(digit - library).max() <= 1
+    assert "your mine" not in SAMPLERS, "afterwards all is as it was"
+
+
+def test_what_is_plugged_in_changes_what_is_drawn(tmp_path: Path) -> None:
+    x = np.ones((1, 4, 4, 1))
+    with plugged(file(tmp_path, "def conv2d(x, weight, bias, stride, padding):\n    return 0 * x[:, 1:-1, 1:-1] + 5")):
+        assert (conv2d.forward(x, np.ones((3, 3, 1, 1))) == 5).all()
+        assert conv2d.forward(x, np.ones((1, 3, 1, 1)), padding=(0, 1))[0, 0, 0, 0] == 2, "unequal sides: the library's"
+    assert conv2d.forward(x, np.ones((3, 3, 1, 1)))[0, 0, 0, 0] == 9
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 3", "nothing that the library can run"),
+        ("def conv2d(:", "line 1"),
+        ("def conv2d(x):\n    raise NotImplementedError", "not written yet"),
+        ("def a(denoise, x): pass\ndef b(denoise, x): pass", "one sampler draws"),
+    ],
+)
+def test_a_file_that_cannot_draw_says_why(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(CourseError, match=message), plugged(file(tmp_path, text)):
+        pass
+
+
+def test_an_error_of_ones_own_is_said_with_its_line(tmp_path: Path) -> None:
+    q = np.ones((1, 2, 1, 4))
+    head = "def attention(query, key, value, causal=False):\n    return"
+    failed = r"your attention failed: line 2, `return query\[9\]`: IndexError"
+    with plugged(file(tmp_path, f"{head} query[9]")), pytest.raises(CourseError, match=failed):
+        attention.forward(q, q, q)
+    short = r"your attention returned the shape \(1, 1, 1, 4\)"
+    with plugged(file(tmp_path, f"{head} query[:, :1]", "b.py")), pytest.raises(CourseError, match=short):
+        attention.forward(q, q, q)
+
+
+def test_draw_with(tmp_path: Path) -> None:
+    def draw(*options: str | Path) -> tuple[int, str]:
+        done = CliRunner().invoke(main, ["--backend", "numpy", "draw", "a seven", "--steps", "2", *map(str, options)])
+        return done.exit_code, done.output
+
+    own = file(tmp_path, SAMPLER)
+    code, said = draw("--with", own, "--out", tmp_path / "a.png")
+    assert code == 0 and "your mine was called 1 times" in said
+    assert draw("--with", own, "--sampler", "ddpm", "--out", tmp_path / "b.png")[0] == 2
+    assert draw("--with", file(tmp_path, "import nothing_like_it", "c.py"), "--out", tmp_path / "c.png")[0] == 2
+    assert not (tmp_path / "b.png").exists() and not (tmp_path / "c.png").exists()
+
+
+def test_an_operation_plugged_in_twice_comes_back_layer_by_layer() -> None:
+    from types import SimpleNamespace
+
+    from minisd_kernels.backends import plugged as in_place
+
+    def times(factor: int) -> SimpleNamespace:
+        return SimpleNamespace(forward=lambda x: factor * x)
+
+    with in_place(relu, times(2)):
+        with in_place(relu, times(3)):
+            assert relu.forward(np.ones(1)) == 3
+        assert relu.forward(np.ones(1)) == 2
+    assert relu.forward(np.ones(1)) == 1
+
+
+def test_exercises_that_promise_it_can_be_plugged_in(tmp_path: Path) -> None:
+    promised = [load(n) for n in numbers() if "--with" in load(n).statement]
+    assert promised
+    for exercise in promised:
+        with pytest.raises(CourseError, match="not written yet"), plugged(file(tmp_path, _student_file(exercise))):
+            pass
