@@ -185,8 +185,6 @@ def _border(call: Call) -> Layer | None:
     rows, places = call.numbers("pads", 1) or (), call.places(call.numbers("axes", 3))
     layout = layout_of(call.axes)
     sides = {layout[place]: (rows[i], rows[i + len(places)]) for i, place in enumerate(places)}
-    if {*sides.get("N", ()), *sides.get("C", ())} - {0}:
-        return None
     return layers.Border((sides.get("H", (0, 0)), sides.get("W", (0, 0))))
 
 
@@ -197,7 +195,7 @@ def _resizing(call: Call) -> Layer | None:
     """
     layout, size = layout_of(call.axes), call.picture
     factors = call.numbers("scales", 2 if len(call.inputs) > 2 else 1)
-    if len(layout) != 4 or call.attribute("keep_aspect_ratio_policy", "stretch") != "stretch":
+    if len(layout) != 4:
         return None
     rows, columns = layout.index("H"), layout.index("W")
     if factors:

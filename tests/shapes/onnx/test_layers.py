@@ -172,6 +172,13 @@ def test_resizing_to_a_size(height: int, width: int, to_height: int, to_width: i
     assert isinstance(report.rows[0].step.layer, Upsampling if is_whole else Resizing)
 
 
+@pytest.mark.parametrize("policy", ["not_larger", "not_smaller"])
+def test_resizing_that_keeps_the_proportions(policy: str) -> None:
+    resize = node("Resize", "x - - sizes", mode="linear", axes=[2, 3], keep_aspect_ratio_policy=policy)
+    report = check(model([resize], whole("sizes", 18, 33)))
+    assert report.output == (Map(18, 22, 4) if policy == "not_larger" else Map(27, 33, 4))
+
+
 def test_upsample_with_its_factors_in_an_attribute() -> None:
     check(model([node("Upsample", scales=[1.0, 1.0, 2.0, 3.0])], opset=8))
 

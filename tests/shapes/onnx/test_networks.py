@@ -27,7 +27,7 @@ from onnx_files import (
 from minisd.shapes.onnx.reader import read_onnx
 from minisd.shapes.report import table
 from minisd.shapes.report.check import check as check_with_kernels
-from minisd.shapes.report.layers import Addition, Elementwise, Map, PixelShuffle, Slicing
+from minisd.shapes.report.layers import Addition, Elementwise, Linear, Map, PixelShuffle, Slicing
 from minisd.shapes.report.nearest import nearest_inputs
 from minisd.shapes.report.sums import Report, examine
 
@@ -78,8 +78,9 @@ NETS = {
         d = Pow (c, two)                                      | 9x11x4, sees 1x1
         e = Sub (d, scale)                                    | 9x11x4, sees 1x1
         f = Add (e, table)                                    | 9x11x4, 99 p, sees 1x1
+        g = Mul (f, half)                                     | 9x11x4, sees 1x1
         """,
-        {"w": (4, 1, 1, 1), "scale": (4, 1, 1), "shift": (1, 4, 1, 1), "two": [2.0], "table": (9, 11)},
+        {"w": (4, 1, 1, 1), "scale": (4, 1, 1), "shift": (1, 4, 1, 1), "two": [2.0], "half": [0.5], "table": (9, 11)},
         one_size=True,  # the table fits no other
     ),
     "a classifier": Net(
@@ -252,7 +253,8 @@ NETS = {
     "height and width change places": Net(  # what comes first is the height
         """
         turned = Transpose <perm=[0, 1, 3, 2]> (x)            | 11x9x4, sees ?
-        y = Conv (turned, w)                                  | 9x9x2, 24 p, 1944 m, sees ?
+        active = Relu (turned)                                | 11x9x4, sees ?
+        y = Conv (active, w)                                  | 9x9x2, 24 p, 1944 m, sees ?
         """,
         {"w": (2, 4, 3, 1)},
         one_size=True,
@@ -317,6 +319,12 @@ def test_layers_of_joins() -> None:
     assert report.rows[2].formulas == ("1 + 9 + 1", "") and report.rows[3].formulas == ("", "11 + 11")
     with_kernels = check_with_kernels(report, "numpy")
     assert [result.got for result in with_kernels] == [(1, 11), (1, 11), (11, 11), (11, 22), None, (20, 20)]
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_linear_layer_has_the_bias_that_the_file_has(bias: bool) -> None:
+    of = net("y = Gemm (x, w, b)" if bias else "y = Gemm (x, w)", {"w": (4, 5), "b": (5,)}, shape=(1, 4))
+    assert check(of).rows[0].step.layer == Linear(5, inputs=4, bias=bias)
 
 
 def test_arrays_in_the_table() -> None:
