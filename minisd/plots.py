@@ -183,6 +183,40 @@ def save_strip(path: Path | str, frames: NDArray[np.uint8], labels: Sequence[str
     save_grid(path, frames.swapaxes(0, 1).reshape(N * S, H, W), columns=S, scale=scale, captions=captions)
 
 
+def draw_rows(
+    rows: Mapping[str, NDArray[Any]], headings: Sequence[str] = (), notes: Mapping[str, Sequence[str]] | None = None
+) -> Any:
+    """A figure of rows of pictures (N, H, W), 0 black and 255 white, each row behind its name.
+
+    Args:
+        headings: stand over the columns.
+        notes: a row's name -> a word under each of its pictures.
+    """
+    from matplotlib.figure import Figure
+
+    notes = notes or {}
+    columns, tops, depth = max(map(len, rows.values())), {}, 0.0
+    for row in rows:
+        tops[row] = depth
+        depth += 1.32 if row in notes else 1.06
+    size = (0.12 * max(map(len, rows)) + 0.78 * columns, 0.78 * depth + 0.35)
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    panel = figure.subplots()
+    for row, pictures in rows.items():
+        for column, picture in enumerate(pictures):
+            extent = (column, column + 0.94, tops[row] + 0.94, tops[row])
+            panel.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=extent, interpolation="nearest")
+        for column, note in enumerate(notes.get(row, ())):
+            panel.text(column + 0.47, tops[row] + 0.98, note, ha="center", va="top", fontsize=10)
+    panel.set(xlim=(-0.03, columns), ylim=(depth, -0.03), aspect="equal")
+    panel.set_yticks([top + 0.47 for top in tops.values()], list(rows), fontsize=10)
+    panel.xaxis.tick_top()
+    panel.set_xticks([column + 0.47 for column in range(len(headings))], list(headings), fontsize=10)
+    panel.tick_params(length=0)
+    panel.spines[:].set_visible(False)
+    return figure
+
+
 def save_segmentation(
     path: Path | str,
     images: NDArray[np.uint8],

@@ -11,6 +11,6 @@ page.py       what a chapter shows: figures, and the library's source
 
 from minisd.course.check import check
 from minisd.course.own import hint, mine, numbers_of, question
-from minisd.course.page import show, source
+from minisd.course.page import show, show_rows, source
 
-__all__ = ["check", "hint", "mine", "numbers_of", "question", "show", "source"]
+__all__ = ["check", "hint", "mine", "numbers_of", "question", "show", "show_rows", "source"]

@@ -8,8 +8,11 @@ import io
 import os
 import sys
 import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from minisd.plots import draw_rows
 
 
 def show(figure: Any, name: str) -> None:
@@ -31,6 +34,17 @@ def show(figure: Any, name: str) -> None:
 
 def _save(figure: Any, to: Any) -> None:
     figure.savefig(to, format="png") if hasattr(figure, "savefig") else figure.save(to, format="png")
+
+
+def show_rows(
+    rows: Mapping[str, Any],
+    name: str,
+    *,
+    headings: Sequence[str] = (),
+    notes: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Put rows of pictures (N, H, W) on the page as `show` does: see ``plots.draw_rows``."""
+    show(draw_rows(rows, headings, notes), name)
 
 
 def source(thing: Any, *, docstring: bool = False) -> None:

@@ -40,6 +40,9 @@ def cases(rng, dtype):
     start = rng.standard_normal((2, 3)).astype(dtype)
     yield start, start.copy(), 0.4  # the angle is 0, or nearly, or the cosine is rounded to above 1
     yield start, dtype(2) * start, 0.75
+    while np.vdot(start, start) / (np.linalg.norm(start.ravel()) * np.linalg.norm(start.ravel())) <= 1:
+        start = rng.standard_normal((2, 3)).astype(dtype)
+    yield start, start.copy(), 0.2
     yield np.array([1.0, 1.0], dtype), np.array([1.0, 0.999], dtype), 0.5  # a small angle, but an angle
 
 
