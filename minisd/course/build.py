@@ -18,6 +18,7 @@ from minisd.course.exercise import CourseError, Exercise, load, numbers
 from minisd.course.holes import hole, solved
 from minisd.course.notebook import nbgrader_notebook, require_notebooks, student_notebook, teacher_notebook, write
 from minisd.course.own import ANSWERS_FILE, NAME_FILE
+from minisd.course.written import sheet
 
 SEED_FILE = "hidden_seed.txt"
 _CHECKS = '''"""What you can see of the checks: the marks come from other cases of the same kind."""
@@ -88,6 +89,7 @@ def student(out: Path, plan: dict[Chapter, list[Exercise]], *, name: str = "", n
         "README.md": _student_readme(plan),
         NAME_FILE: f"{name}\n" if name else "",
         ANSWERS_FILE: _answers(questions),
+        "written.md": sheet(chapter.number for chapter in plan),
         "requirements.txt": f"minisd[course]=={importlib.metadata.version('minisd')}\npytest>=8\n",
         ".github/workflows/check.yml": _WORKFLOW,
         ".gitignore": "__pycache__/\n.ipynb_checkpoints/\noutput/\n.venv/\n",
@@ -111,6 +113,7 @@ def teacher(out: Path, plan: dict[Chapter, list[Exercise]], *, seed: int | None 
         "README.md": _teacher_readme(plan),
         SEED_FILE: f"{secrets.randbits(32) if seed is None else seed}\n",
         "marks.csv": _marks(exercises),
+        "written.md": sheet((chapter.number for chapter in plan), for_reader=True),
         **{f"solutions/{e.file.name}": _solution_file(e) for e in exercises},
     }
     written = _write(out, files)
@@ -196,6 +199,7 @@ pip install -r requirements.txt
 4. `minisd course check 02.1` says whether it is right, and if not, what is wrong; `minisd course check` checks all.
    `minisd course hint 02.1` opens one hint after the other.
 5. Questions: `minisd course ask 02.5` prints one, with your own numbers; answers go into `{ANSWERS_FILE}`.
+   Questions that want words stand in `written.md`.
 
 An exercise that builds on an earlier one takes yours, or the library's as long as yours is not written.
 
@@ -211,17 +215,13 @@ An exercise that builds on an earlier one takes yours, or the library's as long 
 
 def _teacher_readme(plan: dict[Chapter, list[Exercise]]) -> str:
     exercises = [exercise for several in plan.values() for exercise in several]
-    rubrics = "".join(
-        f"### {e.number} {e.title} ({e.points} points)\n\n{e.module.RUBRIC.strip()}\n\n"
-        for e in exercises
-        if hasattr(e.module, "RUBRIC")
-    )
     return f"""# For the teacher
 
 Keep this folder to yourself: it holds the solutions, and in `{SEED_FILE}` the seed of the hidden cases.
 
 - `solutions/`: a file an exercise. Where the library has the function, the solution is that function.
 - `notebooks/`: the pages with the exercises solved.
+- `written.md`: the questions that are answered in words, with marks and sample answers.
 - `marks.csv`: points and minutes of each exercise, {sum(e.points for e in exercises)} points in all.
 
 Grade a folder of submissions, one folder a learner:
@@ -232,9 +232,7 @@ minisd course grade SUBMISSIONS --seed "$(cat {SEED_FILE})" --out reports
 
 It writes a report for each learner and `marks.csv` for all of them; `--plagiarism` lists pairs that are suspiciously
 alike. Full points for an answer that is right in every hidden case, none otherwise; the report says what is wrong.
-{"## Rubric for what is written in words" if rubrics else ""}
-
-{rubrics}"""
+"""
 
 
 def _marks(exercises: Sequence[Exercise]) -> str:

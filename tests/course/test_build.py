@@ -15,6 +15,7 @@ from minisd.course import build, own
 from minisd.course.check import own_verdict, verdict
 from minisd.course.exercise import CourseError, Exercise
 from minisd.course.holes import solved
+from minisd.course.written import written as written_questions
 
 pytest.importorskip("jupytext", reason="notebooks need jupytext")
 PLAN = build.choose()
@@ -117,6 +118,16 @@ def test_nbgraders_source_marks_solutions_points_and_hidden_cases(built: Path) -
         text = written(file)
         assert text.count("### BEGIN SOLUTION") == text.count("### END SOLUTION") >= len(asked)
         assert text.count("### BEGIN HIDDEN TESTS") == len(asked)
+
+
+def test_questions_in_words_have_marks_that_add_up_and_samples_that_only_the_reader_sees(built: Path) -> None:
+    asked, marked = ((built / who / "written.md").read_text(encoding="utf-8") for who in ("student", "teacher"))
+    for question in written_questions():
+        assert sum(int(mark.partition(":")[0]) for mark in question.marks) == question.points
+        if question.chapter in {chapter.number for chapter in PLAN}:
+            assert question.asks in asked and question.asks in marked
+            assert question.sample in marked and question.sample not in asked
+            assert not any(mark in asked for mark in question.marks)
 
 
 def test_what_a_learner_has_written_is_never_replaced(built: Path) -> None:
