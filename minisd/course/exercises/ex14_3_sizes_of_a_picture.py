@@ -16,7 +16,7 @@ POINTS, MINUTES = 1, 15
 HINTS = (
     "Begin with 520 x 512: the latents are 65 x 64. What does the formula make of 65, and of 64?",
     "65 becomes 33 and 64 becomes 32: half, rounded up.",
-    "sizes = [(height // 8, width // 8)], then three times (h + 1) // 2 and (w + 1) // 2.",
+    "The latents first: height and width, each divided by 8. Then three times (h + 1) // 2 and (w + 1) // 2.",
 )
 
 
