@@ -327,6 +327,11 @@ def test_a_linear_layer_has_the_bias_that_the_file_has(bias: bool) -> None:
     assert check(of).rows[0].step.layer == Linear(5, inputs=4, bias=bias)
 
 
+def test_products_of_a_batch_are_counted_for_one_picture() -> None:
+    text, tensors = "row = Reshape (x, whole)\ny = MatMul (row, w)", {"whole": [0, 4, -1], "w": (99, 5)}
+    assert [read(net(text, tensors, shape=(n, 4, 9, 11))).rows[1].multiply_adds for n in (1, 2)] == [4 * 99 * 5] * 2
+
+
 def test_arrays_in_the_table() -> None:
     report = NETS["an attention"].report()
     assert "in brackets: no picture" in table.render(report) and "(6x4)" in table.render(report)
