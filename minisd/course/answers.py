@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import re
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+_PLAIN_TYPE = re.compile(r"[<>|=][biufcSU]\d+")  # of an array: no objects, whose bytes are addresses
+_LONGEST = 2000  # letters of an error that are worth reading
 Case = tuple[Any, ...]
 
 
@@ -84,7 +87,7 @@ def told(error: Exception) -> str:
     here = str(Path(__file__).parent)
     theirs = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(here)]
     line = f"line {theirs[0].lineno}, `{theirs[0].line}`: " if theirs and theirs[0].line else ""
-    return f"{line}{type(error).__name__}: {error}"
+    return f"{line}{type(error).__name__}: {error}"[:_LONGEST]
 
 
 # ---- Plain data as text: JSON, with arrays as their bytes
@@ -116,7 +119,7 @@ def _packed(value: Any) -> Any:
             return {
                 "array": base64.b64encode(array.tobytes()).decode(),
                 "type": array.dtype.str,
-                "shape": np.shape(value),
+                "shape": np.shape(value) if isinstance(value, np.ndarray) else None,
             }
         case list() | tuple():
             return [_packed(part) for part in value]
@@ -130,7 +133,10 @@ def _packed(value: Any) -> Any:
 def _unpacked(value: Any) -> Any:
     match value:
         case {"array": text, "type": dtype, "shape": shape}:
-            return np.frombuffer(base64.b64decode(text), np.dtype(dtype)).reshape(shape).copy()
+            if not _PLAIN_TYPE.fullmatch(dtype):
+                raise ValueError(f"no plain numbers: {dtype}")
+            array = np.frombuffer(base64.b64decode(text), np.dtype(dtype))
+            return array[0] if shape is None else array.reshape(shape).copy()
         case {"dict": pairs}:
             return {key: _unpacked(part) for key, part in pairs}
         case {"other": kind}:

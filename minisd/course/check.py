@@ -86,10 +86,10 @@ def own_verdict(exercise: Exercise, folder: Path | None = None) -> Verdict:
         return Verdict(exercise, "missing", str(error))
 
 
-def trials(exercise: Exercise, seed: int) -> list[Case]:
-    """The cases: in float64, then in float32; of a question this learner's numbers."""
+def trials(exercise: Exercise, seed: int, student: str | None = None) -> list[Case]:
+    """The cases: in float64, then in float32; of a question the learner's numbers."""
     if exercise.is_question:
-        return list(exercise.cases(stream(exercise), None))
+        return list(exercise.cases(stream(exercise, student), None))
     return [case for dtype in DTYPES for case in exercise.cases(np.random.default_rng(seed), dtype)]
 
 

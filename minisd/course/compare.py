@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from minisd.course.answers import Other
+
 TOLERANCE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-3}
 
 
@@ -127,6 +129,8 @@ def _kind(value: Any) -> str:
             return f"the text {value!r}"
         case list() | tuple() | dict():
             return f"a {type(value).__name__} of {len(value)}"
+        case Other():
+            return f"a {value.kind}"
     return f"a {type(value).__name__}"
 
 

@@ -64,6 +64,13 @@ def _marked(node: ast.stmt, lines: list[str], first: int, before: str, after: st
     return marked
 
 
+def calls_of_mine(exercise: Exercise) -> tuple[str, ...]:
+    """The numbers of the earlier exercises that the given lines build on."""
+    calls = [node for node in ast.walk(ast.parse(trial(exercise))) if isinstance(node, ast.Call)]
+    named = [call.args[0] for call in calls if isinstance(call.func, ast.Name) and call.func.id == "mine" and call.args]
+    return tuple(str(argument.value) for argument in named if isinstance(argument, ast.Constant))
+
+
 def _names(node: ast.stmt) -> set[str]:
     """What the statement defines."""
     match node:

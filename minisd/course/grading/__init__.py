@@ -1,0 +1,10 @@
+"""Grading what others wrote: each answer is tried in a process of its own, and judged outside of it.
+
+submission.py   what a learner handed in, read without trust: files, notebooks, answers
+rules.py        what an answer may import: nothing that holds the solution
+wall.py         what an answer's process may not do
+child.py        that process: the cases come in, what the answer makes of them goes out
+sandbox.py      the process from outside: its limits, how it ended, the verdict
+grade.py        many submissions, many exercises: marks
+report.py       a page a learner, a table for the teacher
+"""
