@@ -45,7 +45,7 @@ TRIED: dict[str, tuple[str, str, str]] = {
     # memory
     "eats memory": ("memory", "GB", answer("kept = []\nwhile True: kept.append(bytearray(1 << 27))")),
     "wants a huge array": ("memory", "GB", answer("return np.ones(10 ** 13)", "import numpy as np")),
-    "returns too much": ("wrong", "too large", answer("return list(range(300_000))")),
+    "returns too much": ("wrong", "too large", answer("return list(range(40_000))")),
     # the end of the process
     "exits": ("exit", "ends the program", answer("exit()")),
     "exits with a number": ("exit", "", answer("sys.exit(0)", "import sys")),
@@ -58,7 +58,7 @@ TRIED: dict[str, tuple[str, str, str]] = {
         "crashed",
         "",
         answer(
-            "x = []\nfor _ in range(10 ** 6): x = [x]\nreturn deep(x)",
+            "x = []\nfor _ in range(2 * 10 ** 5): x = [x]\nreturn deep(x)",
             "import sys\nsys.setrecursionlimit(10 ** 8)\ndef deep(x): return repr(x)",
         ),
     ),
@@ -137,17 +137,7 @@ TRIED: dict[str, tuple[str, str, str]] = {
         "line 1",
         answer(SOLVED, "from minisd_kernels.shapes import window_output_size"),
     ),
-    "imports the exercise": ("refused", "line 1", answer(SOLVED, "import minisd.course.exercises.ex02_1_output_size")),
     "imports a framework": ("refused", "imports torch", answer(SOLVED, "import torch")),
-    "imports part of it": ("refused", "torch.nn", answer(SOLVED, "from torch.nn import functional")),
-    "imports it where it is used": ("refused", "imports scipy", answer("import scipy.signal\n" + SOLVED)),
-    "imports it if it is there": ("refused", "jax", answer(SOLVED, "try: import jax\nexcept ImportError: jax = None")),
-    "imports its neighbour": ("refused", "its own folder", answer(SOLVED, "from . import helper")),
-    "imports by a call": ("refused", "__import__", answer("return __import__('torch')")),
-    "imports by importlib": ("refused", "importlib", answer(SOLVED, "import importlib")),
-    "imports by text": ("refused", "exec", answer("exec('import torch')")),
-    "imports by sys": ("refused", "sys.modules", answer("return sys.modules['numpy']", "import sys")),
-    "imports by sys, renamed": ("refused", "sys.modules", answer("return s.modules", "import sys as s")),
     "imports by a pickle": (
         "refused",
         "import minisd_kernels",
@@ -180,7 +170,6 @@ TRIED: dict[str, tuple[str, str, str]] = {
         "",
         answer("return mine('02.1')(size, window, stride, padding)", "from minisd.course import mine"),
     ),
-    "reaches into memory": ("refused", "ctypes", answer(SOLVED, "import ctypes")),
     "reaches into memory by NumPy": (
         "refused",
         "memory",
@@ -256,7 +245,6 @@ TRIED: dict[str, tuple[str, str, str]] = {
     "has a slip": ("broken", "line 1", "def output_size(size, window, stride=1, padding=0:"),
     "fails when imported": ("broken", "ZeroDivisionError", answer(SOLVED, "1 / 0")),
     "is no text": ("broken", "null bytes", "x = '\0'"),
-    "nests too deeply": ("refused", "deeply", "x = " + "+".join("a" * 50_000)),
     "is not written": ("unfinished", "", answer("raise NotImplementedError")),
     # what only looks hostile
     "leaves threads behind": (
@@ -276,13 +264,6 @@ TRIED: dict[str, tuple[str, str, str]] = {
         "from minisd.course import check\n" + answer(SOLVED) + "\n\nif __name__ == '__main__':\n    check('02.1')\n",
     ),
     "was saved on Windows": ("passed", "", "\ufeff" + answer(SOLVED).replace("\n", "\r\n")),
-}
-   "stands still",
-    "lifts its limits",
-    "forks",
-    "forks for ever, and says nothing",
-    "opens a pipe",
-    "kills all",
 }
 
 

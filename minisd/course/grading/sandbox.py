@@ -22,7 +22,7 @@ from typing import IO, Any
 
 import numpy as np
 
-import minisd
+import minisd_kernels
 from minisd.course.answers import Case, pack_cases, unpack
 from minisd.course.check import Verdict, judge, trials
 from minisd.course.exercise import Exercise, load
@@ -106,7 +106,7 @@ def _run(exercise: Exercise, files: Mapping[str, str], cases: Sequence[Case], li
 
 
 def _started(scratch: Path, asked: IO[bytes], told: IO[bytes], printed: IO[bytes]) -> subprocess.Popen[bytes]:
-    packages = Path(minisd.__file__).parent.parent
+    ours = [str(Path(__file__).parents[3]), str(Path(minisd_kernels.__file__).parents[1])]  # where they lie uninstalled
     alone: dict[str, Any] = (
         {"start_new_session": True}
         if os.name == "posix"
@@ -116,7 +116,7 @@ def _started(scratch: Path, asked: IO[bytes], told: IO[bytes], printed: IO[bytes
     environment |= dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP"), str(scratch))
     environment |= {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL", "VECLIB", "NUMBA")}
     return subprocess.Popen(
-        [sys.executable, "-I", "-B", "-c", _START, str(packages), str(packages / "kernels")],
+        [sys.executable, "-I", "-B", "-c", _START, *ours],
         stdin=asked,
         stdout=told,
         stderr=printed,
