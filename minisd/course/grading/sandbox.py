@@ -22,10 +22,10 @@ from typing import IO, Any
 
 import numpy as np
 
-import minisd_kernels
 from minisd.course.answers import Case, pack_cases, unpack
 from minisd.course.check import Verdict, judge, trials
 from minisd.course.exercise import Exercise, load
+from minisd.course.grading.wall import PLACES
 from minisd.course.holes import calls_of_mine, trial
 
 _START = "import sys; sys.path += sys.argv[1:]; from minisd.course.grading.child import main; main()"
@@ -106,7 +106,6 @@ def _run(exercise: Exercise, files: Mapping[str, str], cases: Sequence[Case], li
 
 
 def _started(scratch: Path, asked: IO[bytes], told: IO[bytes], printed: IO[bytes]) -> subprocess.Popen[bytes]:
-    ours = [str(Path(__file__).parents[3]), str(Path(minisd_kernels.__file__).parents[1])]  # where they lie uninstalled
     alone: dict[str, Any] = (
         {"start_new_session": True}
         if os.name == "posix"
@@ -116,7 +115,7 @@ def _started(scratch: Path, asked: IO[bytes], told: IO[bytes], printed: IO[bytes
     environment |= dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP"), str(scratch))
     environment |= {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL", "VECLIB", "NUMBA")}
     return subprocess.Popen(
-        [sys.executable, "-I", "-B", "-c", _START, *ours],
+        [sys.executable, "-I", "-B", "-c", _START, *map(str, PLACES)],
         stdin=asked,
         stdout=told,
         stderr=printed,

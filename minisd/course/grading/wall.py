@@ -9,8 +9,6 @@ but memory, Windows none, where only the time runs out (sandbox.py holds that cl
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -25,6 +23,8 @@ import numpy as np
 from minisd.course.exercise import FOLDER as EXERCISES
 from minisd.course.grading.rules import is_free
 
+_ROOT = Path(__file__).parents[3]
+PLACES = (_ROOT, _ROOT / "kernels")  # where the library's two packages lie: side by side once they are installed
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _MAX_WRITTEN = 32  # files opened to write in: together with the limit of one file's size, the disk's share
 _DEEDS = {
@@ -60,13 +60,10 @@ _PATHS = {  # events whose first arguments are paths that change
     "os.chown": 1,
 }
 _UNHEARD = {  # these raise no event
-    ("_posixsubprocess", "fork_exec"): "start a process",
-    ("os", "pidfd_open"): "send a signal",
-    ("posix", "pidfd_open"): "send a signal",
-    ("os", "mkfifo"): "make a pipe",
-    ("posix", "mkfifo"): "make a pipe",
-    ("os", "mknod"): "make a device",
-    ("posix", "mknod"): "make a device",
+    "fork_exec": "start a process",
+    "pidfd_open": "send a signal",
+    "mkfifo": "make a pipe",
+    "mknod": "make a device",
 }
 _HARMLESS = ("/dev/null", "/dev/urandom", "/dev/random", "/etc/localtime")
 
@@ -114,11 +111,20 @@ def build(scratch: Path, tell: Callable[[str], None], on_library: bool) -> None:
 
         return refused
 
-    for (module, name), deed in _UNHEARD.items():
-        with contextlib.suppress(ImportError):
-            setattr(importlib.import_module(module), name, refuse(deed))
+    for module in (os, *_below_os()):
+        for name in _UNHEARD.keys() & vars(module).keys():
+            setattr(module, name, refuse(_UNHEARD[name]))
     sys.meta_path.insert(0, _Finder(tell, on_library))
     sys.addaudithook(_hook(os.path.realpath(scratch), tell, on_library))
+
+
+def _below_os() -> tuple[ModuleType, ...]:
+    try:
+        import _posixsubprocess
+        import posix
+    except ImportError:  # Windows
+        return ()
+    return _posixsubprocess, posix
 
 
 def _hook(scratch: str, tell: Callable[[str], None], on_library: bool) -> Callable[[str, tuple[Any, ...]], None]:
@@ -186,14 +192,8 @@ def _within(path: str, folders: Sequence[str]) -> bool:
     return any(path == folder or path.startswith(folder + os.sep) for folder in folders)
 
 
-def _folder(package: str) -> str:
-    """Where the package lies, without importing it."""
-    spec = importlib.util.find_spec(package)
-    return os.path.realpath(Path((spec and spec.origin) or package).parent)
-
-
 _PYTHON = (os.path.dirname(os.path.realpath(os.__file__)), os.path.join(os.path.realpath(sys.base_prefix), "DLLs"))
-_LIBRARY = tuple(map(_folder, ("minisd", "minisd_kernels")))
+_LIBRARY = tuple(os.path.realpath(place / name) for place in PLACES for name in ("minisd", "minisd_kernels"))
 
 
 def _is_library(file: str) -> bool:
