@@ -42,7 +42,12 @@ def path(exercise: Exercise, within: Path | None = None) -> Path:
 def student(within: Path | None = None) -> str:
     """The learner's name, which a question's numbers are drawn from."""
     file = (within or folder()) / NAME_FILE
-    return " ".join(file.read_text(encoding="utf-8-sig").split()).casefold() if file.is_file() else ""
+    return in_one_form(file.read_text(encoding="utf-8-sig")) if file.is_file() else ""
+
+
+def in_one_form(name: str) -> str:
+    """A name however it is spaced and whatever letters are capitals."""
+    return " ".join(name.split()).casefold()
 
 
 def stream(exercise: Exercise, name: str | None = None) -> np.random.Generator:

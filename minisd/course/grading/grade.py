@@ -112,7 +112,7 @@ def _verdict(
 ) -> Verdict:
     try:
         if exercise.is_question:
-            cases = trials(exercise, seed, handed_in.student)
+            cases = trials(exercise, seed, handed_in.drawn_for)
             return judge(exercise, cases, [Outcome(handed_in.value(exercise))])
         files = {exercise.file.name: handed_in.source(exercise)}
         for number in sandbox.builds_on(exercise):
@@ -131,9 +131,9 @@ def _verdict(
 def _remarks(folder: Path) -> tuple[str, ...]:
     if not folder.is_dir() or not _is_submission(folder):
         return ("Nothing was handed in: there is no exercises/, no answers.toml, no notebook.",)
-    if not (folder / own.NAME_FILE).is_file():
+    if not Submission(folder).drawn_for:
         return (
-            f"{own.NAME_FILE} is not there: the folder's name stands for it, and questions' numbers come from that.",
+            f"{own.NAME_FILE} holds no name: the folder's stands here, and the questions' numbers are those of nobody.",
         )
     return ()
 

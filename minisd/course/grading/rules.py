@@ -12,7 +12,9 @@ import ast
 import sys
 from collections.abc import Iterator
 
-OF_THE_COURSE = frozenset(("check", "hint", "mine", "question", "show", "source"))  # what a learner's file may import
+OF_THE_COURSE = frozenset(
+    ("check", "hint", "mine", "numbers_of", "question", "show", "source")
+)  # what a learner's file may import
 _ROUNDABOUT = {"_ctypes", "_frozen_importlib", "_frozen_importlib_external", "_imp", "builtins", "code", "codeop"}
 _ROUNDABOUT |= {"ctypes", "gc", "imp", "importlib", "marshal", "pkgutil", "runpy", "zipimport"}
 _CALLS = {"__import__", "eval", "exec", "compile", "__builtins__", "__loader__", "__spec__"}

@@ -39,13 +39,17 @@ class Submission:
     folder: Path
 
     @property
-    def student(self) -> str:
-        """The name in student.txt, which questions' numbers are drawn from; else the folder's."""
+    def drawn_for(self) -> str:
+        """The name in student.txt as the learner's own program reads it: what questions' numbers are drawn from."""
         try:
-            name = " ".join(_text(self.folder, own.NAME_FILE).split()).casefold()
+            return own.in_one_form(_text(self.folder, own.NAME_FILE))
         except Unreadable:
-            name = ""
-        return name[:_MAX_NAME] or self.folder.resolve().name
+            return ""
+
+    @property
+    def student(self) -> str:
+        """Who it is: the name in student.txt; where there is none, the folder's."""
+        return self.drawn_for[:_MAX_NAME] or self.folder.resolve().name
 
     def source(self, exercise: Exercise) -> str:
         """The lines of an answer: the exercise's file, or what stands in the notebooks.
