@@ -104,17 +104,31 @@ def mine(number: str) -> Any:
 
 
 def is_written(source: str, name: str) -> bool:
-    """Whether the hole of that name has been filled: no function in it still raises NotImplementedError alone."""
+    """Whether the hole of that name has been filled: no function in it still raises NotImplementedError in the end."""
+    functions = _functions(source, name)
+    return functions is None or (bool(functions) and not any(is_unwritten(function) for function in functions))
+
+
+def is_hole(source: str, name: str) -> bool:
+    """Whether there is nothing to try: a function of the hole does nothing but raise NotImplementedError."""
+    functions = _functions(source, name) or []
+    return any(is_unwritten(f) and len(f.body) - (ast.get_docstring(f) is not None) == 1 for f in functions)
+
+
+def _functions(source: str, name: str) -> list[ast.FunctionDef] | None:
+    """The functions of that name, or of the class; None if the lines cannot be read: something was written, then, and
+    importing it will say what is wrong with it."""
     try:
         tree = ast.parse(textwrap.dedent(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return True  # something was written, and importing it will say what is wrong with it
+        return None
     named = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name]
-    functions = [node for top in named for node in ast.walk(top) if isinstance(node, ast.FunctionDef)]
-    return bool(named) and not any(_is_unwritten(function) for function in functions)
+    return [node for top in named for node in ast.walk(top) if isinstance(node, ast.FunctionDef)]
 
 
-def _is_unwritten(function: ast.FunctionDef) -> bool:
+def is_unwritten(function: ast.FunctionDef) -> bool:
+    """Whether a function still ends as the hole does."""
+    """Whether a function still ends as the hole does."""
     last = function.body[-1]
     return isinstance(last, ast.Raise) and "NotImplementedError" in ast.unparse(last)
 

@@ -17,7 +17,7 @@ from minisd.course.answers import pack, pack_cases, try_on, unpack, unpack_cases
 from minisd.course.check import judge, trials
 from minisd.course.exercise import CourseError, Exercise, load, numbers
 from minisd.course.grading import sandbox
-from minisd.course.grading.grade import Report, grade, submissions
+from minisd.course.grading.grade import Report, check, grade, submissions
 from minisd.course.grading.report import markdown, rows, write
 from minisd.course.grading.submission import Submission, Unreadable
 from minisd.course.holes import hole, trial
@@ -181,6 +181,24 @@ def test_one_mistake_costs_once(tmp_path: Path, later: Exercise) -> None:
     folder = hand_in(tmp_path / "a", "ada", WRONG)
     (folder / "exercises" / later.file.name).write_text(TWICE)
     assert kinds(grade([folder], [later, SIZES], seed=0)[0]) == ["wrong", "passed"]
+
+
+def test_a_learner_checks_as_it_will_be_graded(tmp_path: Path, later: Exercise) -> None:
+    folder = hand_in(tmp_path / "a", "ada", WRONG)
+    (folder / "exercises" / later.file.name).write_text(TWICE)
+    assert check(folder, SIZES).kind == "wrong"
+    assert check(folder, later).kind == "wrong", "it builds on what the learner wrote"
+    assert check(folder, QUESTION).kind == "missing"
+    (folder / "exercises" / SIZES.file.name).write_text(hole(SIZES))
+    assert check(folder, SIZES).kind == "unfinished"
+    assert check(folder, later).kind == "passed"
+
+
+def test_an_answer_may_raise_what_an_unwritten_one_does(tmp_path: Path) -> None:
+    text = (
+        RIGHT.replace("    return", "    if stride:\n        return") + "    raise NotImplementedError('no stride')\n"
+    )
+    assert check(hand_in(tmp_path / "a", "ada", text), SIZES).kind == "passed"
 
 
 # ---- What is handed in

@@ -6,5 +6,7 @@ wall.py         what an answer's process may not do
 child.py        that process: the cases come in, what the answer makes of them goes out
 sandbox.py      the process from outside: its limits, how it ended, the verdict
 grade.py        many submissions, many exercises: marks
+plagiarism.py   answers that are suspiciously equal
+plagiarism.py   answers that are suspiciously equal
 report.py       a page a learner, a table for the teacher
 """

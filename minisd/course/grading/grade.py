@@ -19,7 +19,7 @@ from pathlib import Path
 from minisd.course import own
 from minisd.course.answers import Outcome
 from minisd.course.check import Verdict, judge, trials
-from minisd.course.exercise import CourseError, Exercise
+from minisd.course.exercise import CourseError, Exercise, load
 from minisd.course.grading import sandbox
 from minisd.course.grading.sandbox import LIMITS, Limits
 from minisd.course.grading.submission import Missing, Submission, Unreadable
@@ -107,25 +107,41 @@ def grade(
             raise
 
 
+def check(folder: Path, exercise: Exercise, *, seed: int = 0, limits: Limits = LIMITS) -> Verdict:
+    """The verdict on one exercise in a learner's own folder, tried as it will be when it is graded; what it builds on
+    is the learner's own, as far as that is written."""
+    return _verdict(Submission(folder), exercise, None, seed, limits)
+
+
 def _verdict(
-    handed_in: Submission, exercise: Exercise, earlier: dict[str, Verdict], seed: int, limits: Limits
+    handed_in: Submission, exercise: Exercise, earlier: dict[str, Verdict] | None, seed: int, limits: Limits
 ) -> Verdict:
+    """The verdict; `earlier` those on what came before, None where nothing was graded before."""
     try:
         if exercise.is_question:
             cases = trials(exercise, seed, handed_in.drawn_for)
             return judge(exercise, cases, [Outcome(handed_in.value(exercise))])
-        files = {exercise.file.name: handed_in.source(exercise)}
-        for number in sandbox.builds_on(exercise):
-            if number in earlier and earlier[number].passed:
-                before = earlier[number].exercise
-                files[before.file.name] = handed_in.source(before)
-        return sandbox.verdict(exercise, files, seed, limits)
+        text = handed_in.source(exercise)
+        if own.is_hole(text, exercise.name):
+            return Verdict(exercise, "unfinished")
+        before = [each for each in map(load, sandbox.builds_on(exercise)) if _is_built_on(handed_in, each, earlier)]
+        files = {each.file.name: handed_in.source(each) for each in before}
+        return sandbox.verdict(exercise, {**files, exercise.file.name: text}, seed, limits)
     except Missing as error:
         return Verdict(exercise, "missing", str(error))
     except Unreadable as error:
         return Verdict(exercise, "unreadable", str(error))
     except Exception as error:  # one answer harms no other, nor the report
         return Verdict(exercise, "ungraded", f"the grader itself failed: {type(error).__name__}: {error}"[:500])
+
+
+def _is_built_on(handed_in: Submission, exercise: Exercise, earlier: dict[str, Verdict] | None) -> bool:
+    if earlier is not None:
+        return exercise.number in earlier and earlier[exercise.number].passed
+    try:
+        return own.is_written(handed_in.source(exercise), exercise.name)
+    except Unreadable:
+        return False
 
 
 def _remarks(folder: Path) -> tuple[str, ...]:

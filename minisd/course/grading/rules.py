@@ -12,9 +12,8 @@ import ast
 import sys
 from collections.abc import Iterator
 
-OF_THE_COURSE = frozenset(
-    ("check", "hint", "mine", "numbers_of", "question", "show", "source")
-)  # what a learner's file may import
+# What minisd.course offers to any answer.
+_OF_THE_COURSE = {"check", "hint", "mine", "numbers_of", "question", "show", "source"}
 _ROUNDABOUT = {"_ctypes", "_frozen_importlib", "_frozen_importlib_external", "_imp", "builtins", "code", "codeop"}
 _ROUNDABOUT |= {"ctypes", "gc", "imp", "importlib", "marshal", "pkgutil", "runpy", "zipimport"}
 _CALLS = {"__import__", "eval", "exec", "compile", "__builtins__", "__loader__", "__spec__"}
@@ -90,5 +89,5 @@ def _said(node: ast.AST, allowed: set[tuple[str, str]], sys_names: set[str]) -> 
 def _may(module: str, name: str, allowed: set[tuple[str, str]]) -> bool:
     if module.partition(".")[0] in _ROUNDABOUT or (module, name) == ("sys", "modules"):
         return False
-    of_the_course = module == "minisd.course" and name in OF_THE_COURSE
+    of_the_course = module == "minisd.course" and name in _OF_THE_COURSE
     return is_free(module) or of_the_course or (module, name) in allowed
