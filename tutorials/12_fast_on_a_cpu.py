@@ -29,7 +29,7 @@ from minisd.course import show, source
 rng = np.random.default_rng(0)
 compiled = current_backend() == "numba"
 if not compiled:
-    print("Numba is not installed: what is measured below is NumPy, and the compiled kernels are left out.")
+    print("Numba is not there, or not chosen: what is measured below is NumPy, and the compiled kernels are left out.")
 
 
 def least_seconds(run, rounds=5):
@@ -477,8 +477,7 @@ panel.spines[["top", "right"]].set_visible(False)
 show(figure, "12_winograd")
 
 # %% [markdown]
-# F(2x2) rounds no worse than the sum itself, which here adds 288 products one after the other. From there each step
-# multiplies less and rounds worse, while the gain shrinks: 2.25, 4, 5.06 times. minisd stops at 4 x 4, about 1e-5 of
+# F(2x2) rounds about as well as the sum itself, which adds 288 products. From there each step multiplies less and rounds worse, while the gain shrinks: 2.25, 4, 5.06 times. minisd stops at 4 x 4, about 1e-5 of
 # the largest output, which no picture shows. And it can be told not to: `winograd.off()`.
 #
 # ## What each step brings

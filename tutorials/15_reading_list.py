@@ -171,16 +171,16 @@ def names(paper):
 
 count = 0
 for paper in sorted(PAPERS, key=lambda paper: paper.chapter):
-    print(f"\nchapter {paper.chapter}: {paper.cited}, {paper.title}\n    {paper.link}")
+    print(f"chapter {paper.chapter}: {paper.cited}, {paper.title}, {paper.link}")
     for label, dotted in paper.places:
         thing = found(dotted)
         text = text_of(thing)
-        print(f"    {label:16} {place(thing):52} {dotted.rpartition('.')[2]}")
+        print(f"    {label:18} {place(thing):48} {dotted.rpartition('.')[2]}")
         assert names(paper).search(text), f"{dotted} does not name {paper.cited}"
         number = re.escape(label.split(" ", 1)[1]) if label.startswith("eq. ") else re.escape(label)
         assert re.search(rf"\b{number}", text), f"{dotted} does not name {label}"
         count += 1
-print(f"\n{len(PAPERS)} papers, {count} places: every one exists, and names its equation")
+print(f"{len(PAPERS)} papers, {count} places: every one exists, and names its equation")
 assert count >= 45
 
 # %% [markdown]
