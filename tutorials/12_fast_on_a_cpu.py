@@ -477,9 +477,9 @@ panel.spines[["top", "right"]].set_visible(False)
 show(figure, "12_winograd")
 
 # %% [markdown]
-# F(2x2) rounds about as well as the sum itself, which adds 288 products. From there each step multiplies less and rounds
-# worse, while the gain shrinks: 2.25, 4, 5.06 times. minisd stops at 4 x 4, about 1e-5 of the largest output, which no
-# picture shows. And it can be told not to: `winograd.off()`.
+# F(2x2) rounds about as well as the sum itself, which adds 288 products. From there each step multiplies less and
+# rounds worse, while the gain shrinks: 2.25, 4, 5.06 times. minisd stops at 4 x 4, about 1e-5 of the largest output,
+# which no picture shows. And it can be told not to: `winograd.off()`.
 #
 # ## What each step brings
 #
