@@ -70,6 +70,21 @@ def test_layer_norm_is_the_loops(backend: str, make: Arrays, rows: tuple[int, ..
         np.testing.assert_allclose(got, want, **make.gradient_tolerance)
 
 
+def test_the_sums_of_a_long_row_lose_nothing() -> None:
+    """Added in float32, thousands of ones beside one 2^24 would be rounded away; Numba adds in float64."""
+    gamma, large = np.ones(4096), np.ones((1, 4096))
+    large[0, 5] = 2**24
+    x = Arrays(0, np.float64)(1, 4096)
+    wanted = [layer_norm.forward(large, gamma, gamma)[1]]
+    _, *saved = layer_norm.forward(x, gamma, gamma)
+    wanted.append(layer_norm.backward(large, x, gamma, *saved)[0])
+    large, x, gamma, *saved = (np.float32(array) for array in (large, x, gamma, *saved))
+    found = [run("numba", layer_norm.forward, large, gamma, gamma)[1]]
+    found.append(run("numba", layer_norm.backward, large, x, gamma, *saved)[0])
+    for got, want in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(got, want, rtol=3e-7, atol=5e-3)
+
+
 @each_backend
 def test_a_large_image_is_normalised(backend: str) -> None:
     make = Arrays(1, np.float32)

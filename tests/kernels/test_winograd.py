@@ -49,7 +49,7 @@ def error(got: Array, exact: Array) -> float:
 @example(0, 2, (9, 8), ((0, 2), (4, 1)), 33, 40)
 @example(0, 1, (56, 57), ((1, 1), (0, 0)), 3, 33)  # 210 tiles: two groups, not equally large
 @example(0, 3, (56, 57), ((0, 0), (0, 0)), 3, 33)  # 588 tiles: groups that the threads share
-@example(0, 2, (7, 6), ((1, 1), (1, 1)), 65, 512)  # a wide weight: one panel of it is transformed at a time
+@example(0, 3, (9, 3), ((1, 1), (1, 1)), 65, 512)  # a wide weight: threads share 9 tiles, then its panels
 @few
 def test_it_is_the_convolution(seed: int, B: int, size: Pair, padding: Sides, C: int, O: int) -> None:
     make = Arrays(seed, np.float32)
