@@ -90,7 +90,19 @@ def trials(exercise: Exercise, seed: int, student: str | None = None) -> list[Ca
     """The cases: in float64, then in float32; of a question the learner's numbers."""
     if exercise.is_question:
         return list(exercise.cases(stream(exercise, student), None))
-    return [case for dtype in DTYPES for case in exercise.cases(np.random.default_rng(seed), dtype)]
+    cases = [case for dtype in DTYPES for case in exercise.cases(np.random.default_rng(seed), dtype)]
+    return (
+        cases if hasattr(exercise.module, "probe") else [_without_defaults(exercise.reference, case) for case in cases]
+    )
+
+
+def _without_defaults(function: Callable[..., Any], case: Case) -> Case:
+    """The case without its last arguments, where they are what the function takes anyway: so defaults are tried."""
+    defaults = [parameter.default for parameter in inspect.signature(function).parameters.values()]
+    end = len(case)
+    while end and type(case[end - 1]) is type(defaults[end - 1]) and case[end - 1] == defaults[end - 1]:
+        end -= 1
+    return case[:end]
 
 
 def judge(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> Verdict:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from minisd.course import own
-from minisd.course.check import Verdict, verdict
+from minisd.course.check import Verdict, trials, verdict
 from minisd.course.exercise import Exercise, load, numbers
 from minisd.course.holes import hole, trial
 
@@ -103,3 +103,11 @@ def test_a_whole_number_must_be_exact() -> None:
     right = parameters.reference(*case)
     assert right > 1000 and verdict(parameters, right).passed
     assert not verdict(parameters, right + 1).passed
+
+
+@each_written
+def test_every_default_is_tried(exercise: Exercise) -> None:
+    if not hasattr(exercise.module, "probe"):
+        parameters = inspect.signature(exercise.reference).parameters.values()
+        shortest = min(map(len, trials(exercise, seed=0)))
+        assert all(parameter.default is parameter.empty for parameter in list(parameters)[:shortest])

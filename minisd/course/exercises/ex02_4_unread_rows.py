@@ -23,6 +23,7 @@ def unread_rows(size, window, stride=1, padding=0):
 
 
 def cases(rng, dtype):
+    yield 8, 3
     yield 8, 3, 2, 0
     yield 8, 3, 2, 1
     yield 9, 3, 2, 0
