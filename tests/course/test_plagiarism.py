@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import itertools
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from minisd_kernels.shapes import UNetShape
 
 from minisd.course import own
 from minisd.course.exercise import Exercise, load, numbers
@@ -116,6 +118,14 @@ def test_the_librarys_solution_is_a_source_of_its_own(exercise: Exercise) -> Non
     solution = exercise.file.read_text().replace("found", "mine").replace("place", "i").partition("def right_")[0]
     found = compare(exercise, {"ada": solution, "bo": solution, "cy": ALONE})
     assert [(pair.one, pair.other) for pair in found] == [("ada", LIBRARY), ("bo", LIBRARY)]
+
+
+def test_the_librarys_own_file_is_its_solution_too(exercise: Exercise) -> None:
+    """A solution may be one call; what it calls can be copied as well."""
+    vars(exercise.module)["UNetShape"] = UNetShape
+    source = Path(inspect.getfile(UNetShape)).read_text(encoding="utf-8").replace("size", "n")
+    (pair,) = compare(exercise, {"ada": source, "bo": ALONE})
+    assert (pair.one, pair.other) == ("ada", LIBRARY)
 
 
 def test_what_many_write_is_how_one_writes_it(exercise: Exercise) -> None:

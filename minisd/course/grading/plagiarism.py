@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import ast
 import builtins
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from minisd.course import own
 from minisd.course.exercise import Exercise
@@ -72,9 +74,10 @@ def compare(exercise: Exercise, texts: dict[str, str]) -> list[Pair]:
     """The suspicious pairs among one exercise's answers: their lines by the submission's name."""
     file = exercise.file.read_text(encoding="utf-8")
     given = set(exercise.given)
-    right = {name for name in vars(exercise.module) if name.startswith("right_")}
+    right = _with_helpers(file, {name for name in vars(exercise.module) if name.startswith("right_")})
     usual = windows(hole(exercise), unwritten=True) | windows(file, lambda name: name in right | given)
-    library = windows(file, lambda name: name == exercise.name or name.startswith("_")) - usual
+    solution = _with_helpers(file, {exercise.name})
+    library = frozenset().union(windows(file, lambda name: name in solution), *map(windows, _behind(exercise))) - usual
     marks = {name: windows(text, lambda name: name not in given) - usual for name, text in texts.items()}
     common = _common(marks.values(), len(texts))
     found = []
@@ -104,6 +107,33 @@ def _written(submission: Submission, exercise: Exercise) -> str | None:
         return submission.source(exercise)
     except Unreadable:
         return None
+
+
+def _behind(exercise: Exercise) -> Iterator[str]:
+    """The library's files that a solution calls."""
+    for thing in vars(exercise.module).values():
+        module = thing if isinstance(thing, ModuleType) else sys.modules.get(getattr(thing, "__module__", None) or "")
+        name = getattr(module, "__name__", "")
+        if name.startswith("minisd") and not name.startswith("minisd.course"):
+            file = Path(getattr(module, "__file__", ""))
+            files = file.parent.glob("*.py") if file.stem == "__init__" else [file]
+            yield from (each.read_text(encoding="utf-8") for each in files)
+
+
+def _with_helpers(file: str, names: set[str]) -> set[str]:
+    """The functions, and what they use of the file."""
+    mentioned = {
+        name: {node.id for node in ast.walk(top) if isinstance(node, ast.Name)}
+        for top in ast.parse(file).body
+        for name in [getattr(top, "name", None)]
+        if name is not None
+    }
+    found: set[str] = set()
+    waiting = names & mentioned.keys()
+    while waiting:
+        found |= waiting
+        waiting = {other for name in waiting for other in mentioned[name] & mentioned.keys()} - found
+    return found
 
 
 def _common(marks: Iterable[Windows], count: int) -> Windows:

@@ -46,7 +46,7 @@ def markdown(report: Report) -> str:
         "",
     ]
     for verdict in report.verdicts:
-        if verdict.message:
+        if verdict.message and verdict.kind != "missing":
             lines += _explained(verdict)
     return "\n".join(lines)
 
