@@ -85,7 +85,7 @@ PLACES = {
     "safetensors": {"checkpoint.py"},
     "filelock": {"checkpoint.py"},
     "click": {"cli"},
-    "tqdm": {"draw.py", "drive.py", "kernels.py", "run.py"},
+    "tqdm": {"course.py", "draw.py", "drive.py", "kernels.py", "run.py"},
     "onnx": {"onnx"},
     "IPython": {"page.py"},
     "jupytext": {"notebook.py"},

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from minisd.cli.options import FOLDER, SEED, Failure
+from minisd.cli.options import FOLDER, POSITIVE, SEED, Failure, FiniteFloat
 
 
 class Chapters(click.types.StringParamType):
@@ -92,12 +92,13 @@ def hint(number: str, which: int | None) -> None:
 @click.pass_context
 def check(ctx: click.Context, number: tuple[str, ...], chapters: list[int] | None) -> None:
     """Check your exercise NUMBER, or every one that you have begun."""
+    from minisd.course import grading
     from minisd.course.build import choose
-    from minisd.course.check import own_verdict
     from minisd.course.exercise import load
+    from minisd.course.own import folder
 
     exercises = [load(one) for one in number] or [e for several in choose(chapters).values() for e in several]
-    verdicts = [own_verdict(exercise) for exercise in exercises]
+    verdicts = [grading.check(folder(), exercise) for exercise in exercises]
     for verdict in verdicts if number else [v for v in verdicts if v.kind not in ("unfinished", "missing")]:
         click.echo(str(verdict))
     begun = [verdict for verdict in verdicts if verdict.kind not in ("unfinished", "missing")]
@@ -126,6 +127,47 @@ def build(out: Path, chapters: list[int] | None, seed: int | None, nbgrader: boo
         secret = int((out / "teacher" / builder.SEED_FILE).read_text(encoding="utf-8"))
         written += builder.nbgrader(out / "nbgrader", plan, seed=secret)
     click.echo(f"wrote {len(written)} files: {out / 'student'} to hand out, {out / 'teacher'} to keep")
+
+
+@course.command()
+@click.argument("submissions", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@chapters_option
+@click.option("--seed", type=SEED, required=True, help="Of the hidden cases: the number in teacher/hidden_seed.txt.")
+@click.option("--out", type=FOLDER, default="reports", show_default=True, help="Where the reports go.")
+@click.option("--jobs", type=POSITIVE, help="Answers tried at a time. [default: one a core]")
+@click.option(
+    "--seconds", type=FiniteFloat(min=0, min_open=True), default=10, show_default=True, help="For each answer."
+)
+@click.option("--plagiarism", is_flag=True, help="List pairs of answers that are suspiciously alike.")
+def grade(
+    submissions: Path,
+    chapters: list[int] | None,
+    seed: int,
+    out: Path,
+    jobs: int | None,
+    seconds: float,
+    plagiarism: bool,
+) -> None:  # fmt: skip
+    """Grade SUBMISSIONS, a folder of learners' folders, or one of these."""
+    from tqdm import tqdm
+
+    from minisd.course import grading
+    from minisd.course.build import choose
+
+    if out.exists() and any(out.iterdir()):
+        raise Failure(f"{out} is there already, and not empty; choose another name with --out, or delete it first")
+    exercises = [exercise for several in choose(chapters).values() for exercise in several]
+    folders = grading.submissions(submissions)
+    total = len(folders) * len(exercises)
+    with tqdm(total=total, desc="grading", unit="answer", leave=False, disable=None, dynamic_ncols=True) as bar:
+        limits = grading.Limits(seconds=seconds)
+        reports = grading.grade(folders, exercises, seed=seed, jobs=jobs, limits=limits, done=bar.update)
+    files = grading.write(reports, out)
+    for report in reports:
+        click.echo(f"{report.points:4} of {report.possible}  {report.student}")
+    for pair in grading.pairs(folders, exercises) if plagiarism else ():
+        click.echo(f"alike: {pair}")
+    click.echo(f"wrote {len(files)} files to {out}")
 
 
 @click.command()

@@ -11,14 +11,13 @@ import copy
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minisd.course.answers import Case, Outcome, try_on
 from minisd.course.compare import TOLERANCE, difference
-from minisd.course.exercise import CourseError, Exercise, load
+from minisd.course.exercise import Exercise, load
 from minisd.course.own import answer as own_answer
 from minisd.course.own import stream
 
@@ -78,14 +77,6 @@ def verdict(exercise: Exercise, answer: Any, seed: int = 0) -> Verdict:
     return judge(exercise, cases, try_on(cases, answer, exercise.probe))
 
 
-def own_verdict(exercise: Exercise, folder: Path | None = None) -> Verdict:
-    """The verdict on what lies in the learner's folder; "missing" if nothing is there to try."""
-    try:
-        return verdict(exercise, own_answer(exercise, folder))
-    except CourseError as error:
-        return Verdict(exercise, "missing", str(error))
-
-
 def trials(exercise: Exercise, seed: int, student: str | None = None) -> list[Case]:
     """The cases: in float64, then in float32; of a question the learner's numbers."""
     if exercise.is_question:
@@ -94,6 +85,12 @@ def trials(exercise: Exercise, seed: int, student: str | None = None) -> list[Ca
     return (
         cases if hasattr(exercise.module, "probe") else [_without_defaults(exercise.reference, case) for case in cases]
     )
+
+
+def calls_with_defaults(exercise: Exercise) -> bool:
+    """Whether arguments can be left out of a case: no probe stands between, or one that hands on what it gets."""
+    probe = getattr(exercise.module, "probe", None)
+    return probe is None or any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(probe).parameters.values())
 
 
 def _without_defaults(function: Callable[..., Any], case: Case) -> Case:

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from minisd.cli import main
-from minisd.course import build, own
-from minisd.course.check import own_verdict, verdict
+from minisd.course import build, grading, own
+from minisd.course.check import verdict
 from minisd.course.exercise import CourseError, Exercise
 from minisd.course.holes import solved
 from minisd.course.written import written as written_questions
@@ -78,13 +78,13 @@ def test_the_teachers_solution_is_whole(exercise: Exercise, built: Path) -> None
 def test_the_learners_file_is_what_is_checked(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(own.FOLDER_VARIABLE, str(built / "student"))
     exercise = next(e for e in EXERCISES if e.name == "output_size")
-    assert own_verdict(exercise).kind == "unfinished"
+    assert grading.check(built / "student", exercise).kind == "unfinished"
     assert own.mine(exercise.number) is exercise.reference, "while it is not written the library's stands in"
     file = own.path(exercise)
     before = file.read_text(encoding="utf-8")
     file.write_text("def output_size(size, window, stride=1, padding=0):\n    return 7\n")
     try:
-        assert own_verdict(exercise).kind == "wrong"
+        assert grading.check(built / "student", exercise).kind == "wrong"
         assert own.mine(exercise.number)(572, 3) == 7
     finally:
         file.write_text(before)

@@ -20,7 +20,7 @@ GIVEN = ("math",)
 HINTS = (
     "Which is the last step of the warm-up? What is the rate there, and at the next one?",
     "The cosine goes from 1 at p = 0 to -1 at p = 1.",
-    "if step < warmup: return peak * (step + 1) / warmup; then the second formula, with math.cos.",
+    "Two cases: below warmup the share (step + 1) / warmup of the peak; from there the second formula, with math.cos.",
 )
 
 

@@ -14,7 +14,7 @@ POINTS, MINUTES = 1, 10
 HINTS = (
     "alpha_bar[t] has the shape (B,). Which axis of x_0 must it lie along?",
     "NumPy lines shapes up at their ends: (B,) would lie along the channels. Give it three axes of 1 more.",
-    "a = alpha_bar[t].reshape(-1, 1, 1, 1), and both roots of it.",
+    "Index alpha_bar with t, reshape to (-1, 1, 1, 1), and take both roots of it.",
 )
 
 

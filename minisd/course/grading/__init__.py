@@ -7,6 +7,12 @@ child.py        that process: the cases come in, what the answer makes of them g
 sandbox.py      the process from outside: its limits, how it ended, the verdict
 grade.py        many submissions, many exercises: marks
 plagiarism.py   answers that are suspiciously equal
-plagiarism.py   answers that are suspiciously equal
 report.py       a page a learner, a table for the teacher
 """
+
+from minisd.course.grading.grade import Report, check, grade, submissions
+from minisd.course.grading.plagiarism import pairs
+from minisd.course.grading.report import write
+from minisd.course.grading.sandbox import Limits
+
+__all__ = ["Limits", "Report", "check", "grade", "pairs", "submissions", "write"]
