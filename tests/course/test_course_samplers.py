@@ -1,4 +1,4 @@
-"""The sampler that chapter 10 asks for is of second order, where DDIM is of first: on Gaussian data the end is known."""
+"""Chapter 10 asks for a sampler of second order, where DDIM is of first: on Gaussian data the end is known."""
 
 from __future__ import annotations
 
