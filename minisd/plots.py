@@ -199,16 +199,17 @@ def draw_rows(
     for row in rows:
         tops[row] = depth
         depth += 1.32 if row in notes else 1.06
-    size = (0.12 * max(map(len, rows)) + 0.78 * columns, 0.78 * depth + 0.35)
-    figure = Figure(figsize=size, dpi=110, layout="constrained")
-    panel = figure.subplots()
+    inch, left, top = 0.78, 0.15 + 0.08 * max(map(len, rows)), 0.35 if headings else 0.08  # inches: a picture, margins
+    width, height = left + inch * columns + 0.05, top + inch * depth + 0.02
+    figure = Figure(figsize=(width, height), dpi=110)
+    panel = figure.add_axes((left / width, 0.02 / height, inch * columns / width, inch * depth / height))
     for row, pictures in rows.items():
         for column, picture in enumerate(pictures):
             extent = (column, column + 0.94, tops[row] + 0.94, tops[row])
             panel.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=extent, interpolation="nearest")
         for column, note in enumerate(notes.get(row, ())):
             panel.text(column + 0.47, tops[row] + 0.98, note, ha="center", va="top", fontsize=10)
-    panel.set(xlim=(-0.03, columns), ylim=(depth, -0.03), aspect="equal")
+    panel.set(xlim=(0, columns), ylim=(depth, 0), aspect="auto")
     panel.set_yticks([top + 0.47 for top in tops.values()], list(rows), fontsize=10)
     panel.xaxis.tick_top()
     panel.set_xticks([column + 0.47 for column in range(len(headings))], list(headings), fontsize=10)
