@@ -5,8 +5,8 @@ Every output pixel is a weighted sum over its window and over all channels of th
 $$y_{b,p,q,o} = \text{bias}_o + \sum_{i,j,c} x_{b,\; p s + i - P,\; q s + j - P,\; c}\;\, \text{weight}_{i,j,c,o}$$
 
 with x = 0 outside the picture, stride s and padding P. Shapes: x (B, H, W, C), weight (kh, kw, C, O), bias (O,) or
-None -> y (B, H', W', O); the sizes are chapter 2's. Write it as loops, or with NumPy, as you like. The result has the type of
-x. The library can draw a digit with yours: it needs no other options.
+None -> y (B, H', W', O); the sizes are chapter 2's. Write it as loops, or with NumPy, as you like. The result has the
+type of x. The library can draw a digit with yours: it needs no other options.
 """
 
 import numpy as np

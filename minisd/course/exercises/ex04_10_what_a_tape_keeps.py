@@ -9,8 +9,8 @@ once, and weights do not count? (A whole number.)
 POINTS, MINUTES = 2, 15
 HINTS = (
     "Draw two layers. Which arrays are there, and who keeps which?",
-    "A ReLU's output is the next convolution's input: one array, kept by both. What comes out of a convolution is kept by "
-    "nobody.",
+    "A ReLU's output is the next convolution's input: one array, kept by both. What comes out of a convolution nobody "
+    "keeps.",
     "the input and one array a layer: (layers + 1) * pictures * size * size * channels numbers of 4 bytes",
 )
 
@@ -38,7 +38,7 @@ def mistake_input_forgotten(pictures, size, channels, layers):
     return layers * pictures * size**2 * channels * 4
 
 
-def mistake_output_forgotten(pictures, size, channels, layers):
+def mistake_one_picture(pictures, size, channels, layers):
     """All pictures of the batch are kept, not one."""
     return (layers + 1) * size**2 * channels * 4
 

@@ -3,9 +3,11 @@
 A tape is a graph: every node was made of others, its inputs. To go back, the tape needs all nodes behind a result in an
 order in which each stands behind all its inputs; the result is the last one. (Any such order will do.)
 
-The graph is a dictionary: `inputs[node]` lists the nodes it was made of; a leaf's list is empty. Nodes that have nothing
-to do with the result stay out, and each node stands once. Networks are deep: a chain may have thousands of nodes.
+The graph is a dictionary: `inputs[node]` lists the nodes it was made of; a leaf's list is empty. Nodes that have
+nothing to do with the result stay out, and each node stands once. Networks are deep: a chain may have thousands of nodes.
 """
+
+import numpy as np
 
 POINTS, MINUTES = 4, 40
 HINTS = (
@@ -43,7 +45,8 @@ def cases(rng, dtype):
         n: sorted({nodes[int(rng.integers(0, k))] for _ in range(3)}) if k > 2 else [] for k, n in enumerate(nodes)
     }
     yield nodes[-1], dict(sorted(graph.items()))
-    yield "5000", {"0": []} | {str(k): [str(k - 1)] for k in range(1, 5001)}
+    if dtype == np.float64:  # once is enough
+        yield "3500", {"0": []} | {str(k): [str(k - 1)] for k in range(1, 3501)}
 
 
 def probe(inputs_first, result, inputs):

@@ -1,7 +1,7 @@
 """A gradient back to the shape it was repeated from
 
-NumPy repeats a smaller array to fit a larger one: axes of size 1 are stretched, and missing axes come in front. A number
-that was repeated was used several times, so its gradient is the sum over all its copies.
+NumPy repeats a smaller array to fit a larger one: axes of size 1 are stretched, and missing axes come in front. A
+number that was repeated was used several times, so its gradient is the sum over all its copies.
 
 Write the function that takes the gradient of the large shape back to the small one.
 """

@@ -4,8 +4,8 @@ Whether a gradient is right can be tried: move one number by h to both sides, an
 
 $$\frac{\partial f}{\partial x_k} \approx \frac{f(x + h e_k) - f(x - h e_k)}{2h}$$
 
-The error shrinks with the square of h, where one side alone would leave one in h itself. Write the function for an array
-x of any shape. Compute in float64, whatever type x has; f takes an array and returns a number. Leave x as it was.
+The error shrinks with the square of h, where one side alone would leave one in h itself. Write the function for an
+array x of any shape. Compute in float64, whatever type x has; f takes an array and returns a number. Leave x as it was.
 """
 
 import numpy as np

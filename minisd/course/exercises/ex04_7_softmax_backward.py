@@ -1,6 +1,7 @@
 r"""The gradient of softmax
 
-$$y_d = \frac{e^{x_d}}{\sum_k e^{x_k}} \qquad\text{has}\qquad \frac{\partial y_k}{\partial x_d} = y_k\,(\delta_{kd} - y_d)$$
+$$y_d = \frac{e^{x_d}}{\sum_k e^{x_k}} \qquad\text{has}\qquad
+\frac{\partial y_k}{\partial x_d} = y_k\,(\delta_{kd} - y_d)$$
 
 so every x of a row moves every y of it. Multiply by the gradient of y and sum over k: write what remains, from y alone.
 Softmax is over the last axis; the rows do not know each other.

@@ -16,8 +16,8 @@ def answer(x, y):
 
 
 def numbers(rng):
-    x, y = rng.choice([2, 3, 4, 5, 6, 7, 8, 9], size=2, replace=False)
-    return int(x), int(y)
+    x, apart = int(rng.integers(2, 10)), int(rng.integers(2, 6))
+    return x, x + apart
 
 
 def mistake_one_factor(x, y):
