@@ -4,7 +4,8 @@ A tape is a graph: every node was made of others, its inputs. To go back, the ta
 order in which each stands behind all its inputs; the result is the last one. (Any such order will do.)
 
 The graph is a dictionary: `inputs[node]` lists the nodes it was made of; a leaf's list is empty. Nodes that have
-nothing to do with the result stay out, and each node stands once. Networks are deep: a chain may have thousands of nodes.
+nothing to do with the result stay out, and each node stands once. Networks are deep: a chain may have thousands of
+nodes.
 """
 
 import numpy as np
