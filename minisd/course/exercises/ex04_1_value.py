@@ -10,6 +10,8 @@ Write a class for single numbers that can be added and multiplied, and that find
 of what its uses hand back. Gradients begin at 0; those of a second expression over the same values are added to them.
 """
 
+from typing import Any
+
 import numpy as np
 
 POINTS, MINUTES = 6, 60
@@ -28,7 +30,7 @@ class Value:
 
     def __init__(self, data):
         self.data, self.grad = data, 0.0
-        self._made_of = ()
+        self._made_of: Any = ()
 
     def __add__(self, other):
         """The sum of two values, a new value."""
