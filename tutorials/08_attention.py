@@ -153,7 +153,7 @@ print("keys in the order", order.tolist(), "give the same output")
 # %%
 source(MultiHeadAttention.forward)
 layer = MultiHeadAttention(12, heads=3, context_width=8, rng=rng)
-x, context = rng.standard_normal((2, 5, 12)), rng.standard_normal((2, 7, 8))
+x, context = (rng.standard_normal(shape, dtype=np.float32) for shape in ((2, 5, 12), (2, 7, 8)))
 print("\npixels", x.shape, "context", context.shape, "->", layer(Tensor(x), Tensor(context)).shape)
 assert layer(Tensor(x), Tensor(context)).shape == (2, 5, 12)
 assert layer.to_key.weight.shape == (8, 12) and layer.to_out.weight.shape == (12, 12)
@@ -243,7 +243,8 @@ assert (
 # mark before it and end marks behind it.
 #
 # You should see that most of it goes to the start mark and to "a", which say nothing of the digit: the start mark's
-# vector is the same for every prompt. This is the rule in transformers, and such tokens are called attention sinks
+# vector is the same for every prompt, and that of "a", which has seen nothing but the start, for every prompt that
+# begins so. This is the rule in transformers, and such tokens are called attention sinks
 # (Xiao et al. 2024). A softmax must spend its weight somewhere, and a head that has nothing to ask spends it there.
 #
 # And words are read early. In the first five steps, when all is noise, a good part goes to tokens that know something;
@@ -262,8 +263,8 @@ for place, noted in weights.items():
 sinks = np.mean([noted[..., :2].sum(axis=-1).mean() for noted in weights.values()])
 print(f"start mark and 'a' get {sinks:.0%} of it all")
 assert sinks > 0.5
-empty = pipeline.encode_prompts([""]).context[0]
-assert np.allclose(pipeline.encode_prompts([sentence]).context[0, 0], empty[0], atol=1e-5)
+this, other = pipeline.encode_prompts([sentence, "a thin two"]).context
+assert np.allclose(this[:2], other[:2], atol=1e-5)
 
 # %% [markdown]
 # Second: where? The last layer of the U-Net, on the way up at 7 x 7, has two heads; this is its first, in the second
@@ -435,8 +436,7 @@ assert 8 * 4096**2 * 4 == 512 * 2**20
 #
 # 1. Set the mask to 0 instead of minus infinity in the causal attention. Which tokens change?
 #    Answer: all but the last, since a hidden key of score 0 still gets weight.
-# 2. Draw with the prompt "a seven a seven". Which of the two do the pixels look at?
-# 3. Why is the sum of `grad_key` over all keys, weighted by nothing, not 0, while each row of $dS$ sums to 0?
+# 2. Why is the sum of `grad_key` over all keys, weighted by nothing, not 0, while each row of $dS$ sums to 0?
 #    Answer: $dK = dS^T Q$ sums $dS$ over the queries, and its columns need not sum to 0.
 #
 # ## Exercises
