@@ -118,11 +118,12 @@ TRIED: dict[str, tuple[str, str, str]] = {
     "deletes its folder": ("refused", "change", answer("shutil.rmtree(os.getcwd())", "import os, shutil")),
     "rewrites its own file": ("refused", "change", answer("open(__file__, 'w')")),
     "deletes others' files": ("refused", "change", answer(f"os.remove({str(LIBRARY / 'py.typed')!r})", "import os")),
-    "writes elsewhere": ("refused", "change", answer("os.chdir('..')\nopen('left behind', 'w')", "import os")),
+    "writes elsewhere": ("refused", "change", answer("open('../left behind', 'w')")),
+    "leaves its folder": ("refused", "leave", answer("os.chdir('..')", "import os")),
     "writes elsewhere by a link": ("refused", "link", answer("os.symlink('/tmp', 'way')\n", "import os")),
     "writes elsewhere from a folder": (
         "refused",
-        "read /tmp",
+        "a folder",
         answer("os.open('x', os.O_CREAT | os.O_WRONLY, dir_fd=os.open('/tmp', os.O_RDONLY))", "import os"),
     ),
     "opens a pipe": ("refused", "pipe", answer("os.mkfifo('pipe')\nopen('pipe')", "import os")),
@@ -246,6 +247,35 @@ TRIED: dict[str, tuple[str, str, str]] = {
     "fails when imported": ("broken", "ZeroDivisionError", answer(SOLVED, "1 / 0")),
     "is no text": ("broken", "null bytes", "x = '\0'"),
     "is not written": ("unfinished", "", answer("raise NotImplementedError")),
+    # the wall
+    "moves the wall": (
+        "refused",
+        "read /etc/passwd",
+        answer(
+            "os.path.realpath = os.fsdecode = lambda path: os.getcwd()\nvars(sys)['modu' + 'les']['builtins'].any = bool\n"
+            "return open('/etc/passwd').read()",
+            "import os, sys",
+        ),
+    ),
+    "digs under the wall": (
+        "refused",
+        "_xxsubinterpreters",
+        answer("s.run_string(s.create(), 'import os; os.fork()')", "import _xxsubinterpreters as s"),
+    ),
+    "pushes the grader back": (
+        "refused",
+        "who computes",
+        answer("os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)", "import os"),
+    ),
+    "has a name for each occasion": (
+        "refused",
+        "plain name",
+        answer(
+            "return io.FileIO(Path()).read()",
+            "import io, itertools\nnames = itertools.cycle(['x', '/etc/passwd'])\n"
+            "class Path:\n    def __fspath__(self): return next(names)",
+        ),
+    ),
     # what only looks hostile
     "leaves threads behind": (
         "passed",
@@ -262,6 +292,11 @@ TRIED: dict[str, tuple[str, str, str]] = {
         "passed",
         "",
         "from minisd.course import check\n" + answer(SOLVED) + "\n\nif __name__ == '__main__':\n    check('02.1')\n",
+    ),
+    "checks itself at its end": (
+        "passed",
+        "",
+        "from minisd.course import check\n" + answer(SOLVED) + "\n\ncheck('02.1')\n",
     ),
     "was saved on Windows": ("passed", "", "\ufeff" + answer(SOLVED).replace("\n", "\r\n")),
 }

@@ -212,7 +212,7 @@ def _judged(exercise: Exercise, cases: Sequence[Case], outcomes: str, limits: Li
     first = next((outcome.error for outcome in made if outcome.error), "")
     if "OSError: [Errno 27]" in first:
         return Verdict(exercise, "files", f"it writes a file larger than {limits.file >> 20} MB")
-    if "`: Denied: " in first:
+    if "`: Denied: " in first or "`: PermissionError: " in first:  # the hook's word, or the kernel's
         return Verdict(exercise, "refused", _clipped(first))
     return Verdict(exercise, found.kind, _clipped(found.message))
 

@@ -2,8 +2,10 @@
 it should write.
 
 Python's audit hook stands in every platform's way alike, cannot be taken away again, and knows what was tried, so that
-the learner reads a sentence. Time, memory and the size of files are the system's to limit: Linux limits all, macOS all
-but memory, Windows none, where only the time runs out (sandbox.py holds that clock).
+the learner reads a sentence. It is Python inside of Python: it holds what a learner tries in an evening. On Linux the
+kernel stands behind it (landlock.py), and does not care what Python is talked into. Time, memory and the size of files
+are the system's to limit: Linux limits all, macOS all but memory, Windows none, where only the time runs out
+(sandbox.py holds that clock).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -21,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from minisd.course.exercise import FOLDER as EXERCISES
+from minisd.course.grading import landlock
 from minisd.course.grading.rules import is_free
 
 _ROOT = Path(__file__).parents[3]
@@ -43,6 +46,8 @@ _DEEDS = {
     "os.symlink": "make a link",
     "os.link": "make a link",
     "sqlite3.connect": "open a database",
+    "os.chdir": "leave its folder",
+    "cpython.PyInterpreterState_New": "start a second Python",
 }
 _FAMILIES = {
     "socket": "reach the network",
@@ -64,7 +69,13 @@ _UNHEARD = {  # these raise no event
     "pidfd_open": "send a signal",
     "mkfifo": "make a pipe",
     "mknod": "make a device",
+    "setpriority": "change who computes first",
+    "sched_setaffinity": "change who computes where",
+    "sched_setscheduler": "change who computes first",
 }
+# Modules that reach past the hook: they write files, or keep memory beyond the process, without an event.
+_CLOSED = {"_posixshmem", "_testcapi", "_testinternalcapi", "_xxsubinterpreters", "_interpreters", "readline"}
+_CLOSED |= {"_dbm", "_gdbm", "_tkinter", "_curses", "nis", "ossaudiodev"}
 _HARMLESS = ("/dev/null", "/dev/urandom", "/dev/random", "/etc/localtime")
 
 
@@ -114,8 +125,20 @@ def build(scratch: Path, tell: Callable[[str], None], on_library: bool) -> None:
     for module in (os, *_below_os()):
         for name in _UNHEARD.keys() & vars(module).keys():
             setattr(module, name, refuse(_UNHEARD[name]))
+    home = os.path.realpath(scratch)
+    landlock.close(_PYTHON, _read(on_library), (home, os.devnull))
     sys.meta_path.insert(0, _Finder(tell, on_library))
-    sys.addaudithook(_hook(os.path.realpath(scratch), tell, on_library))
+    sys.addaudithook(_hook(home, tell, on_library))
+
+
+def _read(on_library: bool) -> Iterable[str]:
+    """What the kernel lets an answer read: Python without what was installed beside it, NumPy, the system's parts."""
+    for folder in _PYTHON:
+        with contextlib.suppress(OSError):
+            yield from (e.path for e in os.scandir(folder) if e.name not in ("site-packages", "dist-packages"))
+    yield from (*_NUMPY, *_HARMLESS, "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
+    if on_library:
+        yield from (entry.path for folder in _LIBRARY for entry in os.scandir(folder) if entry.name != "course")
 
 
 def _below_os() -> tuple[ModuleType, ...]:
@@ -127,77 +150,132 @@ def _below_os() -> tuple[ModuleType, ...]:
     return _posixsubprocess, posix
 
 
-def _hook(scratch: str, tell: Callable[[str], None], on_library: bool) -> Callable[[str, tuple[Any, ...]], None]:
+def _hook(home: str, tell: Callable[[str], None], on_library: bool) -> Callable[[str, tuple[Any, ...]], None]:
+    """The hook. All that it needs it holds itself: an answer may replace any function of any module, so it calls none
+    that could be replaced, and asks for nothing by a name outside of it."""
+    any_, type_, text, number, of_bytes, error, system_error = any, type, str, int, bytes, Denied, OSError
+    real, asking, look = _real_without_os(), _asking, os.stat
+    writing, most, closed = _WRITING, _MAX_WRITTEN, frozenset(_CLOSED)
+    deeds, families, paths = dict(_DEEDS), dict(_FAMILIES), dict(_PATHS)
+    python, arrays, library, harmless, null = _PYTHON, _NUMPY, _LIBRARY, _HARMLESS, os.devnull
+    exercises, checks = os.path.join(home, "exercises"), str(EXERCISES)
+    separator, installed = os.sep, ("site-packages", "dist-packages")
     written = 0
-    exercises = os.path.join(scratch, "exercises")
-    arrays = os.path.dirname(os.path.realpath(np.__file__))
-    readable = (arrays, f"{arrays}.libs", scratch)
 
     def deny(deed: str) -> None:
         tell(deed)
-        raise Denied(f"the grader lets no answer {deed}")
+        raise error(f"the grader lets no answer {deed}")
+
+    def within(path: str, folders: Sequence[str]) -> bool:
+        return any_([path == folder or path.startswith(folder + separator) for folder in folders])
+
+    def found(path: Any) -> str:
+        if type_(path) is of_bytes:
+            path = path.decode("utf-8", "surrogateescape")
+        if type_(path) is not text:
+            deny("open what has no plain name")
+        return real(path)
 
     def change(path: Any) -> None:
-        if isinstance(path, int):
+        if type_(path) is number:
             return
-        real = _real(path)
-        if real == scratch or not _within(real, (scratch,)) or _within(real, (exercises,)):
-            deny(f"change {_named(path)}")
+        at = found(path)
+        if at == home or not within(at, (home,)) or within(at, (exercises,)):
+            deny(f"change {path}")
 
-    def read(path: Any) -> None:
-        real = _real(path)
-        if _is_python(real) or _within(real, readable) or real in _HARMLESS:
+    def is_folder(path: str) -> bool:
+        try:
+            return look(path).st_mode & 0o170000 == 0o040000
+        except system_error:
+            return False
+
+    def read(path: Any, may_be_folder: bool) -> None:
+        at = found(path)
+        if not may_be_folder and is_folder(at):
+            deny("open a folder")  # from which a relative name would lead elsewhere
+        in_python = within(at, python) and not any_([part in installed for part in at.split(separator)])
+        if in_python or within(at, arrays) or within(at, (home,)) or at in harmless:
             return
-        if on_library and _within(real, _LIBRARY) and _is_library(_asking()):
+        if on_library and within(at, library) and not within(at, (checks,)) and within(asking(), library):
             return
-        raise Denied(f"the grader lets no answer read {_named(path)}")
+        raise error(f"the grader lets no answer read {path}")
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal written
         if event == "open":
             path, _, flags = arguments
-            if isinstance(path, int):
+            if type_(path) is number:
                 return
-            if flags and flags & _WRITING:
-                if os.fsdecode(path) != os.devnull:
-                    change(path)
-                    written += 1
-                if written > _MAX_WRITTEN:
-                    deny(f"write more than {_MAX_WRITTEN} files")
-            else:
-                read(path)
-        elif event in ("os.listdir", "os.scandir"):
-            if not isinstance(arguments[0], int):
-                read(arguments[0] or ".")
-        elif event in _PATHS:
-            for path in arguments[: _PATHS[event]]:
+            if flags and flags & writing:
+                if path == null:
+                    return
                 change(path)
-        elif event in _DEEDS:
-            deny(_DEEDS[event])
-        elif (deed := _FAMILIES.get(event.partition(".")[0])) is not None:
-            deny(deed)
+                written += 1
+                if written > most:
+                    deny(f"write more than {most} files")
+            else:
+                read(path, False)
+        elif event == "os.listdir" or event == "os.scandir":
+            if type_(arguments[0]) is not number:
+                read("." if arguments[0] is None else arguments[0], True)
+        elif event == "import":
+            if arguments[0] in closed and not within(asking(), python):
+                deny(f"import {arguments[0]}")
+        elif event == "object.__setattr__":
+            if arguments[1] == "__code__":
+                deny("change a function from within")
+        elif event in paths:
+            for path in arguments[: paths[event]]:
+                change(path)
+        elif event in deeds:
+            deny(deeds[event])
+        elif event.partition(".")[0] in families:
+            deny(families[event.partition(".")[0]])
 
     return hook
 
 
-def _real(path: Any) -> str:
-    return os.path.realpath(os.fsdecode(path))
+def _real_without_os() -> Callable[[str], str]:
+    """os.path.realpath, of functions that nobody can replace."""
+    if os.name != "posix":
+        return os.path.realpath
+    import posix
+
+    where, follow, no_link, no_text = posix.getcwd, posix.readlink, OSError, ValueError
+
+    def real(path: str) -> str:
+        parts: list[str] = []
+        left = (path if path[:1] == "/" else f"{where()}/{path}").split("/")[::-1]
+        links = 0
+        while left:
+            part = left.pop()
+            if part == "" or part == ".":
+                continue
+            if part == "..":
+                parts = parts[:-1]
+                continue
+            parts = [*parts, part]
+            try:
+                target = follow("/" + "/".join(parts))
+            except (no_link, no_text):
+                continue
+            links += 1
+            if links > 40:
+                return path
+            parts = [] if target[:1] == "/" else parts[:-1]
+            left = left + target.split("/")[::-1]
+        return "/" + "/".join(parts)
+
+    return real
 
 
-def _named(path: Any) -> str:
-    return os.fsdecode(path)
+_PYTHON = (os.path.dirname(os.path.realpath(os.__file__)), os.path.join(os.path.realpath(sys.base_prefix), "DLLs"))
+_NUMPY = tuple(os.path.dirname(os.path.realpath(np.__file__)) + end for end in ("", ".libs"))
+_LIBRARY = tuple(os.path.realpath(place / name) for place in PLACES for name in ("minisd", "minisd_kernels"))
 
 
 def _within(path: str, folders: Sequence[str]) -> bool:
     return any(path == folder or path.startswith(folder + os.sep) for folder in folders)
-
-
-_PYTHON = (os.path.dirname(os.path.realpath(os.__file__)), os.path.join(os.path.realpath(sys.base_prefix), "DLLs"))
-_LIBRARY = tuple(os.path.realpath(place / name) for place in PLACES for name in ("minisd", "minisd_kernels"))
-
-
-def _is_library(file: str) -> bool:
-    return _within(file, _LIBRARY) and not _within(file, (str(EXERCISES),))
 
 
 def _is_python(file: str) -> bool:
@@ -228,7 +306,7 @@ class _Finder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         asking = _asking()
-        if is_free(fullname) or (self._on_library and _is_library(asking)):
+        if (is_free(fullname) and fullname not in _CLOSED) or (self._on_library and _within(asking, _LIBRARY)):
             return None
         asks_for_what_may_miss = _is_python(asking) and not fullname.startswith("minisd")
         if not asks_for_what_may_miss:
