@@ -115,7 +115,7 @@ TRIED: dict[str, tuple[str, str, str]] = {
         answer("with open('big', 'wb') as file:\n    while True: file.write(bytes(1 << 22))"),
     ),
     "writes many files": ("refused", "more than", answer("for i in range(10 ** 5): open(str(i), 'w').write('x')")),
-    "deletes its folder": ("refused", "change", answer("shutil.rmtree(os.getcwd())", "import os, shutil")),
+    "deletes its folder": ("refused", "folder", answer("shutil.rmtree(os.getcwd())", "import os, shutil")),
     "rewrites its own file": ("refused", "change", answer("open(__file__, 'w')")),
     "deletes others' files": ("refused", "change", answer(f"os.remove({str(LIBRARY / 'py.typed')!r})", "import os")),
     "writes elsewhere": ("refused", "change", answer("open('../left behind', 'w')")),
@@ -252,7 +252,8 @@ TRIED: dict[str, tuple[str, str, str]] = {
         "refused",
         "read /etc/passwd",
         answer(
-            "os.path.realpath = os.fsdecode = lambda path: os.getcwd()\nvars(sys)['modu' + 'les']['builtins'].any = bool\n"
+            "os.path.realpath = os.fsdecode = lambda path: os.getcwd()\n"
+            "vars(sys)['modu' + 'les']['builtins'].any = bool\n"
             "return open('/etc/passwd').read()",
             "import os, sys",
         ),
