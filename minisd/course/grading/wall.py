@@ -76,6 +76,7 @@ _UNHEARD = {  # these raise no event
 # Modules that reach past the hook: they write files, or keep memory beyond the process, without an event.
 _CLOSED = {"_posixshmem", "_testcapi", "_testinternalcapi", "_xxsubinterpreters", "_interpreters", "readline"}
 _CLOSED |= {"_dbm", "_gdbm", "_tkinter", "_curses", "nis", "ossaudiodev"}
+_APART = ("site-packages", "dist-packages", "course")  # beside Python's own, and with the solutions
 _HARMLESS = ("/dev/null", "/dev/urandom", "/dev/random", "/etc/localtime")
 
 
@@ -133,12 +134,10 @@ def build(scratch: Path, tell: Callable[[str], None], on_library: bool) -> None:
 
 def _read(on_library: bool) -> Iterable[str]:
     """What the kernel lets an answer read: Python without what was installed beside it, NumPy, the system's parts."""
-    for folder in _PYTHON:
-        with contextlib.suppress(OSError):
-            yield from (e.path for e in os.scandir(folder) if e.name not in ("site-packages", "dist-packages"))
+    for folder in (*_PYTHON, *(_LIBRARY if on_library else ())):
+        with contextlib.suppress(OSError):  # it is not there
+            yield from (e.path for e in os.scandir(folder) if e.name not in _APART)
     yield from (*_NUMPY, *_HARMLESS, "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
-    if on_library:
-        yield from (entry.path for folder in _LIBRARY for entry in os.scandir(folder) if entry.name != "course")
 
 
 def _below_os() -> tuple[ModuleType, ...]:
