@@ -90,8 +90,8 @@ print(f"so in the time of one byte it computes {ridge:.0f} operations, in that o
 # %%
 
 
-def intensity(N, C, O, k):
-    """Operations a byte of a k x k convolution that keeps the size."""
+def operations_a_byte(N, C, O, k):
+    """The intensity of a k x k convolution that keeps the size."""
     return 2 * N * O * k * k * C / (4 * (N * C + k * k * C * O + N * O))
 
 
@@ -104,10 +104,10 @@ for N, C, O, k in [
     (128, 1280, 1280, 3),
 ]:
     limit = k * k / 2 * C * O / (C + O)
-    print(f"{N:7} {C:5} {O:5}  {k}   {intensity(N, C, O, k):17.1f}   {limit:16.1f}")
-    assert intensity(N, C, O, k) < limit
-assert abs(intensity(10**9, 32, 32, 3) - 72) < 0.01
-few_pixels = intensity(128, 1280, 1280, 3)  # Stable Diffusion's lowest level: 2 x 8 x 8 pixels
+    print(f"{N:7} {C:5} {O:5}  {k}   {operations_a_byte(N, C, O, k):17.1f}   {limit:16.1f}")
+    assert operations_a_byte(N, C, O, k) < limit
+assert abs(operations_a_byte(10**9, 32, 32, 3) - 72) < 0.01
+few_pixels = operations_a_byte(128, 1280, 1280, 3)  # Stable Diffusion's lowest level: 2 x 8 x 8 pixels
 assert few_pixels < 0.1 * 9 * 1280 / 4
 
 # %% [markdown]
@@ -311,32 +311,18 @@ if compiled:
 #
 # $$\text{packed}\big[(\lfloor j / w \rfloor K + k)\, w + j \bmod w\big] = B_{kj}, \qquad w \text{ columns a panel}$$
 #
-# In NumPy that is a padding, a reshape and an exchange of axes. And since the copy is made anyway, it may come from a
-# transposed B: the same kernel serves $A B$ and $A B^T$, which the backward pass needs.
+# The last panel is filled up with zeros. And since the copy is made anyway, it may come from a transposed B: the same
+# kernel serves $A B$ and $A B^T$, which the backward pass needs. (Writing `pack` is exercise 12.3.)
 
 # %%
-
-
-def panels(B, width):
-    """B (K, O) in panels (ceil(O / width), K, width), the last one filled up with zeros."""
-    K, O = B.shape
-    count = ceil(O / width)
-    wide = np.zeros((K, count * width), B.dtype)
-    wide[:, :O] = B
-    return wide.reshape(K, count, width).transpose(1, 0, 2)
-
-
-B = rng.standard_normal((5, 70), dtype=np.float32)
-packed = np.ascontiguousarray(panels(B, 32)).reshape(-1)
-for k, j in product(range(5), range(70)):
-    assert packed[(j // 32 * 5 + k) * 32 + j % 32] == B[k, j]
-print(f"{B.size} numbers fill {packed.size} places: 3 panels of 5 x 32")
 if compiled:
-    w = register_tile.COLUMNS
-    ours = np.empty(register_tile.packed_size(*B.shape), np.float32)
-    register_tile.pack(register_tile.Matrix(B.reshape(-1), 0, 70, 1), B.shape, ours, 0, 5)
-    assert np.array_equal(ours, panels(B, w).reshape(-1))
-    print("minisd's pack() writes the same")
+    K, O, w = 5, 70, register_tile.COLUMNS
+    B = rng.standard_normal((K, O), dtype=np.float32)
+    packed = np.full(register_tile.packed_size(K, O), np.nan, np.float32)
+    register_tile.pack(register_tile.Matrix(B.reshape(-1), 0, O, 1), B.shape, packed, 0, K)
+    assert all(packed[(j // w * K + k) * w + j % w] == B[k, j] for k, j in product(range(K), range(O)))
+    assert np.count_nonzero(packed) == B.size
+    print(f"{K} x {O} numbers fill {packed.size} places, {ceil(O / w)} panels of {K} x {w}; the rest are zeros")
 
 # %% [markdown]
 # ## Winograd: fewer multiplications
@@ -345,13 +331,8 @@ if compiled:
 #
 # $$y_0 = d_0 g_0 + d_1 g_1 + d_2 g_2, \qquad y_1 = d_1 g_0 + d_2 g_1 + d_3 g_2$$
 #
-# Winograd (1980) does it with 4:
-#
-# $$m_1 = (d_0 - d_2)\, g_0 \quad m_2 = (d_1 + d_2) \tfrac{g_0 + g_1 + g_2}{2} \quad
-# m_3 = (d_2 - d_1) \tfrac{g_0 - g_1 + g_2}{2} \quad m_4 = (d_1 - d_3)\, g_2$$
-# $$y_0 = m_1 + m_2 + m_3, \qquad y_1 = m_2 - m_3 - m_4$$
-#
-# Multiply it out, and it is true. But where does it come from? From polynomials. Let $u$ have $m$ coefficients and
+# Winograd (1980) does it with 4. (Do you find how? That is exercise 12.4.) Where does such a thing come from? From
+# polynomials. Let $u$ have $m$ coefficients and
 # $g$ have $r$. Their product $s = u g$ has $n = m + r - 1$. A polynomial of $n$ coefficients is known from its values
 # at $n$ points, and a value of the product is one multiplication: $s(a) = u(a)\, g(a)$. So take $n - 1$ points $a_i$
 # and "infinity", the highest coefficient. With $N_i(x) = \prod_{j \ne i} (x - a_j)$, $f_i = N_i(a_i)$ and
@@ -434,44 +415,39 @@ if compiled:
 # %%
 
 
-def by_tiles(x, weight, matrices):
-    """A 3 x 3 convolution without padding, x (H, W, C), weight (3, 3, C, O), tile by tile."""
-    A_T, G, B_T = (matrix.astype(x.dtype) for matrix in matrices)
-    m, n = A_T.shape
-    H, W = x.shape[0] - 2, x.shape[1] - 2
-    y = np.empty((H, W, weight.shape[3]), x.dtype)
-    g = np.einsum("ui,ijco,vj->uvco", G, weight, G)
-    for p, q in product(range(0, H, m), range(0, W, m)):
-        d = np.einsum("uh,hwc,vw->uvc", B_T, x[p : p + n, q : q + n], B_T)
-        y[p : p + m, q : q + m] = np.einsum("pu,uvo,qv->pqo", A_T, np.einsum("uvc,uvco->uvo", d, g), A_T)
-    return y
+def of_tiles(d, g, matrices):
+    """The equation for many tiles at once: d (T, n, n, C) and g (r, r, C, O) make outputs (T, m, m, O)."""
+    A_T, G, B_T = (matrix.astype(d.dtype) for matrix in matrices)
+    d = np.einsum("uh,thwc,vw->tuvc", B_T, d, B_T)
+    g = np.einsum("ui,ijco,vj->uvco", G, g, G)
+    return np.einsum("pu,tuvo,qv->tpqo", A_T, np.einsum("tuvc,uvco->tuvo", d, g), A_T)
 
 
-x, weight = rng.standard_normal((26, 26, 32)), rng.standard_normal((3, 3, 32, 32))
-exact = conv2d.forward(x[None], weight)[0]  # float64
 TILES = {2: [0, 1, -1], 4: [0, 1, -1, 2, -2], 6: [0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)]}
-with winograd.off():
-    found = {1: (9.0, abs(conv2d.forward(np.float32(x)[None], np.float32(weight))[0] - exact).max())}
+C, O = 32, 32
+g = rng.standard_normal((3, 3, C, O))
+found = {}
 for m, points in TILES.items():
-    matrices = transforms(m, 3, points)
-    assert np.allclose(by_tiles(x, weight, matrices), exact)
-    error = abs(by_tiles(np.float32(x), np.float32(weight), matrices) - exact).max()
-    found[m] = ((m + 2) ** 2 / m**2, error)
-largest = abs(exact).max()
+    d = rng.standard_normal((36, m + 2, m + 2, C))
+    exact = conv2d.forward(d, g)  # float64, no padding: m x m outputs a tile
+    assert np.allclose(of_tiles(d, g, transforms(m, 3, points)), exact)
+    largest, single = abs(exact).max(), (np.float32(d), np.float32(g))
+    if m == 2:
+        with winograd.off():
+            found[1] = 9.0, abs(conv2d.forward(*single) - exact).max() / largest
+    found[m] = (m + 2) ** 2 / m**2, abs(of_tiles(*single, transforms(m, 3, points)) - exact).max() / largest
 for m, (multiplications, error) in found.items():
     name = f"F({m}x{m}, 3x3)" if m > 1 else "the sum itself"
-    print(
-        f"{name:15} {multiplications:5.2f} multiplications an output; error {error / largest:.1e} of the largest output"
-    )
-assert found[2][1] < found[4][1] < found[6][1] and found[1][1] < found[4][1] and found[6][1] < 1e-4 * largest
+    print(f"{name:15} {multiplications:5.2f} multiplications an output; error {error:.1e} of the largest output")
+assert found[2][1] < found[4][1] < found[6][1] and found[1][1] < found[4][1] and found[6][1] < 1e-4
 assert [round(pair[0], 2) for pair in found.values()] == [9, 4, 2.25, 1.78]
 
 figure = Figure(figsize=(7, 3.4), dpi=110, layout="constrained")
 panel = figure.subplots()
-panel.semilogy(*zip(*[(count, error / largest) for count, error in found.values()], strict=True), "o", color="tab:blue")
+panel.semilogy(*zip(*found.values(), strict=True), "o", color="tab:blue")
 for m, (count, error) in found.items():
     text = f"F({m}x{m}, 3x3)" if m > 1 else "sum over windows"
-    panel.annotate(text, (count, error / largest), (6, 6), textcoords="offset points")
+    panel.annotate(text, (count, error), (6, 6), textcoords="offset points")
 panel.set(xlabel="multiplications an output", ylabel="error / largest output", xlim=(0, 12), ylim=(1e-7, 3e-5))
 panel.spines[["top", "right"]].set_visible(False)
 show(figure, "12_winograd")

@@ -20,7 +20,7 @@ from minisd_kernels.backends import use_backend
 from minisd_kernels.shapes import window_output_size
 
 from minisd.autograd import Tensor, no_grad
-from minisd.course import show
+from minisd.course import mine, show
 from minisd.diffusion.schedule import make_schedule
 from minisd.models.clip import CLIPConfig, TextEncoder
 from minisd.models.levels import Layer, Level
@@ -97,7 +97,7 @@ def row(name, *values):
 
 
 # %%
-def level_sizes(latents, levels):
+def sides(latents, levels):
     """The side of every level's maps."""
     sizes = [latents]
     for _ in range(levels - 1):
@@ -113,7 +113,7 @@ row(
     "numbers, picture / latents",
     *(f"{p * p * c / (z * z * 4):.0f}" for p, z, c in zip(PICTURE, LATENT, (1, 3, 3), strict=True)),
 )
-SIZES = [level_sizes(z, len(config.levels)) for z, config in zip(LATENT, (OURS, SD_1, SD_2), strict=True)]
+SIZES = [sides(z, len(config.levels)) for z, config in zip(LATENT, (OURS, SD_1, SD_2), strict=True)]
 for depth in range(4):
     cells = []
     for config, sizes in zip((OURS, SD_1, SD_2), SIZES, strict=True):
@@ -164,82 +164,59 @@ show(figure, "14_maps")
 #
 # $$\text{convolution}: k^2 C O + O \qquad \text{linear}: C O + O \qquad \text{norm}: 2C$$
 #
-# A residual block (chapter 5) has two norms, two convolutions, a linear layer for the time, and a 1 x 1 convolution
-# where channels change. A transformer block has three layer norms, two attentions and a perceptron:
+# Two kinds of layer are made of others, and counting them is an exercise: 14.1 the residual block (chapter 5) and 14.2
+# the transformer (chapter 8). `mine` takes your functions if you have written them, else the library's: so the sizes
+# of Stable Diffusion below may be your own count.
 #
-# $$\underbrace{3 C^2 + (C^2 + C)}_{\text{self}} + \underbrace{C^2 + 2 D C + (C^2 + C)}_{\text{cross, width } D}
-# + \underbrace{(C + 1)\, 8C + (4C + 1)\, C}_{\text{GEGLU, 4 times wider}} + 3 \cdot 2C$$
-#
-# and Stable Diffusion puts a norm and two linear layers around it. The rest is adding up. Does it come out right? Small
-# networks tell: we count a thin one of the same form by the formula, and then its arrays.
-
+# The rest is adding up. Does it come out right? Small networks tell: we count a thin one of the same form by the
+# formulas, and then its arrays.
 
 # %%
+residual, transformer = mine("14.1"), mine("14.2")
+
+
 def conv(C, O, k=3):
     return k * k * C * O + O
 
 
-def linear(C, O, bias=True):
-    return C * O + O * bias
-
-
-def attention(C, context=None, bias=False):
-    """Query, key and value, and the output."""
-    return linear(C, C, bias) + 2 * linear(context or C, C, bias) + linear(C, C)
-
-
-def residual(C, O, time=None):
-    shortcut = conv(C, O, 1) if C != O else 0
-    return 2 * C + conv(C, O) + (linear(time, O) if time else 0) + 2 * O + conv(O, O) + shortcut
-
-
-def transformer(C, context, activation, expansion, bias=False):
-    inner = expansion * C
-    perceptron = linear(C, 2 * inner if activation == "geglu" else inner) + linear(inner, C)
-    cross = attention(C, context, bias) + 2 * C if context else 0
-    return attention(C, bias=bias) + 2 * C + cross + perceptron + 2 * C
+def linear(C, O):
+    return C * O + O
 
 
 def of_unet(config):
+    """A U-Net of Stable Diffusion's form."""
     down, middle, up = unet_table(config)
     first, time = config.levels[0].channels, config.time_width
     total = linear(first, time) + linear(time, time) + 2 * first + conv(first, config.latent_channels)
-    if config.pooled_width:
-        total += 2 * config.pooled_width + linear(config.pooled_width, time)
     for kind, C, O, _ in [layer for part in (*down, middle, *up) for layer in part]:
         if kind == "residual":
             total += residual(C, O, time)
         elif kind == "attention":
-            total += transformer(C, config.context_width, config.activation, config.expansion)
-            total += 2 * C + 2 * linear(C, C) if config.projections else 0
+            total += transformer(C, config.context_width)
         else:
             total += conv(C, O)
     return total
 
 
 def of_vae(config):
-    strided, z = config.resampling == "strided", config.latent_channels
-    encoder, decoder = encoder_table(config), decoder_table(config)
+    encoder, decoder, z = encoder_table(config), decoder_table(config), config.latent_channels
     smallest, largest = encoder[-1].outputs, decoder[-1].outputs
-    total = (
-        2 * smallest + conv(smallest, 2 * z) + 2 * largest + conv(largest, config.image_channels, 4 if strided else 3)
-    )
-    total += conv(2 * z, 2 * z, 1) + conv(z, z, 1) if config.quant_convs else 0
+    total = 2 * smallest + conv(smallest, 2 * z) + 2 * largest + conv(largest, config.image_channels)
+    total += conv(2 * z, 2 * z, 1) + conv(z, z, 1)
     for kind, C, O, _ in [*encoder, *decoder]:
         if kind == "residual":
-            total += residual(C, O)
+            total += residual(C, O, None)
         elif kind == "attention":
-            total += 2 * C + attention(C, bias=True)
+            total += 2 * C + 4 * linear(C, C)
         else:
-            total += conv(C, O, 4 if strided and kind != "conv" else 3)
+            total += conv(C, O)
     return total
 
 
 def of_text(config):
     D = config.width
-    total = (config.vocabulary + config.context_length) * D + 2 * D
-    total += config.layers * transformer(D, None, config.activation, 4, config.bias)
-    return total + (linear(D, config.embedding_width, bias=False) if config.embedding_width else 0)
+    block = 2 * D + 4 * linear(D, D) + 2 * D + linear(D, 4 * D) + linear(4 * D, D)
+    return (config.vocabulary + config.context_length) * D + config.layers * block + 2 * D
 
 
 rng = np.random.default_rng(0)
@@ -262,9 +239,9 @@ for name, (count, kind, config) in thin.items():
 
 # %%
 COUNTS = {
-    "U-Net": (of_unet(OURS), of_unet(SD_1), of_unet(SD_2)),
-    "VAE": (of_vae(OUR_VAE), of_vae(SD_VAE), of_vae(SD_VAE)),
-    "text encoder": (of_text(OUR_TEXT), of_text(TEXT_1), of_text(TEXT_2)),
+    "U-Net": (toy.unet.parameter_count(), of_unet(SD_1), of_unet(SD_2)),
+    "VAE": (toy.vae.parameter_count(), of_vae(SD_VAE), of_vae(SD_VAE)),
+    "text encoder": (toy.clip.text.parameter_count(), of_text(TEXT_1), of_text(TEXT_2)),
 }
 row("parameters", "ours", "SD 1.5", "SD 2.1")
 for name, counts in COUNTS.items():
@@ -276,8 +253,6 @@ row("float16, in MB", *(f"{2 * total / 1e6:,.1f}" for total in TOTAL))
 assert COUNTS["U-Net"][1:] == (859_520_964, 865_910_724)
 assert COUNTS["VAE"][1] == 83_653_863
 assert COUNTS["text encoder"][1:] == (123_060_480, 340_387_840)
-ours = toy.unet, toy.vae, toy.clip.text
-assert [counts[0] for counts in COUNTS.values()] == [network.parameter_count() for network in ours]
 
 # %%
 figure = Figure(figsize=(8, 4), dpi=110, layout="constrained")
@@ -312,7 +287,7 @@ def work(config, side, tokens):
     """Multiply-adds of one pass of the U-Net, by kind."""
     total = Counter()
     down, middle, up = unet_table(config)
-    sizes = level_sizes(side, len(config.levels))
+    sizes = sides(side, len(config.levels))
     depth, first = 0, config.levels[0].channels
     for kind, C, O, _ in [layer for part in (*down, middle, *up) for layer in part]:
         depth += kind == "halve"
