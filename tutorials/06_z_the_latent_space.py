@@ -217,7 +217,8 @@ for kl_weight in WEIGHTS:
 # gives the average picture: the error is the largest (this is called posterior collapse). Between the two, clouds are
 # small but touch their neighbours.
 #
-# In the picture every dot is drawn from the cloud of one picture, and its colour is the digit. The dashed circle holds
+# In the picture every dot is drawn from the cloud of one picture. Its colour says the digit, in all three as named in
+# the first. The dashed circle holds
 # 86% of N(0, 1).
 
 # %%
@@ -233,7 +234,7 @@ for panel, kl_weight in zip(figure.subplots(1, 3), WEIGHTS, strict=True):
     for digit in range(10):
         chosen = digits.labels == digit
         panel.scatter(*drawn[chosen].T, s=4, color=f"C{digit}", linewidths=0)
-        if kl_weight < 1:
+        if kl_weight == 0:
             panel.text(
                 *np.median(drawn[chosen], axis=0), str(digit), fontsize=12, weight="bold", ha="center", va="center"
             )
@@ -444,7 +445,7 @@ assert (judge.digits(from_400) == 7).sum() >= 7 and (judge.digits(from_800) == 9
 #
 # - among pixels: one fades out, the other in;
 # - among the latents of both, along the straight line, decoded;
-# - among noises: from one z_T to another along the sphere (chapter's exercise 5 says why), each drawn to its end with
+# - among noises: from one z_T to another along the sphere (exercise 06.5 says why), each drawn to its end with
 #   the prompt "a three".
 #
 # You should see that the first two are much alike: halfway there is a mixture of both, where the judge changes its

@@ -141,7 +141,9 @@ def _attention(own: Callable[..., Any]) -> Any:
     def forward(query: Any, key: Any, value: Any, scale: float, causal: bool) -> Any:
         y, logsumexp = plain_attention.forward(query, key, value, scale, causal)
         if np.isclose(scale, query.shape[3] ** -0.5):
-            y = _checked("attention", own(query, key, value, causal=causal), y.shape, query)
+            result = own(query, key, value, causal=causal)
+            own_y = result[0] if isinstance(result, tuple | list) else result  # the logsumexp may come with it
+            y = _checked("attention", own_y, y.shape, query)
         return y, logsumexp
 
     return SimpleNamespace(forward=forward, backward=plain_attention.backward)
