@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,21 @@ import click
 from minisd_kernels.devices import require_device
 
 from minisd.cli.kernels import compile_first, is_chosen
-from minisd.cli.options import EXAMPLE, POSITIVE, SEED, OutputFile, checking, device_option, sampling_options
+from minisd.cli.options import (
+    EXAMPLE,
+    POSITIVE,
+    SEED,
+    OutputFile,
+    checking,
+    device_option,
+    own_functions,
+    own_option,
+    sampling_options,
+)
 from minisd.cli.outputs import new_files, numbered_files
 
 if TYPE_CHECKING:
     from minisd.autograd import Array
-    from minisd.course.plug import Plugged
     from minisd.pipeline import Pipeline
 
 _BY_NUMPY = 64  # pictures: NumPy draws so many sooner than Numba has compiled its kernels
@@ -46,13 +54,7 @@ _STRIP_PICTURES, _STRIP_MOMENTS = 8, 9  # more do not fit on a screen
 )
 @click.option("--npz", type=OutputFile(), help="Write `images` (N, 28, 28) and `prompts` (N,) to this file, too.")
 @click.option("--show-steps", is_flag=True, help="Write OUT-steps.png, too: how the pictures emerge from noise.")
-@click.option(
-    "--with",
-    "own",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    multiple=True,
-    help="A Python file with a conv2d, an attention or a sampler of your own, which draws in the library's place.",
-)
+@own_option
 @click.pass_context
 def draw(
     ctx: click.Context,
@@ -106,8 +108,8 @@ def draw(
     if device == "cpu":
         _choose_backend(ctx, len(texts))
     pipeline.to(device)
-    parts = ctx.with_resource(_plugged(own, device, sampler)) if own else None
-    sampler = parts.sampler if parts and parts.sampler else sampler
+    if own:
+        sampler = ctx.with_resource(own_functions(own, device, unused=("backward",))) or sampler
     images, moments = _draw(pipeline, texts, seed=seed, steps=steps, guidance=guidance, sampler=sampler)
     if len(images) == 1:
         plots.save_grid(paths[0], images, scale=10, margin=0)
@@ -118,23 +120,8 @@ def draw(
         _save_moments(paths[1], pipeline, moments, images)
     if npz is not None:
         _save_npz(npz, images, texts)
-    for name, calls in parts.calls.items() if parts else ():
-        click.echo(f"your {name} was called {calls:,} times" if calls else f"your {name} was never called")
     for path in (*paths, *filter(None, [npz])):
         click.echo(f"wrote {path}")
-
-
-@contextmanager
-def _plugged(own: Sequence[Path], device: str, sampler: str | None) -> Iterator[Plugged]:
-    """The user's own functions in the library's place."""
-    from minisd.course.plug import plugged
-
-    if device != "cpu":
-        raise click.UsageError(f"--with runs NumPy arrays, and --device {device} has others; leave one out.")
-    with plugged(*own) as parts:
-        if sampler and parts.sampler:
-            raise click.UsageError(f"--sampler {sampler}, or {parts.sampler} by --with? Name one.")
-        yield parts
 
 
 def _draw(pipeline: Pipeline, texts: Sequence[str], *, steps: int, **options: Any) -> tuple[Array, dict[int, Array]]:

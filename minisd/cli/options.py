@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -157,3 +157,36 @@ def check_data(data: str, data_dir: Path | None, background: str | None = None) 
         raise click.UsageError(f"--data {data} is in no folder; leave out --data-dir.")
     if background is not None and data != "folder":
         raise click.UsageError("--background is for --data folder; leave it out.")
+
+
+own_option = click.option(
+    "--with",
+    "own",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="A Python file with a conv2d, attention, backward or sampler of your own: it runs in the library's place.",
+)
+
+
+@contextmanager
+def own_functions(files: Sequence[Path], device: str, unused: Sequence[str]) -> Iterator[str | None]:
+    """The user's own functions in the library's place, and how often they were called; gives the sampler's name.
+
+    Args:
+        files: those of --with.
+        device: they run NumPy arrays alone.
+        unused: kinds of functions that the command does not run.
+    """
+    from minisd.course.plug import plugged
+
+    if device != "cpu":
+        raise click.UsageError(f"--with runs NumPy arrays, and --device {device} has others; leave one out.")
+    with plugged(*files) as parts:
+        for name in parts.calls:
+            kind = "sampler" if parts.sampler == f"your {name}" else name
+            if kind in unused:
+                other = {"sampler": "minisd draw", "backward": "minisd train"}[kind]
+                raise click.UsageError(f"{name} is not run here: --with takes it for {other}.")
+        yield parts.sampler
+        for name, calls in parts.calls.items():
+            click.echo(f"your {name} was called {calls:,} time{'s' if calls != 1 else ''}")

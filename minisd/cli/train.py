@@ -20,6 +20,8 @@ from minisd.cli.options import (
     check_data,
     data_options,
     device_option,
+    own_functions,
+    own_option,
     stoppable,
 )
 from minisd.data.folder import GROUNDS
@@ -50,6 +52,7 @@ from minisd.data.sets import DATA_SETS
 @device_option
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, as it was begun; a --device may be named.")
 @click.option("--profile", is_flag=True, help="Say where the steps' time went, and draw it in OUT/profile.png.")
+@own_option
 @click.pass_context
 def train(
     ctx: click.Context,
@@ -63,15 +66,18 @@ def train(
     device: str,
     resume: bool,
     profile: bool,
+    own: tuple[Path, ...],
 ) -> None:  # fmt: skip
     """Train a model. Ctrl-C stops and saves; --resume goes on."""
     given = [name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
-    if resume and (others := sorted(set(given) - {"resume", "out", "profile", "device"})):
+    if resume and (others := sorted(set(given) - {"resume", "out", "profile", "device", "own"})):
         options = ", ".join(f"--{name.replace('_', '-')}" for name in others)
         raise click.UsageError(f"--resume goes on with the settings that the run was begun with; leave out {options}.")
     if {"minutes", "steps"} <= set(given):
         raise click.UsageError("Give --minutes or --steps, not both.")
     check_data(data, data_dir, background)
+    if own:
+        ctx.with_resource(own_functions(own, device, unused=("sampler",)))
 
     from minisd.train.run import Run, Settings
 

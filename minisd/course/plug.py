@@ -1,14 +1,14 @@
 """A learner's own function in the library's place: it draws the digit.
 
-What the library calls is a backend of an operation, or a sampler. Each entry of PARTS says how a learner's simpler
-function, as the exercise asks for it, becomes one. What the learner's function is not asked to do, such as a dilation
-or a gradient, stays the library's.
+What the library calls is a backend of an operation, a sampler, or the walk back along the tape. Each entry of PARTS
+says how a learner's simpler function, as the exercise asks for it, becomes one. What the learner's function is not
+asked to do, such as a dilation or a gradient, stays the library's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -19,6 +19,7 @@ from minisd_kernels import attention, backends, conv2d
 from minisd_kernels.attention import numpy_ref as plain_attention
 from minisd_kernels.conv2d import numpy_ref as plain_conv2d
 
+from minisd.autograd.tape import Node
 from minisd.course.answers import told
 from minisd.course.exercise import CourseError
 from minisd.course.own import import_file, is_written
@@ -59,7 +60,8 @@ def _told_as(name: str) -> Iterator[None]:
 
 @contextmanager
 def plugged(*files: Path) -> Iterator[Plugged]:
-    """Inside the block the library runs the functions of those files: ``conv2d``, ``attention``, or a sampler.
+    """Inside the block the library runs the functions of those files: ``conv2d``, ``attention``, ``backward``, or a
+    sampler.
 
     Raises:
         CourseError: a file cannot be imported, or has nothing that fits, or what it has is not written yet.
@@ -92,8 +94,7 @@ def _plug(file: Path, module: ModuleType, found: Plugged, undo: ExitStack) -> No
             SAMPLERS[found.sampler] = _sampler(name, counted)
             undo.callback(SAMPLERS.pop, found.sampler)
         else:
-            operation, backend = PARTS[name]
-            undo.enter_context(backends.plugged(operation, backend(counted)))
+            undo.enter_context(PARTS[name](counted))
 
 
 def _is_sampler(thing: Any) -> bool:
@@ -120,7 +121,7 @@ def _sampler(name: str, own: Callable[..., Any]) -> Sampler:
     return sampler
 
 
-def _conv2d(own: Callable[..., Any]) -> Any:
+def _conv2d(own: Callable[..., Any]) -> AbstractContextManager[None]:
     """conv2d(x, weight, bias, stride, padding) as a backend: unequal strides and sides, and dilation, are the
     library's."""
 
@@ -129,12 +130,11 @@ def _conv2d(own: Callable[..., Any]) -> Any:
             return plain_conv2d.forward(x, weight, bias, size, stride, padding, dilation)
         return _checked("conv2d", own(x, weight, bias, stride[0], padding[0][0]), (len(x), *size, weight.shape[3]), x)
 
-    return SimpleNamespace(
-        forward=forward, input_gradient=plain_conv2d.input_gradient, weight_gradient=plain_conv2d.weight_gradient
-    )
+    gradients = {name: getattr(plain_conv2d, name) for name in ("input_gradient", "weight_gradient")}
+    return backends.plugged(conv2d, SimpleNamespace(forward=forward, **gradients))
 
 
-def _attention(own: Callable[..., Any]) -> Any:
+def _attention(own: Callable[..., Any]) -> AbstractContextManager[None]:
     """attention(query, key, value, causal) as a backend: another scale than 1 / sqrt(d), and gradients, are the
     library's."""
 
@@ -146,7 +146,22 @@ def _attention(own: Callable[..., Any]) -> Any:
             y = _checked("attention", own_y, y.shape, query)
         return y, logsumexp
 
-    return SimpleNamespace(forward=forward, backward=plain_attention.backward)
+    return backends.plugged(attention, SimpleNamespace(forward=forward, backward=plain_attention.backward))
+
+
+@contextmanager
+def _backward(own: Callable[..., Any]) -> Iterator[None]:
+    """backward(result, grad) as the walk of every tape."""
+    library = Node.backward
+
+    def backward(self: Node, grad: Any = None) -> None:
+        own(self, self._upstream(grad))
+
+    Node.backward = backward  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Node.backward = library  # type: ignore[method-assign]
 
 
 def _checked(name: str, result: Any, shape: tuple[int, ...], like: Any) -> Any:
@@ -155,7 +170,8 @@ def _checked(name: str, result: Any, shape: tuple[int, ...], like: Any) -> Any:
     return np.ascontiguousarray(result, like.dtype)
 
 
-PARTS: dict[str, tuple[ModuleType, Callable[[Callable[..., Any]], Any]]] = {
-    "conv2d": (conv2d, _conv2d),
-    "attention": (attention, _attention),
+PARTS: dict[str, Callable[[Callable[..., Any]], AbstractContextManager[None]]] = {
+    "conv2d": _conv2d,
+    "attention": _attention,
+    "backward": _backward,
 }

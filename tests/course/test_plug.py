@@ -11,11 +11,13 @@ from minisd_kernels import attention, conv2d, relu
 from minisd_kernels.backends import use_backend
 
 from minisd import Pipeline
+from minisd.autograd import Tensor
 from minisd.cli import main
 from minisd.course.build import _student_file
 from minisd.course.exercise import CourseError, load, numbers
 from minisd.course.plug import plugged
 from minisd.diffusion.samplers import SAMPLERS
+from minisd.models.unet_classic import UNetClassic, UNetClassicConfig
 
 CONV2D = """
 import numpy as np
@@ -53,6 +55,29 @@ def mine(denoise, x_T, schedule, timesteps, fresh_noise):
 """
 
 
+BACKWARD = """
+def backward(result, grad):
+    order, seen = [], set()
+    def visit(node):
+        if node not in seen and node.requires_grad:
+            seen.add(node)
+            if node.function is not None:
+                for source in node.function.inputs:
+                    visit(source)
+            order.append(node)
+    visit(result)
+    grads = {result: grad}
+    for node in reversed(order):
+        own = grads.pop(node)
+        if node.function is None:
+            node.grad = own if node.grad is None else node.grad + own
+            continue
+        for source, part in zip(node.function.inputs, node.function.backward(own)):
+            if part is not None and source.requires_grad:
+                grads[source] = grads[source] + part if source in grads else part
+"""
+
+
 def file(folder: Path, text: str, name: str = "mine.py") -> Path:
     (folder / name).write_text(text)
     return folder / name
@@ -84,6 +109,25 @@ def test_the_exercises_attention_which_returns_its_logsumexp_fits() -> None:
     with plugged(load("08.3").file) as parts:
         assert np.allclose(attention.forward(q, k, v, causal=True)[0], library)
     assert parts.calls["attention"] == 1
+
+
+def test_ones_own_walk_gives_a_networks_gradients(tmp_path: Path) -> None:
+    network = UNetClassic(UNetClassicConfig(base=1, depth=1, classes=2), rng=np.random.default_rng(0))
+    x = Tensor(np.random.default_rng(1).standard_normal((1, 20, 20, 1), dtype=np.float32))
+
+    def gradients() -> list[np.ndarray]:
+        for parameter in network.parameters():
+            parameter.grad = None
+        (network(x) * network(x)).sum().backward()
+        return [parameter.grad for parameter in network.parameters()]
+
+    with use_backend("numpy"):
+        library = gradients()
+        with plugged(file(tmp_path, BACKWARD)) as parts:
+            own = gradients()
+    assert parts.calls == {"backward": 1}
+    for mine, theirs in zip(own, library, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +162,13 @@ def test_draw_with(tmp_path: Path) -> None:
 
     own = file(tmp_path, SAMPLER)
     code, said = draw("--with", own, "--out", tmp_path / "a.png")
-    assert code == 0 and "your mine was called 1 times" in said
-    assert draw("--with", own, "--sampler", "ddpm", "--out", tmp_path / "b.png")[0] == 2
+    assert code == 0 and "your mine was called 1 time" in said
+    code, said = draw("--with", file(tmp_path, BACKWARD, "b.py"), "--out", tmp_path / "b.png")
+    assert code == 2 and "for minisd train" in said
     assert draw("--with", file(tmp_path, "import nothing_like_it", "c.py"), "--out", tmp_path / "c.png")[0] == 2
+    train = ["train", "--data", "strokes", "--out", str(tmp_path / "run"), "--with", str(own)]
+    assert (done := CliRunner().invoke(main, train)).exit_code == 2 and "for minisd draw" in done.output
+    assert not (tmp_path / "run").exists()
     assert not (tmp_path / "b.png").exists() and not (tmp_path / "c.png").exists()
 
 
