@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import os
 from pathlib import Path
@@ -71,7 +72,7 @@ def test_each_submission_gets_its_own_marks(tmp_path: Path) -> None:
         ["unfinished", "missing"],
         ["missing", "missing"],
     ]
-    assert [report.student for report in reports] == ["ada lovelace", "bo", "cy", "di", "nobody"]
+    assert [report.student for report in reports] == ["Ada Lovelace", "Bo", "Cy", "Di", "nobody"]
     assert [report.points for report in reports] == [SIZES.points + QUESTION.points, 0, 0, 0, 0]
     assert "2P longer" in reports[1].verdicts[0].message, "the mistake is named"
     assert "Nothing was handed in" in reports[4].remarks[0]
@@ -96,7 +97,8 @@ def test_the_cases_come_from_the_teachers_seed(tmp_path: Path) -> None:
 
 
 def test_one_name_twice_is_remarked(tmp_path: Path) -> None:
-    reports = grade([hand_in(tmp_path / "a"), hand_in(tmp_path / "b"), hand_in(tmp_path / "c", "bo")], [SIZES], seed=0)
+    folders = [hand_in(tmp_path / folder, name) for folder, name in {"a": "ada", "b": "Ada", "c": "bo"}.items()]
+    reports = grade(folders, [SIZES], seed=0)
     assert [any("same name" in remark for remark in report.remarks) for report in reports] == [True, True, False]
 
 
@@ -254,8 +256,13 @@ def test_answers_to_questions(tmp_path: Path, text: str, kind: str) -> None:
 
 
 def notebook(*cells: str) -> str:
-    code = [{"cell_type": "code", "metadata": {}, "source": cell.splitlines(keepends=True)} for cell in cells]
-    return json.dumps({"nbformat": 4, "cells": [{"cell_type": "markdown", "source": "# a page"}, *code]})
+    """A notebook; a cell that begins with # is text."""
+    kinds = ["markdown" if cell.startswith("#") else "code" for cell in cells]
+    written = [
+        {"cell_type": kind, "metadata": {}, "source": cell.splitlines(keepends=True)}
+        for kind, cell in zip(kinds, cells, strict=True)
+    ]
+    return json.dumps({"nbformat": 4, "cells": written})
 
 
 def test_an_answer_is_taken_out_of_a_notebook(tmp_path: Path) -> None:
@@ -281,15 +288,38 @@ def test_a_written_file_comes_before_a_notebook_and_an_unwritten_one_after_it(tm
     folder = hand_in(tmp_path / "a", "ada", hole(SIZES))
     assert Submission(folder).source(SIZES) == hole(SIZES)
     (folder / "notebooks").mkdir()
-    (folder / "notebooks" / "02.ipynb").write_text(notebook(WRONG))
+    (folder / "notebooks" / "02.ipynb").write_text(notebook("### 02.1 Sizes", WRONG))
     assert "padding - window" in Submission(folder).source(SIZES)
     (folder / "exercises" / SIZES.file.name).write_text(RIGHT)
     assert Submission(folder).source(SIZES) == RIGHT
 
 
+def test_a_chapters_own_lines_are_nobodys_answer(tmp_path: Path) -> None:
+    """A page may define, or import, what an exercise asks for."""
+    folder = hand_in(tmp_path / "a", "ada", hole(SIZES))
+    (folder / "page.ipynb").write_text(
+        notebook("# A page", RIGHT, "### 02.1 Sizes", hole(SIZES), "### 02.2 Next", "from x import output_size")
+    )
+    (folder / "other.ipynb").write_text(notebook(RIGHT, "output_size(3, 1)"))
+    assert kinds(grade([folder], [SIZES], seed=0)[0]) == ["unfinished"]
+
+
+LAST_CHECKS = [("{right}", "passed"), ("1", "wrong"), ("...", "missing"), ("x", "missing")]
+
+
+@pytest.mark.parametrize(("last", "kind"), LAST_CHECKS)
+def test_a_question_may_be_answered_in_a_notebook(tmp_path: Path, last: str, kind: str) -> None:
+    folder = hand_in(tmp_path / "a", "ada", None, "# nothing here")
+    right = answer_of("ada").partition("= ")[2].strip()
+    (folder / "page.ipynb").write_text(
+        notebook("question('02.9')\ncheck('02.9', ...)", f"check('02.9', {last.format(right=right)})")
+    )
+    assert kinds(grade([folder], [QUESTION], seed=0)[0]) == [kind]
+
+
 def test_a_notebook_that_is_none_is_said(tmp_path: Path) -> None:
     folder = hand_in(tmp_path / "a")
-    (folder / "cut.ipynb").write_text(notebook(RIGHT)[:50])
+    (folder / "cut.ipynb").write_text(notebook(RIGHT)[:-9])
     with pytest.raises(Unreadable, match="no notebook"):
         Submission(folder).source(SIZES)
 
@@ -314,12 +344,12 @@ def test_reports_and_the_table(tmp_path: Path) -> None:
     files = write(reports, tmp_path / "out")
     assert [file.name for file in files] == ["_1+1.md", "b_b.md", "marks.csv"]
     page = files[1].read_text(encoding="utf-8")
-    assert page.startswith(r"# \# \*bo\* \<b\>[2j".replace("[", r"\[")), "a name is no markup"
+    assert page.startswith(r"# \# \*Bo\* \<b\>[2J".replace("[", r"\[")), "a name is no markup"
     assert "0 of 3 points" in page and "earned whole or not at all" in page
     assert "````text\ncase 1" in page, "an error is text, whatever it looks like"
     with files[2].open(encoding="utf-8-sig", newline="") as file:
         table = list(csv.DictReader(file))
-    assert [row["student"] for row in table] == ['\'=hyperlink("x")', "# *bo* <b>[2j"], "no formula"
+    assert [row["student"] for row in table] == ['\'=HYPERLINK("x")', "# *Bo* <b>[2J"], "no formula"
     assert [(row["02.1"], row["02.1 verdict"], row["02.9 verdict"]) for row in table] == [
         ("1", "passed", "missing"),
         ("0", "wrong", "missing"),
@@ -364,3 +394,20 @@ def test_no_objects_come_out(dtype: str) -> None:
     )
     with pytest.raises(ValueError, match="no plain numbers"):
         unpack(text)
+
+
+# ---- With what the builder writes
+
+
+def test_what_a_learner_starts_with_earns_nothing_and_a_filled_notebook_does(tmp_path: Path) -> None:
+    pytest.importorskip("jupytext")
+    builder = importlib.import_module("minisd.course.build")
+    builder.student(tmp_path / "ada", builder.choose([2]), name="Ada")
+    (page,) = (tmp_path / "ada" / "notebooks").glob("*.ipynb")
+    assert kinds(graded(tmp_path / "ada")[0]) == ["unfinished", "missing"]
+    cells = json.loads(page.read_text(encoding="utf-8"))
+    for cell in cells["cells"]:
+        if "".join(cell["source"]) == hole(SIZES).rstrip():
+            cell["source"] = RIGHT
+    page.write_text(json.dumps(cells), encoding="utf-8")
+    assert kinds(graded(tmp_path / "ada")[0]) == ["passed", "missing"]

@@ -156,12 +156,12 @@ def _remarks(folder: Path) -> tuple[str, ...]:
 
 def _with_namesakes(reports: list[Report]) -> list[Report]:
     """A learner who hands in another's name gets that one's numbers: both reports say so."""
-    names = [report.student for report in reports]
+    names = [report.student.casefold() for report in reports]
     return [
         Report(
             report.student, report.folder, report.verdicts, (*report.remarks, "Another submission bears the same name.")
         )
-        if names.count(report.student) > 1
+        if names.count(report.student.casefold()) > 1
         else report
         for report in reports
     ]

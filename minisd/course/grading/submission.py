@@ -7,11 +7,13 @@ read becomes a verdict on that exercise, and no other's.
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
+import re
 import stat
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,17 +41,22 @@ class Submission:
     folder: Path
 
     @property
-    def drawn_for(self) -> str:
-        """The name in student.txt as the learner's own program reads it: what questions' numbers are drawn from."""
+    def name(self) -> str:
+        """What is written in student.txt, in one line."""
         try:
-            return own.in_one_form(_text(self.folder, own.NAME_FILE))
+            return " ".join(_text(self.folder, own.NAME_FILE).split())
         except Unreadable:
             return ""
 
     @property
+    def drawn_for(self) -> str:
+        """The name as the learner's own program reads it: what questions' numbers are drawn from."""
+        return own.in_one_form(self.name)
+
+    @property
     def student(self) -> str:
-        """Who it is: the name in student.txt; where there is none, the folder's."""
-        return self.drawn_for[:_MAX_NAME] or self.folder.resolve().name
+        """Who it is: the name; where there is none, the folder's."""
+        return self.name[:_MAX_NAME] or self.folder.resolve().name
 
     def source(self, exercise: Exercise) -> str:
         """The lines of an answer: the exercise's file, or what stands in the notebooks.
@@ -73,20 +80,23 @@ class Submission:
         return unwritten
 
     def value(self, exercise: Exercise) -> Any:
-        """A question's answer, out of answers.toml.
+        """A question's answer, out of answers.toml or out of a notebook's ``check("02.6", 388)``.
 
         Raises:
             Unreadable: there is none, or none that can be read.
         """
-        if not _is_there(self.folder / own.ANSWERS_FILE):
-            raise Missing(f"{own.ANSWERS_FILE} is not there")
-        try:
-            answers = tomllib.loads(_text(self.folder, own.ANSWERS_FILE))
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise Unreadable(f'{own.ANSWERS_FILE}: {error}; a line is "{exercise.number}" = 123') from None
-        if exercise.number not in answers:
-            raise Missing(f'{own.ANSWERS_FILE} has no line "{exercise.number}" = ...')
-        return answers[exercise.number]
+        if _is_there(self.folder / own.ANSWERS_FILE):
+            try:
+                answers = tomllib.loads(_text(self.folder, own.ANSWERS_FILE))
+            except (tomllib.TOMLDecodeError, RecursionError) as error:
+                raise Unreadable(f'{own.ANSWERS_FILE}: {error}; a line is "{exercise.number}" = 123') from None
+            if exercise.number in answers:
+                return answers[exercise.number]
+        with contextlib.suppress(Unreadable):
+            for file in self._notebooks():
+                for answer in _checked(_text(self.folder, file, _MAX_NOTEBOOK), exercise.number):
+                    return answer
+        raise Missing(f'{own.ANSWERS_FILE} has no line "{exercise.number}" = ...')
 
     def _in_file(self, exercise: Exercise) -> str | None:
         name = f"exercises/{exercise.file.name}"
@@ -97,7 +107,7 @@ class Submission:
         found, trouble = None, None
         for file in self._notebooks():
             try:
-                text = _out_of_cells(_cells(_text(self.folder, file, _MAX_NOTEBOOK)), exercise)
+                text = _out_of_cells(_text(self.folder, file, _MAX_NOTEBOOK), exercise)
             except Unreadable as error:
                 trouble = trouble or error
                 continue
@@ -146,35 +156,64 @@ def _text(folder: Path, name: str, largest: int = _MAX_FILE) -> str:
 # ---- Notebooks
 
 
-def _cells(text: str) -> list[ast.Module]:
-    """The code cells that are Python, one tree each; lines for IPython alone are passed over."""
+def _cells(text: str) -> list[tuple[bool, str]]:
+    """Whether each cell is code, and its text; lines for IPython alone are left out."""
     try:
-        cells = json.loads(text)["cells"]
-        sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        cells = [(cell["cell_type"] == "code", "".join(cell["source"])) for cell in json.loads(text)["cells"]]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise Unreadable("the notebook is no notebook: it was cut off, or is of a format before 4") from None
-    trees = []
-    for source in sources:
-        kept = ("" if line.lstrip().startswith(("%", "!", "?")) else line for line in source.splitlines())
-        try:
-            trees.append(ast.parse("\n".join(kept)))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
-    return trees
+    return [(code, re.sub(r"(?m)^\s*[%!?].*$", "", source) if code else source) for code, source in cells]
 
 
-def _out_of_cells(cells: Iterable[ast.Module], exercise: Exercise) -> str | None:
-    """The hole as the notebook defines it last, the exercise's given lines before it, and of the notebook's other
-    definitions and imports those that it uses. None: no cell defines it."""
+def _statements(cells: Iterable[tuple[bool, str]]) -> Iterator[ast.stmt]:
+    """Those of the code cells that are Python."""
+    for code, source in cells:
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            yield from ast.parse(source).body if code else ()
+
+
+def _checked(text: str, number: str) -> Iterator[Any]:
+    """What the notebook has checked as the answer to a question, the last first."""
+    if f'"{number}' not in text.replace("\\", "").replace("'", '"'):
+        return
+    for statement in [*_statements(_cells(text))][::-1]:
+        match statement:
+            case ast.Expr(value=ast.Call(func=ast.Name(id="check"), args=[ast.Constant(value=str(of)), answer])):
+                with contextlib.suppress(ValueError, TypeError, RecursionError, MemoryError):
+                    value = ast.literal_eval(answer)
+                    if of == number and value is not ...:
+                        yield value
+
+
+def _out_of_cells(text: str, exercise: Exercise) -> str | None:
+    """The hole as the notebook fills it, the exercise's given lines before it, and of the notebook's other definitions
+    and imports those that it uses. None: the notebook does not ask for it.
+
+    A chapter may use the hole's name for the library's own. So it is what is defined under the exercise's heading; in a
+    notebook without headings, what is defined last, if it is checked.
+    """
+    if not re.search(rf"\b(def|class) {exercise.name}\b|\b{exercise.name} =", text):
+        return None
+    cells = _cells(text)
+    headings = [i for i, (code, source) in enumerate(cells) if not code and re.match(r"### \d\d\.\d", source)]
+    begin = next((i for i in headings if re.match(rf"### {re.escape(exercise.number)}\s", cells[i][1])), None)
+    if begin is not None:
+        own_cells = cells[begin : next((i for i in headings if i > begin), len(cells))]
+    elif any(code and re.search(rf"""check\(\s*['"]{exercise.number}['"]""", source) for code, source in cells):
+        own_cells = cells
+    else:
+        return None
+
+    holes = [s for s in _statements(own_cells) if exercise.name in _defines(s) and not _is_import(s)]
+    if not holes:
+        return None
     defined: dict[str, ast.stmt] = {}
-    for statement in (statement for cell in cells for statement in cell.body):
+    for statement in (*_statements(cells), holes[-1]):
         for name in _defines(statement):
             defined.pop(name, None)  # the last one counts, and stands where it stands
             defined[name] = statement
-    if exercise.name not in defined:
-        return None
-    used, waiting = set(), [exercise.name]
-    given = set(exercise.given)
+    used: set[str] = set()
+    waiting, given = [exercise.name], set(exercise.given)
     while waiting:
         name = waiting.pop()
         used.add(name)
@@ -186,6 +225,10 @@ def _out_of_cells(cells: Iterable[ast.Module], exercise: Exercise) -> str | None
         return "\n\n".join(map(ast.unparse, (*lines, *kept))) + "\n"
     except RecursionError:
         raise Unreadable(f"{exercise.name} in the notebook nests too deeply to be read") from None
+
+
+def _is_import(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Import | ast.ImportFrom)
 
 
 def _defines(statement: ast.stmt) -> list[str]:
