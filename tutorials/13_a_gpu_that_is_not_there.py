@@ -451,8 +451,8 @@ for kernel, room in (("in_turns", 1), ("as_a_tree", 32)):
 # 1. Give the tile rows of 34 numbers, then of 40. How many rounds? Can you say it before you count?
 #    Answer: 2 and 8. The column's numbers lie 34 (or 40) apart, and meet 32 / gcd(34, 32) = 16 (or 4) banks.
 # 2. `minisd kernels trace attention`: which line asks most in each step, and what did the next step do about it?
-#    Answer: first `value[start + c]` and `x[c] * y[c]`, which neighbouring threads read d numbers apart, 15% of use. The
-#    tiled kernel brings whole rows into shared memory, and reads them from there.
+#    Answer: first `value[start + c]` and `x[c] * y[c]`, which neighbouring threads read d numbers apart: 15% of use.
+#    The tiled kernel brings whole rows into shared memory, and reads them from there.
 # 3. `minisd draw "a seven" --device emu --steps 4` draws with all of these kernels. Is it the CPU's digit?
 #    Answer: yes. Here and there a pixel differs by one grey level of 255, since tensor cores round.
 # 4. A block of 256 threads takes 48 KiB of shared memory and 32 registers a thread. What is its occupancy on an A100?
