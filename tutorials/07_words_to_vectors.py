@@ -5,7 +5,7 @@
 # vectors that the U-Net reads: how text is cut into tokens, how a token becomes a vector, how vectors learn of each
 # other, and what taught them what a seven looks like.
 #
-# You need chapter 4 (gradients); attention is used here and explained in chapter 8. It takes half a minute.
+# You need chapter 4 (gradients); attention is used here and explained in chapter 8. It takes ten seconds.
 
 # %%
 from collections import Counter
