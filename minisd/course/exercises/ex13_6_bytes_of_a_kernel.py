@@ -22,7 +22,7 @@ def answer(height, width, first, across):
 
 def numbers(rng):
     across, first = int(rng.integers(2, 7)), int(rng.integers(1, 24))
-    return 8 * int(rng.integers(4, 40)), 32 * across + 8 * int(rng.integers(4, 10)), first, across
+    return 8 * int(rng.integers(4, 31)), 32 * across + 8 * int(rng.integers(4, 10)), first, across
 
 
 def mistake_aligned_always(height, width, first, across):
