@@ -112,13 +112,13 @@ assert few_pixels < 0.1 * 9 * 1280 / 4
 
 # %% [markdown]
 # The last line is worth a look: at Stable Diffusion's lowest level there are 8 x 8 pixels and 1280 channels, and the
-# weight has a hundred times more numbers than the map. It is read for 128 pixels only. Drawing two pictures at once
-# costs that layer hardly more than one.
+# weight has ninety times more numbers than the map. It is read for 128 pixels only. Where the ridge lies higher than
+# that intensity, as on most GPUs, drawing two pictures at once costs that layer hardly more than one.
 #
 # Here are some of minisd's kernels under your machine's roof. One usually sees the convolutions with 32 channels and
-# more near the flat roof (Winograd's may lie above it, since it multiplies less than the formula counts), and Adam and
-# the norms at or near the slope. A point above the slope is no miracle: its arrays fit into a cache and never
-# went to memory.
+# more near the flat roof (Winograd's may lie above it, since it multiplies less than the formula counts), and Adam at
+# the slope. Norms and attention lie lower: their exponentials cost more than they are counted for. A point above the
+# slope is no miracle: its arrays fit into a cache, and never went to memory.
 
 # %%
 WANTED = (
@@ -331,11 +331,12 @@ if compiled:
 #
 # $$y_0 = d_0 g_0 + d_1 g_1 + d_2 g_2, \qquad y_1 = d_1 g_0 + d_2 g_1 + d_3 g_2$$
 #
-# Winograd (1980) does it with 4. (Do you find how? That is exercise 12.4.) Where does such a thing come from? From
-# polynomials. Let $u$ have $m$ coefficients and
-# $g$ have $r$. Their product $s = u g$ has $n = m + r - 1$. A polynomial of $n$ coefficients is known from its values
-# at $n$ points, and a value of the product is one multiplication: $s(a) = u(a)\, g(a)$. So take $n - 1$ points $a_i$
-# and "infinity", the highest coefficient. With $N_i(x) = \prod_{j \ne i} (x - a_j)$, $f_i = N_i(a_i)$ and
+# Winograd (1980) does it with 4. (Do you find how? That is exercise 12.4.)
+#
+# Where does such a thing come from? From polynomials. Let $u$ have $m$ coefficients and $g$ have $r$. Their product
+# $s = u g$ has $n = m + r - 1$. A polynomial of $n$ coefficients is known from its values at $n$ points, and a value of
+# the product is one multiplication: $s(a) = u(a)\, g(a)$. So take $n - 1$ points $a_i$, and in place of one more the
+# highest coefficient, the "value at infinity". With $N_i(x) = \prod_{j \ne i} (x - a_j)$, $f_i = N_i(a_i)$ and
 # $M(x) = \prod_j (x - a_j)$, Lagrange's interpolation says
 #
 # $$s(x) = \sum_i \frac{u(a_i)\, g(a_i)}{f_i} N_i(x) + u_{m-1}\, g_{r-1}\, M(x)$$
@@ -460,7 +461,7 @@ show(figure, "12_winograd")
 # ## What each step brings
 #
 # One layer of the MNIST U-Net, 32 pictures of 28 x 28 x 32, to 32 channels. One usually sees a factor of five and more
-# from the plain loops to the register tile, up to two more for Winograd, and nearly two for a second thread (the plain
+# from the plain loops to the register tile, up to another two by Winograd, and nearly two by a second thread (the plain
 # loops compute in float64, which is all that minisd has them for: half as many numbers fit a vector).
 
 # %%
