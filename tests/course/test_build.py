@@ -198,3 +198,19 @@ def test_tutorials_are_listed_and_copied_once(tmp_path: Path) -> None:
 def test_a_chapter_that_is_not_there_is_said() -> None:
     with pytest.raises(CourseError, match="there are 1 to"):
         build.choose([99])
+
+
+def test_the_readme_and_the_guide_list_what_there_is() -> None:
+    root = Path(build.__file__).parents[2]
+    if not (root / "README.md").is_file():
+        pytest.skip("no README beside the package: it comes with the source, not the wheel")
+    readme = " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    guide = (root / "docs" / "teaching.md").read_text(encoding="utf-8")
+    for chapter, exercises in PLAN.items():
+        assert f"{chapter.number}. [{chapter.title}](tutorials/{chapter.file.name})" in readme
+        points, minutes = (sum(getattr(e, what) for e in exercises) for what in ("points", "minutes"))
+        questions = sum(e.is_question for e in exercises)
+        row = f"| {chapter.number} | {chapter.title} | {len(exercises) - questions} | {questions} | {points} | {minutes} |"
+        assert row in guide, row
+    questions = sum(e.is_question for e in EXERCISES)
+    assert f"{len(EXERCISES) - questions} exercises and {questions} questions" in readme

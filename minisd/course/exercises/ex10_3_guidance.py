@@ -36,6 +36,7 @@ def guided(with_prompt, without, t, guidance_scale, interval=(0, 1000)):
 def cases(rng, dtype):
     for shape, t, scale, interval in (
         ((3, 2, 2, 1), [10, 500, 990], 2.0, None),
+        ((2, 2, 3, 1), [0, 999], 3.0, None),
         ((4, 2, 3, 4), [300, 299, 800, 799], 3.0, (300, 800)),
         ((3, 1, 2, 2), [900, 500, 100], 2.5, (300, 800)),
         ((2, 1, 2, 2), [5, 999], 0.0, (0, 6)),
