@@ -7,6 +7,8 @@ stay behind by a forgotten mark, nor its comments: comments are not in the tree.
 from __future__ import annotations
 
 import ast
+import textwrap
+from typing import TypeGuard
 
 from minisd.course.exercise import Exercise
 
@@ -28,40 +30,56 @@ def trial(exercise: Exercise) -> str:
     return "\n".join(ast.unparse(node) for node in tree.body if _names(node) & wanted) + "\n"
 
 
-def solved(exercise: Exercise, before: str = "", after: str = "") -> str:
-    """The solution as it stands in the file, comments and all: given lines, what it imports and its own helpers, the
-    hole filled. What the learner does not get stands between the lines `before` and `after`, if they are named."""
-    text = exercise.file.read_text(encoding="utf-8")
-    lines = text.splitlines()
-    imports: list[str] = []
-    rest: list[str] = []
-    for node in ast.parse(text).body:
-        first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
-        own = lines[first - 1 : node.end_lineno]
-        if _names(node) == {exercise.name}:
-            own = _marked(node, own, first, before, after)
-        elif not _names(node) & set(exercise.given):
-            if not _is_import(node) and not all(name.startswith("_") for name in _names(node) or ["x"]):
-                continue  # a case, a mistake, another answer
-            own = list(filter(None, [before, *own, after]))
-        (imports if _is_import(node) else rest).append("\n".join(own))
-    return "\n\n\n".join(filter(None, ["\n".join(imports), *rest])) + "\n"
+def solved(exercise: Exercise) -> str:
+    """The solution as it stands in the file, comments and all: the given lines, what the hole uses, the hole filled."""
+    given, used, filled = _parts(exercise)
+    imports = [part for part in (*given, *used) if part.startswith(("import ", "from "))]
+    rest = [part for part in (*given, *used) if part not in imports]
+    return "\n\n\n".join(filter(None, ["\n".join(imports), *rest, filled])) + "\n"
 
 
-def _marked(node: ast.stmt, lines: list[str], first: int, before: str, after: str) -> list[str]:
-    """The hole's lines, each function's body between marks."""
-    if not before:
-        return lines
-    marked = list(lines)
-    functions = [part for part in ast.walk(node) if isinstance(part, ast.FunctionDef)]
-    for function in sorted(functions, key=lambda f: f.lineno, reverse=True):
-        if any(function in ast.walk(other) and function is not other for other in functions):
-            continue  # inside another's body
+def solved_between(exercise: Exercise, begin: str, end: str) -> str:
+    """The same, with all that the learner does not get inside the hole's functions, between two lines that mark it."""
+    given, used, filled = _parts(exercise)
+    lines = filled.splitlines()
+    (hole,) = ast.parse(filled).body
+    functions = (
+        [hole] if isinstance(hole, ast.FunctionDef) else [n for n in ast.iter_child_nodes(hole) if _is_function(n)]
+    )
+    for function in sorted(functions, key=lambda function: -function.lineno):
         body = function.body[1:] if ast.get_docstring(function) else function.body
-        margin, end = " " * body[0].col_offset, function.end_lineno or function.lineno
-        marked.insert(end - first + 1, margin + after)
-        marked.insert(body[0].lineno - first, margin + before)
-    return marked
+        margin, last = " " * body[0].col_offset, function.end_lineno or function.lineno
+        lines.insert(last, margin + end)
+        helpers = textwrap.indent("\n\n".join(used), margin).splitlines()
+        lines[body[0].lineno - 1 : body[0].lineno - 1] = [margin + begin, *helpers]
+    return "\n\n\n".join(filter(None, ["\n".join(given), "\n".join(lines)])) + "\n"
+
+
+def _parts(exercise: Exercise) -> tuple[list[str], list[str], str]:
+    """Source texts: of the given lines, of what else the hole uses, of the hole."""
+    text = exercise.file.read_text(encoding="utf-8")
+    lines, nodes = text.splitlines(), ast.parse(text).body
+
+    def written(node: ast.stmt) -> str:
+        first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
+        return "\n".join(lines[first - 1 : node.end_lineno])
+
+    (hole,) = (node for node in nodes if _names(node) == {exercise.name})
+    wanted, found = _uses(hole), [hole]
+    while more := [node for node in nodes if node not in found and _names(node) & wanted]:
+        found += more
+        wanted |= {name for node in more for name in _uses(node)}
+    given = [node for node in nodes if _names(node) & set(exercise.given)]
+    used = [node for node in nodes if node in found and node not in given and node is not hole]
+    return [written(node) for node in given], [written(node) for node in used], written(hole)
+
+
+def _uses(node: ast.AST) -> set[str]:
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+
+
+def _is_function(node: ast.AST) -> TypeGuard[ast.FunctionDef]:
+    return isinstance(node, ast.FunctionDef)
 
 
 def calls_of_mine(exercise: Exercise) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from minisd.course.chapters import Chapter
 from minisd.course.exercise import CourseError, Exercise
-from minisd.course.holes import hole, solved
+from minisd.course.holes import hole, solved, solved_between
 
 INSTALL = 'pip install "minisd[course]"'
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -118,7 +118,7 @@ def _for_nbgrader(exercise: Exercise, seed: int) -> list[Any]:
         f'found = verdict(load("{exercise.number}"), {exercise.name}, seed={seed})\nassert found.passed, found\n'
         f"### END HIDDEN TESTS"
     )
-    solution = solved(exercise, before="### BEGIN SOLUTION", after="### END SOLUTION").rstrip()
+    solution = solved_between(exercise, "### BEGIN SOLUTION", "### END SOLUTION").rstrip()
     return [
         new_markdown_cell(_statement(exercise), metadata=_mark(f"{name}_statement", locked=True)),
         new_code_cell(solution, metadata=_mark(name, solution=True)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from minisd.cli import main
 from minisd.course import build, grading, own
 from minisd.course.check import verdict
 from minisd.course.exercise import CourseError, Exercise
-from minisd.course.holes import solved
+from minisd.course.holes import solved, solved_between
 from minisd.course.written import written as written_questions
 
 pytest.importorskip("jupytext", reason="notebooks need jupytext")
@@ -130,6 +131,19 @@ def test_questions_in_words_have_marks_that_add_up_and_samples_that_only_the_rea
             assert not any(mark in asked for mark in question.marks)
 
 
+@pytest.mark.parametrize("exercise", [e for e in EXERCISES if not e.is_question], ids=lambda e: e.file.stem)
+def test_what_nbgrader_leaves_can_be_run_and_filled(exercise: Exercise) -> None:
+    """nbgrader puts a stub in each marked place: what is left defines the hole, as unwritten as the learner's."""
+    text = solved_between(exercise, "### BEGIN SOLUTION", "### END SOLUTION")
+    stub = r"\1raise NotImplementedError()"
+    left = re.sub(r"(?ms)^( *)### BEGIN SOLUTION.*?### END SOLUTION", stub, text)
+    for source, kind in ((text, "passed"), (left, "unfinished")):
+        namespace: dict[str, Any] = {"__name__": "notebook"}
+        exec(compile(source, exercise.file.name, "exec"), namespace)
+        assert verdict(exercise, namespace[exercise.name]).kind == kind
+    assert not {line.strip() for line in left.splitlines()} & set(bodies(exercise))
+
+
 def test_what_a_learner_has_written_is_never_replaced(built: Path) -> None:
     answers = built / "student" / own.ANSWERS_FILE
     before = answers.read_text(encoding="utf-8")
@@ -210,7 +224,8 @@ def test_the_readme_and_the_guide_list_what_there_is() -> None:
         assert f"{chapter.number}. [{chapter.title}](tutorials/{chapter.file.name})" in readme
         points, minutes = (sum(getattr(e, what) for e in exercises) for what in ("points", "minutes"))
         questions = sum(e.is_question for e in exercises)
-        row = f"| {chapter.number} | {chapter.title} | {len(exercises) - questions} | {questions} | {points} | {minutes} |"
+        counts = (len(exercises) - questions, questions, points, minutes)
+        row = f"| {chapter.number} | {chapter.title} | {' | '.join(map(str, counts))} |"
         assert row in guide, row
     questions = sum(e.is_question for e in EXERCISES)
     assert f"{len(EXERCISES) - questions} exercises and {questions} questions" in readme

@@ -21,8 +21,8 @@ HINTS = (
     "A dictionary from node to gradient, which begins with the result's. At its turn a node takes its own out, calls "
     "backward, and what comes is added to its inputs' entries; with a = a + b, not a += b.",
     "for node in reversed(order): grad = grads.pop(node); a leaf adds it to node.grad; else for source, part in "
-    "zip(node.function.inputs, node.function.backward(grad)): if part is not None and source.requires_grad, "
-    "grads[source] = grads[source] + part if source in grads else part.",
+    "zip(node.function.inputs, node.function.backward(grad)): one that is wanted (neither None nor of a constant) is added "
+    "to what source has in grads, or put there as the first.",
 )
 
 
