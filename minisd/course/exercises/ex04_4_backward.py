@@ -20,9 +20,8 @@ HINTS = (
     "You have the order already (04.2). What must be remembered of a node until its turn comes?",
     "A dictionary from node to gradient, which begins with the result's. At its turn a node takes its own out, calls "
     "backward, and what comes is added to its inputs' entries; with a = a + b, not a += b.",
-    "for node in reversed(order): grad = grads.pop(node); a leaf adds it to node.grad; else for source, part in "
-    "zip(node.function.inputs, node.function.backward(grad)): one that is wanted (neither None nor of a constant) is added "
-    "to what source has in grads, or put there as the first.",
+    "For each node, last first: take its gradient out. A leaf adds it to node.grad. Any other gives the "
+    "parts of node.function.backward to its inputs: what is wanted is added to what is there, or put there.",
 )
 
 

@@ -14,8 +14,8 @@ POINTS, MINUTES = 3, 25
 HINTS = (
     "How many times must f be called for an array of 6 numbers?",
     "`np.ndindex(*x.shape)` goes through all places. Work on copies: `np.array(x, np.float64)`.",
-    "For each place: up, down = copies of x; up[place] += h; down[place] -= h; "
-    "grad[place] = (f(up) - f(down)) / (2 * h).",
+    "For each place take two copies of x, one with h more there and one with h less, and divide the difference of f by "
+    "2 h.",
 )
 
 

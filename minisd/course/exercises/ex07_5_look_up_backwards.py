@@ -15,7 +15,7 @@ from minisd_kernels.embedding.numpy_ref import backward
 POINTS, MINUTES = 2, 20
 HINTS = (
     "Three tokens with the identifiers 2, 0, 2: write O, and O^T times three rows of gradient.",
-    "grad_table[ids] += grad_y adds once for an identifier that occurs twice: NumPy reads all rows before it writes.",
+    "table[ids] += rows adds once for an identifier that occurs twice: NumPy reads all rows before it writes.",
     "np.add.at(table, ids, rows) adds for each; so does a loop over the tokens.",
 )
 

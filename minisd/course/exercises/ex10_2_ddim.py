@@ -31,7 +31,7 @@ GIVEN = ("np", "math", "NoiseSchedule")
 HINTS = (
     "Pairs of a t and the next one: itertools.pairwise([*timesteps, -1]).",
     "In the loop: ask denoise at x_t and t, mix by the formula, yield the new x and x_0. Then the new x is x_t.",
-    "a, b = schedule.alpha_bar_at(t), schedule.alpha_bar_at(t_prev); sigma = eta * math.sqrt((1 - b) / (1 - a) * "
+    "Call alpha_bar_at(t) a and alpha_bar_at(t_prev) b; sigma = eta * math.sqrt((1 - b) / (1 - a) * "
     "(1 - a / b)); x_t = sqrt(b) x_0 + sqrt(1 - b - sigma**2) noise + sigma * fresh.",
 )
 

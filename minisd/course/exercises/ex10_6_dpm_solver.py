@@ -33,7 +33,7 @@ GIVEN = ("np", "math", "NoiseSchedule")
 HINTS = (
     "Begin with DDIM in these letters: with D = x_0 in every step it is DDIM. Check that first, with 10.2.",
     "Keep two things from one step to the next: its x_0 and its h. Before the first step there are none.",
-    "a, b = schedule.alpha_bar_at(t), schedule.alpha_bar_at(t_prev). If b is 1 the step ends at x_0. Else lambda is "
+    "Call alpha_bar_at(t) a and alpha_bar_at(t_prev) b. If b is 1 the step ends at x_0. Else lambda is "
     "0.5 * math.log(a / (1 - a)), likewise of b, and the formula stands as above.",
 )
 
