@@ -499,4 +499,5 @@ for pixels in (512, 768, 1024):
 #
 # 14.1 to 14.4 count: a residual block, a transformer block, the sizes from picture to lowest level, the work of an
 # attention. Write the formula on paper first. 14.5 to 14.7 are questions about the real networks, with numbers of your
-# own. `minisd course check 14.2` in a shell, or `check("14.2", my_function)` here.
+# own, and 14.8 turns the arrays of a published file into minisd's. `minisd course check 14.2` in a shell, or
+# `check("14.2", my_function)` here.
