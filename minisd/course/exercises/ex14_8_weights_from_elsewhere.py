@@ -23,7 +23,7 @@ POINTS, MINUTES = 3, 30
 HINTS = (
     "Begin with what the name decides, then the number of axes: 4, 2 or 1.",
     "transpose(2, 3, 1, 0) puts axis 2 first, then 3, then 1, then 0. np.split(array, 3) cuts along the rows.",
-    "For in_proj: split, then treat each third as a linear layer's weight; of proj_in's 4 axes take [:, :, 0, 0] first.",
+    "For in_proj: split, then treat each third as a linear layer's weight; of proj_in's four take [:, :, 0, 0] first.",
 )
 
 
