@@ -1,34 +1,85 @@
 # %% [markdown]
-# # 4. The U-Net, and what its copies are for
+# # 5. The U-Net, and what its copies are for
 #
 # The U-Net (Ronneberger, Fischer and Brox, 2015) was made to find cells in microscope pictures. Ten years later a
 # U-Net finds the noise in Stable Diffusion. Its first figure is the best-known drawing of the field, and full of
 # numbers: 572, 570, 568, 284, ..., 388. Here they all come out of one formula, and then out of the running network.
 #
-# Then we ask what the horizontal arrows of the figure are for. We take them away, train both networks on the same
-# pictures, and look.
+# Then we ask what the horizontal arrows of the figure are for. We take them away, which leaves a fully convolutional
+# network (FCN), train both on the same pictures, and look.
 #
-# You need tutorial 2 (sizes). It takes about a minute, most of it training.
+# You need chapters 2 (sizes) and 4 (gradients). It takes half an hour to read; running it takes under a minute on two
+# cores, most of it training.
 
 # %%
-import os
-from pathlib import Path
-
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from minisd_kernels import max_pool2d
 from minisd_kernels.shapes import ShapeError, UNetShape
 
 from minisd.autograd import Tensor, no_grad, recorded
+from minisd.course import show, source
 from minisd.data.cells import draw_cells
 from minisd.models.fcn import FCN
 from minisd.models.overlap_tile import predict
 from minisd.models.unet_classic import UNetClassic, UNetClassicConfig
-from minisd.train.segmentation import Tiles, segment, train_segmenter
+from minisd.train.loop import Fit
+from minisd.train.segmentation import SegmentationTask, Tiles, segment
 
-here = Path(globals().get("__file__", "")).parent  # a notebook has no __file__: then the current folder
-output = (here if os.access(here, os.W_OK) else Path()) / "output"
-output.mkdir(exist_ok=True)
 rng = np.random.default_rng(0)
+
+# %% [markdown]
+# ## Max-pooling, and where its gradient goes
+#
+# A pooling keeps of each window of 2 x 2 pixels the largest number, in every channel for itself:
+#
+# $$y_{b,p,q,c} = \max_{i < 2,\; j < 2}\; x_{b,\; 2p + i,\; 2q + j,\; c}$$
+#
+# It halves height and width by chapter 2's formula, $(I - 2)/2 + 1 = I/2$, and has nothing to learn. What it is for:
+# behind it a window of 3 x 3 sees twice as far, at a quarter of the work.
+#
+# And its gradient? A maximum changes with the one number that it is: make that a little larger, and the maximum grows
+# as much; make another one a little larger, and nothing happens. So the derivative is 1 for one number of the window
+# and 0 for the three others, and the gradient goes, whole, to the place where the maximum stood. Forward must remember
+# that place. Where two are equal the maximum has a kink there, and no derivative; by agreement the first one gets
+# all.
+#
+# You should see four windows, their largest numbers, and where four gradients go. Window two has two sevens: the upper
+# one gets it.
+
+# %%
+x = np.array([[1.0, 3, 7, 2], [4, 0, 7, 5], [-6, -2, 0, 8], [-3, -9, 6, 1]]).reshape(1, 4, 4, 1)
+y, place = max_pool2d.forward(x, window=2)
+grad_y = np.array([[10.0, 20], [30, 40]]).reshape(1, 2, 2, 1)
+grad_x = max_pool2d.backward(grad_y, place, x_shape=x.shape, window=2)
+
+
+def draw_map(panel, numbers, left, title, colours, cell=1):
+    """A map as a table of numbers; colours[window row][window column], 2 cells of 1 or one of 2 wide."""
+    for row, column in np.ndindex(*numbers.shape):
+        window = (row // 2, column // 2) if len(numbers) == 4 else (row, column)
+        corner = left + cell * column, cell * row
+        shown = numbers[row, column] != 0 or title != "grad_x"
+        face = colours[window] if shown else "0.96"
+        panel.add_patch(Rectangle(corner, cell, cell, facecolor=face, edgecolor="white", lw=2))
+        panel.text(corner[0] + cell / 2, corner[1] + cell / 2, f"{numbers[row, column]:.0f}", ha="center", va="center",
+                   fontsize=13, color="black" if shown else "0.6")  # fmt: skip
+    panel.text(left + cell * len(numbers) / 2, -0.3, title, ha="center", fontsize=13)
+
+
+colours = {(0, 0): "#f6c9a0", (0, 1): "#a8d5ba", (1, 0): "#b7c9f2", (1, 1): "#f2b8c6"}
+figure = Figure(figsize=(10, 2.9), dpi=100, layout="constrained")
+panel = figure.subplots()
+draw_map(panel, x[0, :, :, 0], 0, "x", colours)
+draw_map(panel, y[0, :, :, 0], 5, "y", colours, cell=2)
+draw_map(panel, grad_y[0, :, :, 0], 11, "grad_y", colours, cell=2)
+draw_map(panel, grad_x[0, :, :, 0], 16, "grad_x", colours)
+panel.set(xlim=(-0.2, 20.2), ylim=(4.1, -0.9), aspect="equal")
+panel.axis("off")
+show(figure, "05_pooling")
+assert y.ravel().tolist() == [4, 7, -2, 8] and place.ravel().tolist() == [2, 0, 1, 1]
+assert grad_x[0, :, :, 0].tolist() == [[0, 0, 20, 0], [10, 0, 0, 0], [0, 30, 0, 40], [0, 0, 0, 0]]
 
 # %% [markdown]
 # ## Every number of the figure
@@ -70,7 +121,7 @@ assert set(heights) == {size for level in paper.levels(572) for size in (*level.
 # 572 is a strange number. Why not 512? A pooling of an odd map drops a row, and then the copy cannot be cropped evenly.
 # So every pooling must get an even map. Working back from the lowest level, that leaves every 16th size:
 #
-#     n = 12 (mod 16),  n >= 188
+# $$n \equiv 12 \pmod{16}, \qquad n \ge 188$$
 #
 # You should see that 512 runs, but not cleanly, and that 100 does not run at all.
 
@@ -110,25 +161,45 @@ assert in_one.shape == (1, 90, 130, 2) and np.allclose(in_small_tiles, in_one, a
 # Now something to learn. Our cells are drawn by code, so we know each one. Many touch, and in the truth a thin line of
 # ground, one or two pixels wide, parts them. Whoever wants to count cells must find that line.
 #
-# We train two networks: the U-Net, and the same network without copy and crop. All else is equal, to the random
-# numbers of every step. What would the second one not know? After three poolings a pixel of its lowest map stands for
-# 8 x 8 pixels of the picture. Where within these the line ran must be squeezed through, unless a copy remembers.
+# We train two networks: the U-Net, and the same network without copy and crop, an FCN. Here are both, and there is no
+# other difference: the U-Net asks for all maps of the way down, the FCN for the lowest only.
+
+# %%
+source(UNetClassic.forward)
+source(FCN.forward)
+
+# %% [markdown]
+# A popular overview says just that: a U-Net differs from a fully convolutional network by copy and crop alone. It is
+# true of these two. The FCN that the name comes from (Long, Shelhamer and Darrell 2015) does have connections across,
+# but it adds class scores there, one number for each class, where the U-Net puts all features side by side.
+#
+# What would a network without any of it not know? After three poolings a pixel of its lowest map stands for 8 x 8
+# pixels of the picture. Where within these the line ran must be squeezed through, unless a copy remembers.
+#
+# All else is equal, to the random numbers of every step. (What a training loop does at each step is chapter 9's.)
 
 # %%
 train, test = draw_cells(24, seed=0, size=128), draw_cells(4, seed=1, size=128)
 config = UNetClassicConfig(base=8, depth=3)
 tiles = Tiles(train, config.shape, tile=188)  # of 188 x 188 pixels 100 x 100 are predicted
 networks = {"without copies (FCN)": FCN, "U-Net": UNetClassic}
-found = {}
+found, losses = {}, {}
 for name, kind in networks.items():
     network = kind(config, rng=np.random.default_rng(0))
-    losses, _ = train_segmenter(network, tiles, seed=0, steps=300, name=name)
-    found[name] = segment(network, test, tile=188)
-    print(f"{name:21} {network.parameter_count():7,} weights, loss {np.mean(losses[-30:]):.3f}")
+    fit = Fit(SegmentationTask(network, tiles), seed=0, steps=300)
+    while not fit.done:
+        fit.step()
+    fit.keep_average()
+    found[name], losses[name] = segment(network, test, tile=188), fit.losses
+    print(f"{name:21} {network.parameter_count():7,} weights, loss {np.mean(fit.losses[-30:]):.3f}")
 
 # %% [markdown]
 # Two numbers say how good a network is. The pixel IoU (intersection over union) counts pixels: of all that are a cell
-# in truth or by the network, how many are in both? The object IoU counts cells: how well does the best piece match
+# in truth or by the network, how many are in both?
+#
+# $$\text{IoU}(A, B) = \frac{|A \cap B|}{|A \cup B|}$$
+#
+# The object IoU counts cells: how well does the best piece match
 # each true cell? Where the line is missing, two cells become one piece, and both score low.
 #
 # You should see that the U-Net is better by both. The other network has seen the cells, too, but it cannot place their
@@ -150,19 +221,28 @@ for column, (title, pictures) in enumerate(columns.items()):
     for row in range(3):
         panels[row, column].imshow(pictures[row], cmap="gray")
         panels[row, column].axis("off")
-figure.savefig(output / "04_cells.png")
-print("picture:", output / "04_cells.png")
+show(figure, "05_cells")
 
 # %% [markdown]
 # ## Try
 #
-# 1. Predict one tile, and look at the lowest map of both networks. Which of them still shows the lines between cells?
+# 1. What would a mean-pooling do with the gradient? Which of the two hands back to more pixels?
 # 2. `from minisd.models.fcn import SkipFCN`: it carries class scores across and adds them, as Long, Shelhamer and
 #    Darrell did in 2015. Train it, too. Where does it stand between the two?
 # 3. `minisd shapes --unet 572` prints the first table, `minisd shapes unet-classic --draw unet.png` draws the figure,
 #    and `minisd segment` trains larger networks for longer.
+#
+# Answers: 1: a quarter of it goes to each of the four; the mean-pooling. 2: between them, by both numbers, if trained
+# for longer: its scores know where a border is, but only for two classes, and nothing is computed with them afterwards.
 
 # %%
 with no_grad():
     assert unet(Tensor(np.zeros((1, 188, 188, 1), np.float32))).shape == (1, 4, 4, 2)  # the smallest that fits
 print("\nAll sizes are as said.")
+
+# %% [markdown]
+# ## Exercises
+#
+# 05.1 and 05.2 are the pooling and its gradient, 05.3 is copy and crop, 05.4 the gradient of the other way to double a
+# map. 05.5 and 05.6 are what a segmentation is measured and trained by. 05.7 and 05.8 are for paper. Run
+# `minisd course check 05.1`, or `check("05.1", max_pool2d)` here with your own function.
