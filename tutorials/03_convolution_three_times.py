@@ -5,29 +5,35 @@
 # says the equation in a few lines, and as a fast version. All three must give the same numbers. That is how you can
 # trust the fast one, which is hard to read, because of the slow ones, which are not.
 #
-# Here we write each of them, hold it against the library's, and see what makes the difference in speed.
+# Here we write each of them, hold it against the library's, and see what makes the difference in speed. Then we ask for
+# its gradient, which is the same sum once more, with the partners exchanged.
 #
-# You need tutorial 2 (sizes) and some matrix algebra. It takes a few seconds.
+# You need chapter 2 (sizes) and some matrix algebra. It takes half an hour to read. Running it takes seconds, and the
+# first time up to a minute, because Numba compiles. Without Numba the compiled versions are left out.
 
 # %%
-import os
 import time
-from pathlib import Path
 from statistics import median
 
-import numba
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from minisd_kernels import conv2d, conv_transpose2d
 from minisd_kernels.backends import use_backend
-from minisd_kernels.register_tile import COLUMNS, LANES, ROWS, VECTORS
-from minisd_kernels.shapes import window_output_size
+from minisd_kernels.shapes import unread_rows, window_output_size
 from minisd_kernels.switches import winograd
 
-here = Path(globals().get("__file__", "")).parent  # a notebook has no __file__: then the current folder
-output = (here if os.access(here, os.W_OK) else Path()) / "output"
-output.mkdir(exist_ok=True)
+from minisd.course import show
+
+try:
+    import numba
+    from minisd_kernels.register_tile import COLUMNS, LANES, ROWS, VECTORS
+except ImportError:
+    numba = None
+    ROWS, VECTORS, LANES = 6, 2, 8
+    COLUMNS = VECTORS * LANES
+    print("numba is not installed: the compiled loops are left out")
+
 rng = np.random.default_rng(0)
 
 # %% [markdown]
@@ -35,7 +41,7 @@ rng = np.random.default_rng(0)
 #
 # An output pixel is a weighted sum over its window and over all channels:
 #
-#     y[b, p, q, o] = sum over i, j, c of  x[b, p + i, q + j, c] weight[i, j, c, o]
+# $$y_{b,p,q,o} = \sum_{i,j,c} x_{b,\; p + i,\; q + j,\; c}\;\, \text{weight}_{i,j,c,o}$$
 #
 # Shapes: x (B, H, W, C), weight (kh, kw, C, O) -> y (B, H - kh + 1, W - kw + 1, O). Padding and stride are left out
 # here: they change only which pixels are met.
@@ -79,10 +85,11 @@ assert expected.shape == (1, 7, 6, 8)
 # this tap meets, over all outputs, are one large slice of x, shifted by (i, j). Each of them is a vector of C numbers,
 # and it meets the same C x O matrix weight[i, j]:
 #
-#     y = sum over i, j of  x[:, i : i + P, j : j + Q] @ weight[i, j]        (B, P, Q, C) @ (C, O) -> (B, P, Q, O)
+# $$y = \sum_{i,j} x_{[:,\; i\,:\,i + P,\; j\,:\,j + Q]} \;\cdot\; \text{weight}_{i,j}
+# \qquad (B, P, Q, C) \cdot (C, O) \to (B, P, Q, O)$$
 #
 # You should see the same numbers, up to rounding. The library's own reference is this loop with stride, padding and
-# dilation.
+# dilation: `numpy_ref.forward`.
 
 
 # %%
@@ -114,11 +121,10 @@ assert largest_difference(reference, expected) < 1e-5
 # uses, takes the fast version that stands below them.
 
 # %%
-compiled_loops = numba.njit(seven_loops)
-print(
-    f"the loops, compiled: off by {largest_difference(convolve(compiled_loops, small_x, small_weight), expected):.1e}"
-)
-assert largest_difference(convolve(compiled_loops, small_x, small_weight), expected) < 1e-5
+compiled_loops = numba.njit(seven_loops) if numba else seven_loops
+by_compiled_loops = convolve(compiled_loops, small_x, small_weight)
+print(f"the loops, compiled: off by {largest_difference(by_compiled_loops, expected):.1e}")
+assert largest_difference(by_compiled_loops, expected) < 1e-5
 
 in_float64 = conv2d.forward(small_x.astype(np.float64), small_weight.astype(np.float64))
 in_float32 = conv2d.forward(small_x, small_weight)
@@ -132,7 +138,7 @@ assert largest_difference(in_float64, expected) < 1e-5 and largest_difference(in
 # Processors are fastest at one thing: the product of two matrices. A convolution becomes one, when every window is laid
 # out as a row ("im2col", image to columns):
 #
-#     windows (P Q, kh kw C)  @  weight (kh kw C, O)  =  y (P Q, O)
+# $$\text{windows}\;(P Q,\; k_h k_w C) \;\cdot\; \text{weight}\;(k_h k_w C,\; O) \;=\; y\;(P Q,\; O)$$
 #
 # You should see a picture of 4 x 4 pixels, numbered, whose four 3 x 3 windows become four rows of nine numbers. Most
 # pixels appear in several rows: the matrix is larger than the picture, here 36 numbers against 16.
@@ -171,8 +177,7 @@ draw_numbers(panel, neighbours.reshape(9, 1), 16.5, "@ weight (9, 1)")
 draw_numbers(panel, products, 20, "= y (4, 1)", colours)
 panel.set(xlim=(-0.2, 22), ylim=(4.7, -5.4), aspect="equal")
 panel.axis("off")
-figure.savefig(output / "03_im2col.png")
-print("picture:", output / "03_im2col.png")
+show(figure, "03_im2col")
 
 # %% [markdown]
 # Laid out for a whole batch, a 3 x 3 convolution's matrix is nine times larger than x, and reading it from main memory
@@ -188,7 +193,8 @@ print("picture:", output / "03_im2col.png")
 # So keep a tile of C, some rows by some columns, in the processor's registers. At each k, load one piece of A's column
 # and one piece of B's row, and add all their products to the tile:
 #
-#     for k:  tile[r, s] += A[r, k] B[k, s]        for all r, s at once
+# $$\text{for each } k: \quad \text{tile}_{r,s} \mathrel{+}= A_{r,k}\, B_{k,s} \quad\text{for all } r, s
+# \text{ at once}$$
 #
 # That is rows + columns loads for rows x columns multiply-adds. Registers are few, and a tile too large would spill
 # out of them: its size is the processor's choice.
@@ -239,9 +245,11 @@ ways = {
     "register tile": (register_tile, 16 * 12 * 12 * 64 * 3 * 3 * 64),
     "Winograd": (lambda: conv2d.forward(x, weight), 16 * 12 * 12 * 64 * 3 * 3 * 64),
 }
+if not numba:
+    del ways["seven loops, compiled"], ways["register tile"], ways["Winograd"]
 results = {name: way() for name, (way, _) in ways.items()}  # also compiles, before we look at the clock
-for name in ("NumPy, a product per tap", "register tile", "Winograd"):
-    assert largest_difference(results[name], results["seven loops, compiled"]) < 1e-4
+for name in ways.keys() - {"seven loops in Python"}:
+    assert largest_difference(results[name], results["NumPy, a product per tap"]) < 1e-4
 
 seconds = {name: [] for name in ways}
 for _ in range(5):
@@ -284,18 +292,102 @@ assert np.allclose(conv2d.forward(picture[..., order], filters[:, :, order]), y)
 assert not np.allclose(conv2d.forward(picture[..., order], filters), y)  # but not one alone
 
 # %% [markdown]
-# ## The way back
+# ## The way back: three partners
 #
-# Training needs the gradient: how does a change of x change the result? A convolution is linear in x, so it is a
-# matrix, if a huge one, and the gradient is its transpose. For any matrix M, and any x and g,
+# Training has the gradient of the loss L by the output, $g = \partial L / \partial y$, and wants those by x, by the
+# weight and by the bias. Look at one product of the sum: the pixel $x_{b,p+i,q+j,c}$ meets the number
+# $\text{weight}_{i,j,c,o}$, and their product goes into $y_{b,p,q,o}$. The derivative of a product by one factor is the
+# other factor, so by the chain rule this one meeting hands back
 #
-#     <M x, g> = <x, M^T g>            <a, b> = sum of all a times b
+# - to the pixel: $g_{b,p,q,o}$ times the weight,
+# - to the weight: $g_{b,p,q,o}$ times the pixel.
 #
-# That gives a test that needs no reference at all: draw x and g at random, and compare two numbers. It finds every
-# wrong index, and we use it for all kernels. The transposed convolution of tutorial 2 is the same M^T, so it must give
-# the same numbers as the gradient (its channels in and out are exchanged).
+# A pixel is met by many windows, a weight by every pixel of every picture, and all that is handed back adds up:
 #
-# You should see the same number three times. Note the output padding: with these strides the window drops a row and two
+# $$\frac{\partial L}{\partial x_{b,\,p+i,\,q+j,\,c}} \mathrel{+}= g_{b,p,q,o}\; \text{weight}_{i,j,c,o}
+# \qquad
+# \frac{\partial L}{\partial\, \text{weight}_{i,j,c,o}} \mathrel{+}= x_{b,\,p+i,\,q+j,\,c}\; g_{b,p,q,o}$$
+#
+# for all b, p, q, i, j, c and o. These are the seven loops of the beginning! Three arrays meet in them, and what is
+# computed is the one that is missing. The bias is added to every pixel of its channel, so
+# $\partial L / \partial\, \text{bias}_o = \sum_{b,p,q} g_{b,p,q,o}$.
+#
+# You should see that these loops give what the library gives.
+
+
+# %%
+def meetings(x_shape, weight_shape):
+    """Where the three arrays meet: (place in x, place in weight, place in y), once for every product of the sum."""
+    (B, H, W, _), (kh, kw, C, O) = x_shape, weight_shape
+    for b, p, q, i, j, c, o in np.ndindex(B, H - kh + 1, W - kw + 1, kh, kw, C, O):
+        yield (b, p + i, q + j, c), (i, j, c, o), (b, p, q, o)
+
+
+x, weight = rng.standard_normal((2, 5, 6, 2)), rng.standard_normal((3, 2, 2, 3))
+g = rng.standard_normal((2, 3, 5, 3))
+y, grad_x, grad_weight = np.zeros_like(g), np.zeros_like(x), np.zeros_like(weight)
+for in_x, in_weight, in_y in meetings(x.shape, weight.shape):
+    y[in_y] += x[in_x] * weight[in_weight]
+    grad_x[in_x] += g[in_y] * weight[in_weight]
+    grad_weight[in_weight] += g[in_y] * x[in_x]
+grad_bias = g.sum(axis=(0, 1, 2))
+
+assert np.allclose(y, conv2d.forward(x, weight))
+for ours, theirs in zip((grad_x, grad_weight, grad_bias), conv2d.backward(g, x, weight), strict=True):
+    assert np.allclose(ours, theirs)
+print("\nx, weight, bias:", grad_x.shape, grad_weight.shape, grad_bias.shape, " as the library's")
+
+# %% [markdown]
+# The library does it tap by tap again: what a tap's slice gave in the forward pass, it gets back by the transposed
+# matrix, $g \cdot \text{weight}_{i,j}^T$. In the picture you see it for a single output pixel, whose window of 3 x 3
+# gets the weights themselves, and for all 16 of them: a pixel in the middle is met by nine windows, one in the corner
+# by one.
+
+# %%
+one = np.zeros((1, 4, 4, 1))
+one[0, 1, 2] = 1
+window = np.arange(1.0, 10).reshape(3, 3, 1, 1)
+from_one, _, _ = conv2d.backward(one, np.zeros((1, 6, 6, 1)), window)
+met, _, _ = conv2d.backward(np.ones((1, 4, 4, 1)), np.zeros((1, 6, 6, 1)), np.ones((3, 3, 1, 1)))
+
+figure = Figure(figsize=(10, 3.9), dpi=100, layout="constrained")
+panel = figure.subplots()
+orange, blue = "#f6c9a0", "#b7c9f2"
+for left, numbers, title in (
+    (0, window[..., 0, 0], "weight"),
+    (5, one[0, ..., 0], "g, one pixel"),
+    (11, from_one[0, ..., 0], "its gradient in x"),
+    (19, met[0, ..., 0], "how many windows meet a pixel"),
+):
+    size = len(numbers)
+    for row, column in np.ndindex(numbers.shape):
+        value = numbers[row, column]
+        face = "0.95" if not value else blue if left == 19 else orange
+        panel.add_patch(Rectangle((left + column, row - size / 2), 1, 1, facecolor=face, edgecolor="white"))
+        panel.text(left + column + 0.5, row - size / 2 + 0.5, f"{value:.0f}", ha="center", va="center", fontsize=11,
+                   color="black" if value else "0.6")  # fmt: skip
+    panel.text(left + size / 2, -size / 2 - 0.35, title, ha="center", fontsize=12)
+panel.set(xlim=(-0.5, 26), ylim=(3.2, -4.2), aspect="equal")
+panel.axis("off")
+show(figure, "03_way_back")
+assert (from_one[0, 1:4, 2:5, 0] == window[..., 0, 0]).all() and from_one.sum() == window.sum() == 45
+assert met[0, 0, 0, 0] == 1 and met[0, 2:4, 2:4].min() == met.max() == 9
+
+# %% [markdown]
+# ## A test that needs no reference
+#
+# A convolution is linear in x, so it is a matrix, if a huge one. By the loops above grad_x takes the same products the
+# other way, from y to x: it is the transpose. For any matrix M, and any x and g,
+#
+# $$\langle M x,\, g \rangle = \langle x,\, M^T g \rangle, \qquad \langle a, b \rangle = \text{the sum of all } a
+# \text{ times } b$$
+#
+# That is a test: draw x and g at random, and compare two numbers. It finds every wrong index, and we use it for all
+# kernels. The convolution is linear in the weight, too, so the weight's gradient must give the same number again. And
+# the transposed convolution of chapter 2 is the same $M^T$, so it must give the same numbers as grad_x (its channels in
+# and out are exchanged).
+#
+# You should see the same number four times. Note the output padding: with these strides the window drops a row and two
 # columns at the end, and the transpose must know that they were there.
 
 # %%
@@ -305,26 +397,43 @@ geometry = {"stride": (2, 3), "padding": 1}
 
 y = conv2d.forward(x, weight, **geometry)
 g = rng.standard_normal(y.shape)
-grad_x, _, _ = conv2d.backward(g, x, weight, **geometry)
+grad_x, grad_weight, grad_bias = conv2d.backward(g, x, weight, **geometry)
 
-remainder = [(12 + 2 - 3) % 2, (9 + 2 - 3) % 3]
+remainder = [unread_rows(12, 3, stride=2, padding=1), unread_rows(9, 3, stride=3, padding=1)]
 transposed = conv_transpose2d.forward(g, weight.swapaxes(2, 3), output_padding=remainder, **geometry)
 
-print(f"\n<conv(x), g> = {(y * g).sum():.12f}")
-print(f"<x, gradient> = {(x * grad_x).sum():.12f}")
-print(f"<x, conv^T(g)> = {(x * transposed).sum():.12f}")
-assert np.isclose((y * g).sum(), (x * grad_x).sum(), rtol=1e-10)
+print(f"\n<conv(x), g>          = {(y * g).sum():.12f}")
+print(f"<x, grad_x>           = {(x * grad_x).sum():.12f}")
+print(f"<weight, grad_weight> = {(weight * grad_weight).sum():.12f}")
+print(f"<x, conv^T(g)>        = {(x * transposed).sum():.12f}")
+assert np.isclose((y * g).sum(), (x * grad_x).sum(), rtol=1e-10) and remainder == [1, 2]
+assert np.isclose((y * g).sum(), (weight * grad_weight).sum(), rtol=1e-10)
+assert np.allclose(grad_bias, g.sum(axis=(0, 1, 2)))
 assert grad_x.shape == transposed.shape == x.shape and np.allclose(grad_x, transposed)
 
 # %% [markdown]
 # ## Try
 #
-# 1. Put a mistake into `seven_loops`: write `p + j` for `p + i`. Which assert finds it? Would it with a picture of one
-#    colour?
+# 1. Put a mistake into `seven_loops`: write `p + j` for `p + i`. Which assert finds it? Would it with a window of one
+#    row and one column?
 # 2. Change the order of the loops: o outermost, c innermost. Compile again and time it. Why is it slower? Think of
 #    which numbers lie side by side in memory.
 # 3. How many loads for a multiply-add has a tile of 1 row? Of 64 x 64? Why do we not take that one?
-# 4. The adjoint test cannot find one kind of mistake: which? (If `forward` and `backward` agree on something wrong...)
+# 4. The adjoint test cannot find one kind of mistake: which?
+#
+# Answers: 1: the first comparison with another version; no, there i and j are both 0. 2: over c a step in weight jumps
+# O numbers, over o it goes to the next one. 3: a little more than 1, and 1/32; 64 x 64 numbers fit into no processor's
+# registers. 4: one that forward and backward share, such as a window turned round in both.
 
 # %%
-print("\nThree times the same convolution.")
+for rows, columns in ((1, 16), (64, 64)):
+    print(f"tile {rows} x {columns}: {(rows + columns) / (rows * columns):.3f} loads for a multiply-add")
+assert (64 + 64) / (64 * 64) == 1 / 32
+
+# %% [markdown]
+# ## Exercises
+#
+# 03.1 is the convolution with stride, padding and bias; with yours in its place the library still draws a digit. 03.2
+# lays out windows as rows, and 03.6 asks what that costs. 03.3 is the gradient, with stride and padding, and no loop
+# over pixels if you can. 03.4 takes a convolution apart, and 03.5 turns it round. Write into the files and run
+# `minisd course check 03.1`, or call `check("03.1", conv2d)` here with your own function.

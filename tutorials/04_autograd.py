@@ -63,7 +63,8 @@ assert abs((z_of(x, y + little) - z_of(x, y)) / little - 2) < 1e-3
 # give every node one number, its gradient: the derivative of the result by this node. A node hands to each of its
 # inputs its own gradient times one derivative, and a node that is used several times adds up what it is handed:
 #
-# $$\text{grad}_{\text{input}} \mathrel{+}= \text{grad}_{\text{node}} \cdot \frac{\partial\, \text{node}}{\partial\, \text{input}}$$
+# $$\text{grad}_{\text{input}} \mathrel{+}= \text{grad}_{\text{node}} \cdot
+# \frac{\partial\, \text{node}}{\partial\, \text{input}}$$
 #
 # Every step is met once, however many ways there are. From the front one could do the same, but for one input at a
 # time. A network has one loss and many weights: that is why the end is the right place to begin.
@@ -362,9 +363,9 @@ assert losses[-1] < 0.1 * losses[0] and off_the_wave < 0.15
 # 3. What is the gradient of `x[2:5]`? And of an index that names a place twice?
 # 4. Take h = 1e-5 and compute in float32. How many digits of a measured gradient are right?
 #
-# Answers: 1: each step is as long as all before it together, and within a hundred the loss is not a number. 2: the sum; it keeps shapes
-# only. 3: zeros but for the places that were read; what was read twice adds up. 4: one or two, if any: float32 rounds at
-# the 7th digit, and 1e-7 / 1e-5 is 1e-2.
+# Answers: 1: each step is as long as all before it together, and soon the loss is not a number. 2: the sum; it keeps
+# shapes only. 3: zeros but for the places that were read; what was read twice adds up. 4: one or two, if any: float32
+# rounds at the 7th digit, and 1e-7 / 1e-5 is 1e-2.
 
 # %%
 x = Tensor(np.arange(6.0), requires_grad=True)
@@ -377,5 +378,5 @@ assert x.grad.tolist() == [0, 11, 0, 0, 100, 0]
 #
 # 04.1 is a class for single numbers, with everything that matters; 04.2 its order for graphs of any depth. 04.3, 04.6
 # and 04.7 are gradients of single operations, 04.5 is the measurement that finds mistakes in them, and 04.4 is the walk
-# that the library itself can use: with yours in its place it still trains. Two questions, 04.9 and 04.10, are for paper.
-# Write into the files and run `minisd course check 04.1`, or call `check("04.1", Value)` here.
+# that the library itself can use: with yours in its place it still trains. Two questions, 04.9 and 04.10, are for
+# paper. Write into the files and run `minisd course check 04.1`, or call `check("04.1", Value)` here.

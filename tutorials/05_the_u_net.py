@@ -186,7 +186,7 @@ networks = {"without copies (FCN)": FCN, "U-Net": UNetClassic}
 found, losses = {}, {}
 for name, kind in networks.items():
     network = kind(config, rng=np.random.default_rng(0))
-    fit = Fit(SegmentationTask(network, tiles), seed=0, steps=300)
+    fit = Fit(SegmentationTask(network, tiles), seed=0, steps=160)
     while not fit.done:
         fit.step()
     fit.keep_average()
@@ -232,8 +232,8 @@ show(figure, "05_cells")
 # 3. `minisd shapes --unet 572` prints the first table, `minisd shapes unet-classic --draw unet.png` draws the figure,
 #    and `minisd segment` trains larger networks for longer.
 #
-# Answers: 1: a quarter of it goes to each of the four; the mean-pooling. 2: between them, by both numbers, if trained
-# for longer: its scores know where a border is, but only for two classes, and nothing is computed with them afterwards.
+# Answers: 1: a quarter of it goes to each of the four; the mean-pooling. 2: between them, by both numbers (the README
+# has a table): it knows where a border is, but by two numbers a pixel, and computes nothing with them afterwards.
 
 # %%
 with no_grad():
