@@ -350,7 +350,7 @@ window = np.arange(1.0, 10).reshape(3, 3, 1, 1)
 from_one, _, _ = conv2d.backward(one, np.zeros((1, 6, 6, 1)), window)
 met, _, _ = conv2d.backward(np.ones((1, 4, 4, 1)), np.zeros((1, 6, 6, 1)), np.ones((3, 3, 1, 1)))
 
-figure = Figure(figsize=(10, 3.9), dpi=100, layout="constrained")
+figure = Figure(figsize=(10, 3.3), dpi=100, layout="constrained")
 panel = figure.subplots()
 orange, blue = "#f6c9a0", "#b7c9f2"
 for left, numbers, title in (
