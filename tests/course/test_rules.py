@@ -8,7 +8,8 @@ from minisd.course.exercise import load, numbers
 from minisd.course.grading.rules import broken
 from minisd.course.holes import hole, trial
 
-GIVEN = "import numpy as np\nfrom minisd.autograd import Tensor\nfrom minisd.course import mine\n"
+PROBE = "\ndef probe(f):\n    from minisd.diffusion import schedule\n"
+GIVEN = "import numpy as np\nfrom minisd.autograd import Tensor\nfrom minisd.course import mine\n" + PROBE
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,7 @@ def test_python_numpy_and_what_is_given_may_be_used(line: str) -> None:
         ("from minisd.course.exercise import load", "imports load"),
         ("from minisd.autograd import *", "imports *"),
         ("import minisd.autograd", "imports minisd.autograd"),
+        ("from minisd.diffusion import schedule", "imports schedule"),
         ("import torch", "imports torch"),
         ("from torch.nn import functional as F", "imports functional from torch.nn"),
         ("def f():\n    import scipy.signal", "line 2: it imports scipy.signal"),

@@ -79,7 +79,7 @@ def _outcomes(job: dict[str, Any], deed: Callable[[str], None]) -> list[Outcome]
     os.environ[own.FOLDER_VARIABLE] = str(folder / "nobody")
     for number in job["earlier"]:
         load(number)  # what stands in for an earlier answer that is not there
-    imports: list[ast.stmt] = [node for node in given.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    imports: list[ast.stmt] = [node for node in ast.walk(given) if isinstance(node, ast.Import | ast.ImportFrom)]
     exec(compile(ast.Module(imports, []), "<given>", "exec"), {})
     os.environ[own.FOLDER_VARIABLE] = str(folder)
     cases = unpack_cases(job["cases"])
@@ -94,7 +94,8 @@ def _outcomes(job: dict[str, Any], deed: Callable[[str], None]) -> list[Outcome]
     try:
         module = own.import_file(folder / "exercises" / job["file_name"])
     except CourseError as error:
-        raise Ended("broken", str(error).replace(f"{folder / 'exercises'}{os.sep}", "")) from None
+        kind = "refused" if isinstance(error.__cause__, PermissionError) else "broken"
+        raise Ended(kind, str(error).replace(f"{folder / 'exercises'}{os.sep}", "")) from None
     answer = getattr(module, job["name"], None)
     if answer is None:
         raise Ended("missing", f"{job['file_name']} defines no {job['name']}")

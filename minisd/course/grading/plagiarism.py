@@ -74,9 +74,9 @@ def compare(exercise: Exercise, texts: dict[str, str]) -> list[Pair]:
     """The suspicious pairs among one exercise's answers: their lines by the submission's name."""
     file = exercise.file.read_text(encoding="utf-8")
     given = set(exercise.given)
-    right = _with_helpers(file, {name for name in vars(exercise.module) if name.startswith("right_")})
+    right = with_helpers(file, {name for name in vars(exercise.module) if name.startswith("right_")})
     usual = windows(hole(exercise), unwritten=True) | windows(file, lambda name: name in right | given)
-    solution = _with_helpers(file, {exercise.name})
+    solution = with_helpers(file, {exercise.name})
     library = frozenset().union(windows(file, lambda name: name in solution), *map(windows, _behind(exercise))) - usual
     marks = {name: windows(text, lambda name: name not in given) - usual for name, text in texts.items()}
     common = _common(marks.values(), len(texts))
@@ -120,7 +120,7 @@ def _behind(exercise: Exercise) -> Iterator[str]:
             yield from (each.read_text(encoding="utf-8") for each in files)
 
 
-def _with_helpers(file: str, names: set[str]) -> set[str]:
+def with_helpers(file: str, names: set[str]) -> set[str]:
     """The functions, and what they use of the file."""
     mentioned = {
         name: {node.id for node in ast.walk(top) if isinstance(node, ast.Name)}

@@ -55,8 +55,8 @@ def broken(source: str, given: str) -> str | None:
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """What the lines import: module and name, "" for the module itself."""
-    for node in ast.walk(tree):
+    """What the lines import, but for what a probe does: module and name, "" for the module itself."""
+    for node in tree.body:
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -30,6 +30,7 @@ from minisd.course.holes import calls_of_mine, trial
 
 _START = "import sys; sys.path += sys.argv[1:]; from minisd.course.grading.child import main; main()"
 _MESSAGE = 1500  # letters of a verdict's message: a learner's error may be a book
+_WINDOWS_FAULT = 0xC0000000  # and above: how a process ended that did not end itself
 _one_judge = threading.Lock()  # the solutions choose their backend for the whole process
 _ENDS = ("broken", "exit", "memory", "missing", "refused", "wrong")  # what the process may say of itself
 
@@ -179,7 +180,7 @@ class _Ended:
             return Verdict(exercise, "output", much)
         if self.deeds:
             return Verdict(exercise, "refused", _clipped(f"it tried to {self.deeds[0]}; no answer needs that"))
-        if self.code is None or -self.code == getattr(signal, "SIGXCPU", 0):
+        if self.code is None or -self.code == getattr(signal, "SIGXCPU", None):
             late = f"it was stopped after {limits.seconds:g} s; does a loop never end?"
             return Verdict(exercise, "timeout", late)
         memory = f"it wants more than the {limits.memory / 2**30:.2g} GB of memory that there are for it"
@@ -197,6 +198,8 @@ class _Ended:
         name = signal.Signals(-self.code).name if self.code is not None and self.code < 0 else None
         if name == "SIGKILL":
             return "memory", memory
+        if self.code is not None and self.code >= _WINDOWS_FAULT:
+            name = hex(self.code)
         if name:
             return "crashed", f"Python itself went down with it ({name}): does a function call itself without end?"
         return "exit", "it ends the program (os._exit, or a result that nothing can be made of) and returns no result"

@@ -54,6 +54,7 @@ _FAMILIES = {
     "ctypes": "reach past Python into memory",
     "resource": "change its limits",
     "gc": "look through Python's memory",
+    "syslog": "write into the system's log",
 }
 _PATHS = {  # events whose first arguments are paths that change
     "os.remove": 1,
@@ -63,6 +64,9 @@ _PATHS = {  # events whose first arguments are paths that change
     "os.truncate": 1,
     "os.chmod": 1,
     "os.chown": 1,
+    "os.utime": 1,
+    "os.setxattr": 1,
+    "os.removexattr": 1,
 }
 _UNHEARD = {  # these raise no event
     "fork_exec": "start a process",
