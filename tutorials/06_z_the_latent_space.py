@@ -11,6 +11,7 @@
 # %%
 import numpy as np
 from matplotlib.figure import Figure
+from minisd_kernels.backends import use_backend
 
 from minisd import ops
 from minisd.autograd import Tensor, no_grad
@@ -201,7 +202,8 @@ WEIGHTS = (0.0, 0.02, 1.0)
 small, clouds = {}, {}
 print("weight   error   KL a latent   mean deviation sigma")
 for kl_weight in WEIGHTS:
-    vae = small[kl_weight] = train(kl_weight)
+    with use_backend("numpy"):  # arrays so small that threads would wait for each other longer than they compute
+        vae = small[kl_weight] = train(kl_weight)
     with no_grad():
         mu_2, log_variance_2 = vae.encode(Tensor(flat))
         noise = np.random.default_rng(2).standard_normal(mu_2.shape, dtype=np.float32)

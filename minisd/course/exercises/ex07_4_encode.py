@@ -42,6 +42,7 @@ def cases(rng, dtype):
     yield "七", []
     yield "abc", [("b", "c</w>"), ("a", "b")]  # by rank, not from the left
     yield "abcd", [("b", "c"), ("a", "b"), ("c", "d</w>")]
+    yield "abcd", [("a", "b"), ("b", "c")]
     yield "aaaa", [("a", "a"), ("aa", "a"), ("a", "a</w>"), ("aa", "aa</w>")]
     yield "aaaaa", [("a", "a"), ("a", "a</w>"), ("aa", "a"), ("aa", "aa</w>")]
     yield "abab", [("b", "a"), ("a", "b"), ("a", "b</w>"), ("ab", "ab</w>"), ("ba", "b</w>")]

@@ -60,6 +60,8 @@ def cases(rng, dtype):
     x = rng.standard_normal((2, 4, 6)).astype(dtype)
     yield x, x, *rng.standard_normal((4, 6, 6)).astype(dtype), 2, True
     yield x, x.copy(), *rng.standard_normal((4, 6, 6)).astype(dtype), 6, False
+    large = (10 * rng.standard_normal((2, 3, 8))).astype(dtype)  # scores whose exponentials overflow
+    yield large, large, *rng.standard_normal((4, 8, 8)).astype(dtype), 2
 
 
 def _layer(x, context, matrices, heads, causal, *, split=None, merge=None, out=True, looks=None):
