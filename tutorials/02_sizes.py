@@ -3,43 +3,53 @@
 #
 # A convolutional network is a chain of pictures, each with a size. One formula gives every size of the chain:
 #
-#     O = floor((I + 2P - F) / S) + 1
+# $$O = \left\lfloor \frac{I + 2P - F}{S} \right\rfloor + 1$$
 #
-# with input I, padding P on each side, window F (the "filter") and stride S. This tutorial holds the formula against
-# real convolutions and poolings, and then against numbers that a popular overview of Stable Diffusion gives: some of
-# them are right, and some cannot be.
+# with input I, padding P on each side, window F (the "filter") and stride S. This chapter derives it, and holds it
+# against real convolutions and poolings, and then against numbers that a popular overview of Stable Diffusion gives:
+# some of them are right, and some cannot be.
 #
-# You need to know what a convolution is. It takes a few seconds.
+# You need to know what a convolution is: a window that is laid on a picture at many places, and at each makes one
+# number of what lies under it. (Chapter 3 writes one.) It takes half an hour to read, and under half a minute to run.
 
 # %%
-import os
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from minisd_kernels import conv2d, conv_transpose2d, max_pool2d
-from minisd_kernels.shapes import ShapeError, crop_offset, transposed_output_size, window_output_size
+from minisd_kernels.shapes import (
+    ReceptiveField,
+    ShapeError,
+    crop_offset,
+    transposed_output_size,
+    unread_rows,
+    window_output_size,
+)
 
 from minisd import ops
 from minisd.autograd import Tensor
+from minisd.course import show, source
 from minisd.models.unet import UNet, UNetConfig
 from minisd.models.vae import VAE, VAEConfig
+from minisd.nn import Conv2d
 
-here = Path(globals().get("__file__", "")).parent  # a notebook has no __file__: then the current folder
-output = (here if os.access(here, os.W_OK) else Path()) / "output"
-output.mkdir(exist_ok=True)
 rng = np.random.default_rng(0)
 
 # %% [markdown]
 # ## The formula counts places
 #
 # Lay a window of F pixels on a row of I pixels, at its left end. Shift it by S. Shift it again, as long as it fits.
-# Every place makes one output pixel. The first place is 0, and the last place that fits is at most I - F:
+# Every place makes one output pixel. So how many places are there?
 #
-#     places = 0, S, 2S, ... <= I - F          their number = floor((I - F) / S) + 1
+# Place number k begins at pixel $kS$ and ends behind pixel $kS + F - 1$. It fits if it ends on the row:
 #
-# Padding makes the row longer by P at each end, so I becomes I + 2P. That is the whole formula.
+# $$k S + F \le I \quad\Longleftrightarrow\quad k \le \frac{I - F}{S}$$
+#
+# k is a whole number, so the last place is the fraction rounded down, $\lfloor (I - F) / S \rfloor$. The first one has
+# the number 0, and it counts, too: add 1. Padding makes the row longer by P at each end, so I becomes I + 2P. That is
+# the whole formula.
 #
 # You should see the same number twice, for every row of the table.
 
@@ -63,7 +73,7 @@ for size, window, stride, padding in [(8, 3, 1, 0), (8, 3, 1, 1), (8, 2, 2, 0), 
 # The U-Net (Ronneberger, Fischer and Brox, 2015) begins with a picture of 572 x 572 pixels and 1 channel. Two
 # convolutions with 64 filters of 3 x 3 and no padding follow, then a max-pooling of 2 x 2 with stride 2.
 #
-#     (572 + 0 - 3) / 1 + 1 = 570        (570 + 0 - 3) / 1 + 1 = 568        (568 + 0 - 2) / 2 + 1 = 284
+# $$\frac{572 - 3}{1} + 1 = 570, \qquad \frac{570 - 3}{1} + 1 = 568, \qquad \frac{568 - 2}{2} + 1 = 284$$
 #
 # The number of filters is the number of output channels. It does not enter the formula.
 #
@@ -109,7 +119,7 @@ for stride in (1, 2, 3):
 # The division need not come out even. With I = 8, F = 3 and S = 2 the windows begin at 0, 2 and 4. The next would
 # begin at 6 and reach over the end. So the remainder of the division,
 #
-#     (I + 2P - F) mod S,
+# $$(I + 2P - F) \bmod S,$$
 #
 # is a number of pixels at the end of the padded row that no window ever reads. Many texts write square brackets for
 # this floor and do not say so.
@@ -134,27 +144,41 @@ picture[:, -unread - 1] = 1000.0  # one row further in
 assert (conv2d.forward(picture, weight, stride=2) != before).any()
 
 
+# %% [markdown]
+# In the picture below the windows are orange. Red is what lies behind the last one: at the upper left it is a pixel of
+# the picture. At the lower left it is a pixel of the padding, and the picture itself is read whole.
+
+
 # %%
+blue, grey, orange, red = "#7aa6d6", "0.82", "tab:orange", "#d9534f"
+
+
 def draw_places(panel, size, window, stride, padding):
-    """A row of pixels, the padding in grey, and under it every place of the window."""
-    for pixel in range(-padding, size + padding):
-        panel.barh(0, width=0.9, left=pixel, height=0.9, align="edge", color="tab:blue" if 0 <= pixel < size else "0.8")
+    """A row of pixels with its padding, and under it every place of the window."""
     starts = places(size, window, stride, padding)
+    unread = unread_rows(size, window, stride, padding)
+    for pixel in range(-padding, size + padding):
+        is_unread = pixel >= size + padding - unread
+        colour = red if is_unread else blue if 0 <= pixel < size else grey
+        panel.barh(0, width=0.9, left=pixel, height=0.9, align="edge", color=colour)
+        text = pixel if 0 <= pixel < size else "pad"
+        panel.text(pixel + 0.45, 0.45, text, ha="center", va="center", fontsize=10, color="0.2")
     for row, start in enumerate(starts, start=1):
-        panel.barh(-0.6 * row, width=window - 0.1, left=start - padding, height=0.4, align="edge", color="tab:orange")
-    unread = (size + 2 * padding - window) % stride
-    remark = f", {unread} unread" if unread else ""
-    panel.set_title(f"I={size}  F={window}  S={stride}  P={padding}:  O={len(starts)}{remark}", fontsize=11)
+        panel.barh(-0.6 * row, width=window - 0.1, left=start - padding, height=0.4, align="edge", color=orange)
+    panel.set_title(f"I={size}  F={window}  S={stride}  P={padding}:   O={len(starts)}, {unread} unread", fontsize=12)
     panel.set(xlim=(-1.2, 9.2), ylim=(-2.6, 1.1), aspect="equal")
     panel.axis("off")
+    return unread
 
 
-figure = Figure(figsize=(10, 4), dpi=100, layout="constrained")
+figure = Figure(figsize=(10, 5), dpi=100, layout="constrained")
 cases = [(8, 3, 2, 0), (7, 3, 2, 1), (8, 3, 2, 1), (8, 2, 2, 0)]
-for panel, case in zip(figure.subplots(2, 2).flat, cases, strict=True):
-    draw_places(panel, *case)
-figure.savefig(output / "02_places.png")
-print("picture:", output / "02_places.png")
+unread = [draw_places(panel, *case) for panel, case in zip(figure.subplots(2, 2).flat, cases, strict=True)]
+key = {"a pixel": blue, "padding": grey, "read by no window": red, "a place of the window": orange}
+figure.legend(handles=[Patch(color=colour, label=label) for label, colour in key.items()],
+              loc="outside lower center", ncols=4, fontsize=12, frameon=False)  # fmt: skip
+show(figure, "02_places")
+assert unread == [1, 0, 1, 0]
 
 # %% [markdown]
 # ## Padding
@@ -186,7 +210,9 @@ else:
 # A convolution with stride 2 gathers a window into one pixel. The transposed convolution spreads one pixel over a
 # window, so its size formula is the other one, solved for the input:
 #
-#     O = S (I - 1) + F - 2P + a
+# $$O = S\,(I - 1) + F - 2P + a$$
+#
+# (The last of I pixels is spread from S (I - 1) on, over F pixels; P are cut off at each end.)
 #
 # The floor has made the question ambiguous: with F = 3, S = 2 and P = 1, both 7 and 8 become 4. So what should 4
 # become? The output padding a, from 0 to S - 1, says which of them.
@@ -241,6 +267,53 @@ mean, _ = vae.encode(Tensor(np.zeros((1, 28, 28, 1), np.float32)))
 picture_back = vae.decode(mean)
 print("formula", sizes, "  real encoder", mean.shape, "  real decoder", picture_back.shape)
 assert sizes == [28, 14, 7] and mean.shape == (1, 7, 7, 4) and picture_back.shape == (1, 28, 28, 1)
+
+# %% [markdown]
+# ## What a pixel sees
+#
+# A pixel behind two convolutions of 3 x 3 sees 5 x 5 pixels of the picture; behind a pooling its neighbour begins 2
+# pixels further on. Two numbers follow a chain: how many pixels r one pixel sees, and how far j apart two neighbours
+# begin. A layer's window reaches over F - 1 steps of the layer below, each j pixels wide:
+#
+# $$r' = r + (F - 1)\, j, \qquad j' = S\, j$$
+#
+# You should see that a pixel of the U-Net's lowest level sees 140 pixels of the picture: a whole cell, and what is
+# beside it.
+
+# %%
+field = ReceptiveField.of_input()
+print()
+for level in range(5):
+    field = field.through_window(3).through_window(3)
+    print(f"level {level}: a pixel sees {field.size:3} pixels; neighbours are {field.stride:>2} apart")
+    if level < 4:
+        field = field.through_window(2, stride=2)
+assert field.size == 140 and field.stride == "16"
+
+# %% [markdown]
+# ## Weights and work
+#
+# One filter has a number for every pixel of its window and every channel that comes in, and one more, its bias. At
+# every place each of its numbers is multiplied once and added:
+#
+# $$\text{weights} = O_c\,(F^2\, C + 1), \qquad \text{multiply-adds} = \underbrace{O \cdot O}_{\text{places}}
+# \cdot\; O_c\, F^2\, C$$
+#
+# with C channels in, $O_c$ out, and O from the formula above. The weights do not depend on the picture's size; the work
+# does.
+#
+# You should see that the paper's deepest convolution has 256 times the weights of the second one, and less work.
+
+# %%
+print()
+for size, channels, filters in ((572, 1, 64), (570, 64, 64), (32, 512, 1024), (30, 1024, 1024)):
+    weights, places_ = filters * (3 * 3 * channels + 1), window_output_size(size, window=3) ** 2
+    work = places_ * filters * 3 * 3 * channels
+    shapes = f"{size:3} x {size:3} x {channels:4} -> {filters:4} filters"
+    print(f"{shapes}: {weights:9,} weights, {work / 1e9:5.2f} e9 multiply-adds")
+layer = Conv2d(64, 64, 3, rng=rng)
+assert layer.parameter_count() == 64 * (3 * 3 * 64 + 1) == 36_928
+assert 568**2 * 64 * 9 * 64 > 28**2 * 1024 * 9 * 1024 and round(1024 * (9 * 1024 + 1) / 36_928) == 256
 
 # %% [markdown]
 # ## How many numbers are these?
@@ -322,9 +395,22 @@ assert paper[-1] == [(32, 512), (30, 1024), (28, 1024)]
 # 3. A dilation D spreads the window: F becomes D (F - 1) + 1. Which padding keeps the size with F = 3 and D = 2? Ask
 #    `window_output_size(..., dilation=2)` whether you are right.
 #
+# Answers: 1: 7 and 8; with S = 3 the sizes 10, 11 and 12; always S. 2: level 0, whose map of 567 is pooled to 283; 252
+# and 268. 3: P = 2.
+#
 # On the command line, `minisd shapes "572x572x1 conv3:64 conv3:64 pool2"` makes such tables for any network,
 # `minisd animate conv --input 8 --stride 2` shows the window walking, and `minisd claims` checks the overview's other
-# numbers. Tutorial 4 goes on with the U-Net.
+# numbers. Chapter 5 goes on with the U-Net. And this is the formula as the library has it:
 
 # %%
-print("\nAll sizes are as said.")
+source(window_output_size, docstring=True)
+assert [size for size in range(1, 30) if (size + 2 - 3) // 2 + 1 == 4] == [7, 8]
+assert [size for size in range(1, 30) if (size + 2 - 3) // 3 + 1 == 4] == [10, 11, 12]
+assert window_output_size(100, 3, padding=2, dilation=2) == 100
+
+# %% [markdown]
+# ## Exercises
+#
+# 02.1 to 02.5 are the formula in all its directions: forth, back, through a chain, and what the floor drops. 02.6 to
+# 02.11 are questions for paper, with numbers of your own: write their answers into `answers.toml`. Run
+# `minisd course check 02.1` in a shell, or `check("02.1", output_size)` here with your function.
