@@ -39,7 +39,8 @@ _ENDS = ("broken", "exit", "memory", "missing", "refused", "wrong")  # what the 
 class Limits:
     """What one answer may take for all cases of its exercise."""
 
-    seconds: float = 10.0
+    seconds: float = 10.0  # of computing, its process's start included
+    patience: float = 3.0  # times as long by the clock: whoever grades may have other things to do
     memory: int = 2 << 30  # bytes; of addresses, the process's own start included
     file: int = 16 << 20  # bytes of each file that it writes
     printed: int = 1 << 20  # bytes
@@ -100,7 +101,7 @@ def _run(exercise: Exercise, files: Mapping[str, str], cases: Sequence[Case], li
     ):
         asked.write(json.dumps(job).encode())
         asked.seek(0)
-        code = _wait(_started(scratch, asked, told, printed), limits.seconds)
+        code = _wait(_started(scratch, asked, told, printed), limits.patience * limits.seconds)
         size = printed.seek(0, os.SEEK_END)
         told.seek(0)
         return _Ended.read(told.read(4 * limits.file), code, size)
@@ -181,7 +182,7 @@ class _Ended:
         if self.deeds:
             return Verdict(exercise, "refused", _clipped(f"it tried to {self.deeds[0]}; no answer needs that"))
         if self.code is None or -self.code == getattr(signal, "SIGXCPU", None):
-            late = f"it was stopped after {limits.seconds:g} s; does a loop never end?"
+            late = f"it was stopped: it takes longer than {limits.seconds:g} s; does a loop never end?"
             return Verdict(exercise, "timeout", late)
         memory = f"it wants more than the {limits.memory / 2**30:.2g} GB of memory that there are for it"
         if self.kind == "memory":
@@ -197,7 +198,7 @@ class _Ended:
     def _without_a_word(self, memory: str) -> tuple[str, str]:
         name = signal.Signals(-self.code).name if self.code is not None and self.code < 0 else None
         if name == "SIGKILL":
-            return "memory", memory
+            return "memory", f"the system ended it; {memory}, or more time"
         if self.code is not None and self.code >= _WINDOWS_FAULT:
             name = hex(self.code)
         if name:
