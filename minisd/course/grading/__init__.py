@@ -3,7 +3,8 @@
 submission.py   what a learner handed in, read without trust: files, notebooks, answers
 rules.py        what an answer may import: nothing that holds the solution
 wall.py         what an answer's process may not do
-landlock.py     what Linux itself refuses it
+landlock.py     what Linux itself refuses it of files, signals and the network
+seccomp.py      what it refuses it of processes
 child.py        that process: the cases come in, what the answer makes of them goes out
 sandbox.py      the process from outside: its limits, how it ended, the verdict
 grade.py        many submissions, many exercises: marks

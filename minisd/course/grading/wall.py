@@ -3,9 +3,9 @@ it should write.
 
 Python's audit hook stands in every platform's way alike, cannot be taken away again, and knows what was tried, so that
 the learner reads a sentence. It is Python inside of Python: it holds what a learner tries in an evening. On Linux the
-kernel stands behind it (landlock.py), and does not care what Python is talked into. Time, memory and the size of files
-are the system's to limit: Linux limits all, macOS all but memory, Windows none, where only the time runs out
-(sandbox.py holds that clock).
+kernel stands behind it (landlock.py, seccomp.py), and does not care what Python is talked into. Time, memory and the
+size of files are the system's to limit: Linux limits all, macOS all but memory, Windows none, where only the time runs
+out (sandbox.py holds that clock).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from minisd.course.exercise import FOLDER as EXERCISES
-from minisd.course.grading import landlock
+from minisd.course.grading import landlock, seccomp
 from minisd.course.grading.rules import is_free
 
 _ROOT = Path(__file__).parents[3]
@@ -132,6 +132,7 @@ def build(scratch: Path, tell: Callable[[str], None], on_library: bool) -> None:
             setattr(module, name, refuse(_UNHEARD[name]))
     home = os.path.realpath(scratch)
     landlock.close(_PYTHON, _read(on_library), (home, os.devnull))
+    seccomp.close()
     sys.meta_path.insert(0, _Finder(tell, on_library))
     sys.addaudithook(_hook(home, tell, on_library))
 
