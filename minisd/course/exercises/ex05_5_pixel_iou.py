@@ -15,7 +15,7 @@ POINTS, MINUTES = 2, 15
 HINTS = (
     "Make masks of True and False first. How do you count the True ones?",
     "& is and, | is or; `.sum()` counts.",
-    "mask = logits > 0; union = (mask | truth).sum(); return (mask & truth).sum() / union if union else 1.0",
+    "The mask is where logits are above 0. Count mask | truth first; where it is 0, the answer is 1.",
 )
 
 

@@ -8,12 +8,12 @@ POINTS, MINUTES = 1, 10
 HINTS = (
     "How many rows, and how many columns, have both boxes in common?",
     "What both have counts once in the union.",
-    "common = (height - down) * (width - right); common / (2 * height * width - common)",
+    "What both cover is (height - down) x (width - right); common / (2 * height * width - common)",
 )
 
 
 def answer(height, width, down, right):
-    common = (height - down) * (width - right)
+    What both cover is (height - down) x (width - right)
     return common / (2 * height * width - common)
 
 
