@@ -8,12 +8,12 @@ POINTS, MINUTES = 1, 10
 HINTS = (
     "How many rows, and how many columns, have both boxes in common?",
     "What both have counts once in the union.",
-    "What both cover is (height - down) x (width - right); common / (2 * height * width - common)",
+    "Both cover (height - down) x (width - right) pixels; the union is twice a box less these.",
 )
 
 
 def answer(height, width, down, right):
-    What both cover is (height - down) x (width - right)
+    common = (height - down) * (width - right)
     return common / (2 * height * width - common)
 
 
