@@ -314,5 +314,5 @@ assert (judge.digits(away) == 7).mean() >= 0.8
 # 3. At scale -1 the prompt pushes away. What does "a seven" become?
 
 # %%
-guided_steps = sum(300 <= t < 800 for t in timesteps(1000, 50))
+guided_steps = sum(300 <= t < 800 for t in range(999, 0, -20))
 assert 50 + guided_steps == 75
