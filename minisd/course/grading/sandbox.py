@@ -28,7 +28,8 @@ from minisd.course.exercise import Exercise, load
 from minisd.course.grading.wall import PLACES
 from minisd.course.holes import calls_of_mine, trial
 
-_START = "import sys; sys.path += sys.argv[1:]; from minisd.course.grading.child import main; main()"
+# After Python's own three places, before what is installed: this very library, not another version of it.
+_START = "import sys; sys.path[3:3] = sys.argv[1:]; from minisd.course.grading.child import main; main()"
 _MESSAGE = 1500  # letters of a verdict's message: a learner's error may be a book
 _WINDOWS_FAULT = 0xC0000000  # and above: how a process ended that did not end itself
 _one_judge = threading.Lock()  # the solutions choose their backend for the whole process
