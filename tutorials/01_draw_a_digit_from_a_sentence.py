@@ -1,26 +1,27 @@
 # %% [markdown]
 # # 1. Draw a digit from a sentence
 #
-# You write "a thick seven leaning left" and get a picture. Between the two stand four parts, the same four as in
+# You write "a thick seven leaning right" and get a picture. Between the two stand four parts, the same four as in
 # Stable Diffusion:
 #
 #     sentence -> tokenizer and text encoder (CLIP) -> context
 #                                                         |
-#     random numbers z_T -> U-Net, fifty times over: z_T, ..., z_t, ..., z_0 -> decoder (of the VAE) -> picture
+#     random numbers z_T -> U-Net, again and again: z_T, ..., z_t, ..., z_0 -> decoder (of the VAE) -> picture
 #
 # We walk through all of them with a small trained model that comes with minisd, and then write the loop ourselves.
 #
-# You need some Python and NumPy, and minisd installed (`pip install -e .` in its folder). It takes a few seconds.
+# You need some Python and NumPy, and minisd installed (`pip install -e .` in its folder). It takes twenty minutes to
+# read. Running it takes half a minute on two cores, and the first time a minute more, because the kernels are compiled.
+# What goes by quickly here, later chapters take apart: each section says which.
 
 # %%
 import math
-import os
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
 from minisd.autograd import Tensor, no_grad
+from minisd.course import show
 from minisd.diffusion.guidance import guided
 from minisd.diffusion.samplers import initial_noise, sample_rngs
 from minisd.diffusion.schedule import timesteps
@@ -28,35 +29,40 @@ from minisd.evaluation import Judge
 from minisd.models.vae import VAE
 from minisd.pictures import to_bytes
 from minisd.pipeline import Pipeline
-from minisd.plots import save_grid, save_strip
-
-here = Path(globals().get("__file__", "")).parent  # a notebook has no __file__: then the current folder
-output = (here if os.access(here, os.W_OK) else Path()) / "output"
-output.mkdir(exist_ok=True)
+from minisd.plots import draw_rows
 
 # %% [markdown]
 # ## The whole thing
 #
 # One call does everything. Pictures are (N, 28, 28), one byte for each pixel.
 #
-# Open the picture that this cell writes: you should see four thick sevens, no two alike.
+# You should see four thick sevens, no two alike, whose stems all lean to the right. A second network, trained on real
+# digits to read them, is our judge.
 
 # %%
-pipeline = Pipeline.load()
-sentence = "a thick seven leaning left"
-sevens = pipeline(sentence, num=4, seed=7)
-save_grid(output / "01_sevens.png", sevens, scale=4)
-print(f"{sentence!r} -> {sevens.shape} {sevens.dtype}; picture: {output / '01_sevens.png'}")
-assert sevens.shape == (4, 28, 28) and sevens.dtype == np.uint8
+pipeline, judge = Pipeline.load(), Judge.load()
+sentence = "a thick seven leaning right"
+sevens = pipeline(sentence, num=4, seed=7, sampler="ddim", steps=25)
+print(f"{sentence!r} -> {sevens.shape} {sevens.dtype}")
+assert sevens.shape == (4, 28, 28) and sevens.dtype == np.uint8 and (judge.digits(sevens) == 7).all()
+show(draw_rows({sentence: sevens}), "01_sevens")
+
+
+def middle_of(rows):
+    """Where the ink of these rows has its middle, in columns."""
+    return (rows * np.arange(28)).sum(axis=(1, 2)) / rows.sum(axis=(1, 2))
+
+
+assert (middle_of(sevens[:, 12:16] + 0.0) > middle_of(sevens[:, 19:23] + 0.0) + 0.5).all()  # the stems lean right
+thin = pipeline("a thin seven leaning right", num=4, seed=7, sampler="ddim", steps=25)
+assert sevens.mean() > 1.4 * thin.mean()  # and are thick
 
 # %% [markdown]
 # ## From words to numbers
 #
 # A network computes with numbers, so the sentence is cut into tokens, and every token has an id: its row in a table.
 # `</w>` marks the end of a word. A start token comes first. The end token follows the sentence and fills the row up, so
-# that all sentences have the same length M.
-#
-#     "a thick seven leaning left" -> ids (B, M)
+# that all sentences have the same length M: ids (B, M). Chapter 7 shows how the tokens are found.
 
 # %%
 tokenizer, context_length = pipeline.tokenizer, pipeline.clip.config.context_length
@@ -73,6 +79,8 @@ assert ids.shape == (1, context_length) and tokenizer.decode(ids[0]) == sentence
 #
 #     context (B, M, D), D = 64    one vector for each token
 #     pooled  (B, E),    E = 64    one vector for the whole sentence
+#
+# (Chapter 7 builds it, and chapter 8 the attention by which tokens read each other.)
 #
 # A popular overview says that the encoder gives out a one-hot code. It does not: a one-hot code times the table is one
 # way to explain the look-up at its entrance. What comes out is dense, and it depends on the other words.
@@ -97,8 +105,8 @@ assert np.allclose(thick[:2], thin[:2]) and not np.allclose(thick[3], thin[3])
 # 784. Z is a point in a space of 196 dimensions. The first one, z_T, is drawn from the normal distribution N(0, 1),
 # number by number.
 #
-# The sum of 196 squares of such numbers is about 196. So almost every z_T lies at a distance of about sqrt(196) = 14
-# from the origin: a shell, not a cloud around the middle.
+# The sum of 196 squares of such numbers is about 196. So almost every z_T lies at a distance of about
+# $\sqrt{196} = 14$ from the origin: a shell, not a cloud around the middle.
 #
 # You should see a mean distance close to 14, and that it hardly varies.
 
@@ -114,8 +122,8 @@ assert abs(many.mean()) < 0.02 and abs(many.std() - 1) < 0.02
 assert abs(distances.mean() - 14) < 0.2 and distances.std() < 1
 
 # %% [markdown]
-# What does the decoder make of a random Z, before any step? It turns every Z into some picture. The first four below
-# are decoded by an untrained decoder, the last four by the trained one.
+# What does the decoder make of a random Z, before any step? It turns every Z into some picture. The first row below is
+# decoded by an untrained decoder, the second by the trained one. (Chapter 6 is about this space, and trains one.)
 #
 # You should see static in the first row: no pixel knows its neighbour. The second row has ink and ground, as the
 # decoder has learned them, but no digit. A digit is a rare point among all the Z, and finding it is what the U-Net is
@@ -133,29 +141,28 @@ untrained = VAE(pipeline.vae.config, rng=np.random.default_rng(0))
 with no_grad():
     static = to_bytes(untrained.decode(Tensor(z_random)).data)
 blots = pipeline.decode(z_random)
-captions = ["untrained"] * 4 + ["trained"] * 4
-save_grid(output / "01_random_z.png", np.concatenate([static, blots]), columns=4, captions=captions)
+show(draw_rows({"untrained": static, "trained": blots}), "01_random_z")
 print(f"neighbouring pixels: untrained {neighbours_alike(static):.2f}, trained {neighbours_alike(blots):.2f}")
-print("picture:", output / "01_random_z.png")
 assert abs(neighbours_alike(static)) < 0.2 and neighbours_alike(blots) > 0.3
 
 # %% [markdown]
 # ## One step: what is noise in here?
 #
-# Training mixed clean latents z_0 with noise, more of it for larger t (Ho et al. 2020, eq. 4):
+# Training mixed clean latents $z_0$ with noise, more of it for larger t (Ho et al. 2020, eq. 4):
 #
-#     z_t = alpha z_0 + sigma noise              alpha^2 + sigma^2 = 1
+# $$z_t = \alpha_t\, z_0 + \sigma_t\, \text{noise}, \qquad \alpha_t^2 + \sigma_t^2 = 1$$
 #
-# At t = 0 it is almost all picture, at t = 999 almost all noise. The U-Net gets z_t, t and the sentence's vectors, and
-# says what the noise is. Take the noise away, and what remains is its guess of the clean latents:
+# At t = 0 it is almost all picture, at t = 999 almost all noise. The U-Net gets $z_t$, t and the sentence's vectors,
+# and says what the noise is. Take the noise away, and what remains is its guess of the clean latents:
 #
-#     z_0 = (z_t - sigma noise) / alpha
+# $$z_0 = (z_t - \sigma_t\, \text{noise}) / \alpha_t$$
 #
-# So the U-Net does not paint. It tells noise from picture.
+# So the U-Net does not paint. It tells noise from picture. Chapter 9 says why, plots the two rates, and trains one.
 #
-# Differs: the first Stable Diffusion's U-Net gives out the noise itself. Ours gives out v = alpha noise - sigma z_0.
-# With z_t known, the noise and z_0 both follow from v (Salimans and Ho, 2022). It is the same knowledge, but z_0 needs
-# no division by alpha, which is almost 0 at t = 999.
+# Differs: the first Stable Diffusion's U-Net gives out the noise itself, where ours gives out a mixture of noise and
+# picture, $v = \alpha_t\, \text{noise} - \sigma_t\, z_0$ ("v-prediction"). Two mixtures of the same two things tell
+# both: with $z_t$ known, noise and $z_0$ follow from v. Chapter 9 derives how, and why it is the better question at
+# t = 999, where $\alpha_t$ is almost 0 and cannot be divided by.
 #
 # You should see that at t = 999 the predicted noise is z_T itself, almost.
 
@@ -179,20 +186,21 @@ assert np.allclose(z_T, alpha * z_0_pred + sigma * noise_pred, atol=1e-4)  # the
 assert np.allclose(z_0_pred, (z_T - sigma * noise_pred) / alpha, atol=1e-4)  # what remains without the noise
 
 # %% [markdown]
-# ## Fifty steps: the sampler
+# ## Twenty-five steps: the sampler
 #
-# The first guess of z_0 is poor: in pure noise there is little to see. So we do not jump there. We go back to the next
-# smaller t, by mixing the guess with the same noise again, but less of it, and ask anew (DDIM: Song et al. 2021,
-# eq. 12):
+# The first guess of $z_0$ is poor: in pure noise there is little to see. So we do not jump there. We go back to the
+# next smaller t, by mixing the guess with the same noise again, but less of it, and ask anew (DDIM: Song et al. 2021,
+# eq. 12; chapter 10 derives it):
 #
-#     z_prev = alpha_prev z_0_pred + sigma_prev noise_pred
+# $$z_{\text{prev}} = \alpha_{\text{prev}}\, z_0 + \sigma_{\text{prev}}\, \text{noise}$$
 #
-# The sentence gets more weight by asking twice, with it and without, and going on along the difference (classifier-free
-# guidance, Ho and Salimans 2022):
+# The sentence gets more weight by asking twice, with it and without, and going on along the difference
+# ("classifier-free guidance", Ho and Salimans 2022; chapter 10 derives it, and measures its price):
 #
-#     noise = noise_without + guidance_scale (noise_with - noise_without)
+# $$\text{noise} = \text{noise}_{\text{without}} + \text{scale} \cdot
+# (\text{noise}_{\text{with}} - \text{noise}_{\text{without}})$$
 #
-# and z_0 likewise. Our model does so only in the middle of the way, for 300 <= t < 800. Elsewhere it takes the scale
+# and $z_0$ likewise. Our model does so only in the middle of the way, for 300 <= t < 800. Elsewhere it takes the scale
 # 1, which is the prediction with the sentence as it is, and keeps more variety (Kynkäänniemi et al. 2024).
 #
 # This is the whole sampler. You should see that it draws what `pipeline` draws.
@@ -215,9 +223,9 @@ def draw(z_t, prompt, times, guidance_scale):
 
 
 guidance_scale, (low, high) = pipeline.info.guidance, pipeline.info.guidance_interval
-z_0, history = draw(z_T, prompt, timesteps(1000, 50), guidance_scale)
+z_0, history = draw(z_T, prompt, timesteps(1000, 25), guidance_scale)
 ours = pipeline.decode(z_0)
-theirs = pipeline(sentence, seed=7, sampler="ddim", steps=50)
+theirs = sevens[:1]
 difference = abs(ours.astype(int) - theirs.astype(int)).max()
 print(f"\nour loop and the pipeline's: pixels of 0 to 255 differ by at most {difference}")
 assert difference <= 2  # two orders of the same sums may round differently
@@ -226,18 +234,17 @@ assert difference <= 2  # two orders of the same sums may round differently
 # Now watch it. The upper row is z_t, decoded as it is. The lower row is z_0 as the U-Net guesses it at that t.
 #
 # You should see the noise thin out above, over the whole way. Below, the first guess is smooth: in pure noise the U-Net
-# can only answer with an average of the sevens that it knows. Then details come in, and the seven is settled long
-# before the noise is gone.
+# can only answer with an average of the sevens that it knows. Then it comes nearer to the final one with every step:
+# the numbers below are its distance.
 
 # %%
-moments = [history[step] for step in (0, 8, 16, 24, 32, 40, 49)]
-frames = np.stack([np.concatenate([pipeline.decode(z_t), pipeline.decode(z_0_pred)]) for _, z_t, z_0_pred in moments])
-save_strip(output / "01_steps.png", frames, [f"t = {t}" for t, _, _ in moments])
-print("picture:", output / "01_steps.png")
+moments = [history[step] for step in (0, 4, 8, 12, 16, 20, 24)]
+noisy, guessed = (np.concatenate([pipeline.decode(moment[k]) for moment in moments]) for k in (1, 2))
+show(draw_rows({"z_t": noisy, "guess of z_0": guessed}, [f"t = {t}" for t, _, _ in moments]), "01_steps")
 
 to_go = [float(np.linalg.norm(z_0_pred - z_0)) for _, _, z_0_pred in moments]
 print("distance of the guessed z_0 from the final one:", ", ".join(f"{distance:.1f}" for distance in to_go))
-assert to_go[0] > to_go[3] > to_go[5] > to_go[6]
+assert all(earlier > later for earlier, later in pairwise(to_go)) and to_go[-1] < 0.1 * to_go[0]
 
 # %% [markdown]
 # ## The seed, and what it does not say
@@ -246,23 +253,21 @@ assert to_go[0] > to_go[3] > to_go[5] > to_go[6]
 # byte, alone or among others.
 #
 # Some say that one noise "is" a girl and another one a boy. The noise has no such class: from one z_T every sentence
-# gets its digit. A second network, trained on real digits to read them, is our judge.
+# gets its digit.
 #
-# You should see a column for each z_T, and in every column a 3, a 7 and an 8.
+# You should see a column for each z_T, and in every column a 3, a 7 and an 8, though two of the 8 are not quite closed.
+# The judge reads all twelve so. (It is not always all: chapter 11 measures how often.)
 
 # %%
-assert (pipeline(sentence, seed=7) == theirs).all() and (sevens[:1] == theirs).all()
-assert (pipeline(sentence, seed=70) != theirs).any()
+again = pipeline(sentence, seed=7, sampler="ddim", steps=25)
+assert (again == theirs).all() and (pipeline(sentence, seed=70, sampler="ddim", steps=25) != theirs).any()
 print("\nthe same seed gives the same picture")
 
-judge = Judge.load()
 sentences = ["a three", "a seven", "an eight"]
-from_same_noise = np.concatenate([pipeline(text, num=4, seed=7) for text in sentences])
-captions = [text for text in sentences for _ in range(4)]
-save_grid(output / "01_same_noise.png", from_same_noise, columns=4, captions=captions)
-right = int((judge.digits(from_same_noise) == np.repeat([3, 7, 8], 4)).sum())
-print(f"from the same four z_T, the judge reads {right} of 12 as asked; picture: {output / '01_same_noise.png'}")
-assert right >= 10
+from_same_noise = {text: pipeline(text, num=4, seed=1, steps=20) for text in sentences}
+show(draw_rows(from_same_noise, [f"z_T no. {k}" for k in (1, 2, 3, 4)]), "01_same_noise")
+for text, digit in zip(sentences, (3, 7, 8), strict=True):
+    assert (judge.digits(from_same_noise[text]) == digit).all()
 
 # %% [markdown]
 # ## Guidance
@@ -270,17 +275,16 @@ assert right >= 10
 # At guidance scale 1 the formula leaves the prediction with the sentence, unchanged. Above 1 it overstates what the
 # sentence adds. Pictures follow the sentence more closely, and vary less.
 #
-# You should see ten digits from the same ten z_T, three times over: free at 1, tidier at the default, bold and plain
-# at 4. And sixteen sevens are more alike at 4 than at 1.
+# You should see ten digits from the same ten z_T, three times over, and that sixteen sevens are more alike at 4 than at
+# 1.
 
 # %%
 assert np.allclose(guided(noise_pred, z_T, 1.0), noise_pred, atol=1e-5)
 
-digits = ["a zero", "a one", "a two", "a three", "a four", "a five", "a six", "a seven", "an eight", "a nine"]
-rows = {scale: pipeline.draw(digits, seed=7, steps=20, guidance=scale) for scale in (1.0, guidance_scale, 4.0)}
-captions = [f"scale {scale:g}" for scale in rows for _ in digits]
-save_grid(output / "01_guidance.png", np.concatenate(list(rows.values())), columns=10, captions=captions)
-print("\npicture:", output / "01_guidance.png")
+digits = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+prompts = [f"an {digit}" if digit == "eight" else f"a {digit}" for digit in digits]
+rows = {scale: pipeline.draw(prompts, seed=7, steps=20, guidance=scale) for scale in (1.0, guidance_scale, 4.0)}
+show(draw_rows({f"scale {scale:g}": images for scale, images in rows.items()}, digits), "01_guidance")
 for scale, images in rows.items():
     right = int((judge.digits(images) == np.arange(10)).sum())
     print(f"guidance scale {scale:3g}: the judge reads {right} of 10 as asked")
@@ -304,11 +308,11 @@ assert bound < free
 #
 # Below we encode a seven, add noise up to t = 800 in four ways, and go on with another sentence.
 #
-# You should see that the seven comes back from its latents almost unchanged, and that the nines keep something of its
-# strokes.
+# You should see that the seven comes back from its latents almost unchanged, that at t = 800 little of it is left, and
+# nines that were made of that.
 
 # %%
-seven = pipeline(sentence, seed=7)
+seven = sevens[:1]
 z_0 = pipeline.encode(seven)
 back = pipeline.decode(z_0)
 error = abs(back.astype(float) - seven).mean()
@@ -319,13 +323,13 @@ noise = initial_noise(
     pipeline.latent_shape, sample_rngs(seed=8, count=4)
 )  # not seed 7: that noise made this very seven
 z_t = pipeline.schedule.add_noise(z_0, noise, 800)
-z_new, _ = draw(z_t, pipeline.encode_prompts(["a thick nine"] * 4), timesteps(801, 40), guidance_scale)
+z_new, _ = draw(z_t, pipeline.encode_prompts(["a thick nine"] * 4), timesteps(801, 20), guidance_scale)
 nines = pipeline.decode(z_new)
-labels = ["the picture", "and back", "at t = 800", *["a thick nine"] * 4]
 sheet = np.concatenate([seven, back, pipeline.decode(z_t[:1]), nines])
-save_grid(output / "01_image_to_image.png", sheet, columns=7, captions=labels, scale=4)
-print("the judge reads", judge.digits(nines).tolist(), " picture:", output / "01_image_to_image.png")
-assert (judge.digits(nines) == 9).sum() >= 2
+headings = ["picture", "and back", "t = 800", *["nine"] * 4]
+show(draw_rows({"": sheet}, headings), "01_image_to_image")
+print("the judge reads", judge.digits(nines).tolist())
+assert (judge.digits(nines) == 9).sum() >= 3
 
 # %% [markdown]
 # ## Try
@@ -335,6 +339,20 @@ assert (judge.digits(nines) == 9).sum() >= 2
 #    division by sqrt(1/2) repair?
 # 3. Ask for "a fluffy seven". Read the warning. Why can the model not know the word?
 # 4. In the last cell, replace 800 by 300 and by 950 (and 801 with it). What does t decide?
+#
+# Answers: 1: the judge reads even those of one step, which are smooth averages; strokes of their own take about ten. The
+# time goes into the U-Net, twice a step with guidance. 2: the mean of two independent numbers has half the variance, so
+# it lies at a distance of 10; the division makes it 14 again. 3: it was in no caption of the training data. 4: how much
+# of the old picture is kept.
 
 # %%
-print("\nFrom a sentence to a digit, step by step.")
+z_a, z_b = many[:500], many[500:]
+halfway = np.linalg.norm((z_a + z_b) / 2, axis=1).mean()
+print(f"\nhalfway between two z_T: {halfway:.1f} from the origin; divided by sqrt(1/2): {halfway / math.sqrt(0.5):.1f}")
+assert abs(halfway - 9.9) < 0.2 and abs(halfway / math.sqrt(0.5) - 14) < 0.3
+
+# %% [markdown]
+# ## Exercises
+#
+# This chapter has none: it is the map. From chapter 2 on each has its own, checked on your machine by
+# `minisd course check 02.1`, or `check("02.1", ...)` in a cell.
