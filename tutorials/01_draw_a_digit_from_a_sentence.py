@@ -340,10 +340,10 @@ assert (judge.digits(nines) == 9).sum() >= 3
 # 3. Ask for "a fluffy seven". Read the warning. Why can the model not know the word?
 # 4. In the last cell, replace 800 by 300 and by 950 (and 801 with it). What does t decide?
 #
-# Answers: 1: the judge reads even those of one step, which are smooth averages; strokes of their own take about ten. The
-# time goes into the U-Net, twice a step with guidance. 2: the mean of two independent numbers has half the variance, so
-# it lies at a distance of 10; the division makes it 14 again. 3: it was in no caption of the training data. 4: how much
-# of the old picture is kept.
+# Answers: 1: the judge reads even those of one step, which are smooth averages; strokes of their own take about ten.
+# The time goes into the U-Net, twice a step with guidance. 2: the mean of two independent numbers has half the
+# variance, so it lies at a distance of 10; the division makes it 14 again. 3: it was in no caption of the training
+# data. 4: how much of the old picture is kept.
 
 # %%
 z_a, z_b = many[:500], many[500:]
