@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -61,10 +60,13 @@ def list_exercises(chapters: list[int] | None) -> None:
 @chapters_option
 def start(folder: Path, name: str, notebooks: bool, chapters: list[int] | None) -> None:
     """Write the exercises into FOLDER, for yourself; what is there stays as it is."""
+    from minisd.course import own
     from minisd.course.build import choose, student
 
     written = student(folder, choose(chapters), name=name, notebooks=notebooks)
     click.echo(f"wrote {len(written)} files to {folder}; read {folder / 'README.md'}")
+    if name and (kept := own.student(folder)) != own.in_one_form(name):
+        click.echo(f"{folder / own.NAME_FILE} stays as it is, with the name {kept!r}; change it there", err=True)
 
 
 @course.command()
@@ -188,6 +190,7 @@ def tutorials(copy: Path | None, notebooks: bool) -> None:
 
 
 def _copy(pages: Iterable[Any], out: Path, notebooks: bool) -> int:
+    from minisd.checkpoint import write_atomically
     from minisd.course import notebook
 
     if notebooks:
@@ -201,5 +204,5 @@ def _copy(pages: Iterable[Any], out: Path, notebooks: bool) -> int:
         if notebooks:
             notebook.write(notebook.student_notebook(page, []), target)
         else:
-            shutil.copyfile(page.file, target)
+            write_atomically(target, page.file.read_bytes())
     return len(pages)

@@ -82,7 +82,7 @@ def _equal(a: Any, b: Any) -> bool:
     return not isinstance(a, str | int | float) or a == b
 
 
-def told(error: Exception) -> str:
+def told(error: BaseException) -> str:
     """The error, and the last line of the answer on the way to it."""
     here = str(Path(__file__).parent)
     theirs = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(here)]

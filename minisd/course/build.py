@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+from minisd.checkpoint import write_atomically
 from minisd.course.chapters import Chapter, chapters
 from minisd.course.exercise import CourseError, Exercise, load, numbers
 from minisd.course.holes import hole, solved
@@ -152,7 +153,7 @@ def _write(out: Path, files: dict[str, str]) -> list[Path]:
         path = out / name
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            write_atomically(path, text.encode())  # half a file would stay as it is at the next try
             written.append(path)
     return written
 

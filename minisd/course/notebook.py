@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from minisd.checkpoint import write_atomically
 from minisd.course.chapters import Chapter
 from minisd.course.exercise import CourseError, Exercise
 from minisd.course.holes import hole, solved, solved_between
@@ -52,7 +53,7 @@ def write(notebook: Any, path: Path) -> None:
     import nbformat
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, path)
+    write_atomically(path, nbformat.writes(notebook).encode() + b"\n")
 
 
 def _with_exercises(chapter: Chapter, cells: list[Any]) -> Any:

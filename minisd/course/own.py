@@ -40,9 +40,16 @@ def path(exercise: Exercise, within: Path | None = None) -> Path:
 
 
 def student(within: Path | None = None) -> str:
-    """The learner's name, which a question's numbers are drawn from."""
+    """The learner's name, which a question's numbers are drawn from.
+
+    Raises:
+        CourseError: the file that it stands in is no text in UTF-8.
+    """
     file = (within or folder()) / NAME_FILE
-    return in_one_form(file.read_text(encoding="utf-8-sig")) if file.is_file() else ""
+    try:
+        return in_one_form(file.read_text(encoding="utf-8-sig")) if file.is_file() else ""
+    except UnicodeDecodeError as error:
+        raise CourseError(f"{file} is not UTF-8 text; save it again as UTF-8") from error
 
 
 def in_one_form(name: str) -> str:
@@ -146,8 +153,11 @@ def import_file(file: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise CourseError(f"{file}, line {error.lineno}: {error.msg}") from error
-    except Exception as error:
+        where = f", line {error.lineno}" if error.lineno else ""
+        raise CourseError(f"{file}{where}: {error.msg}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit() at its end, too, would end this program without a word
         raise CourseError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
     return module
 
@@ -162,6 +172,8 @@ def question(number: str) -> None:
     """Print a question with the numbers drawn for you, or what an exercise asks."""
     exercise = load(number)
     print(f"{exercise.number} {exercise.title}\n\n{statement(exercise)}")
+    if exercise.is_question and not student():
+        print(f"\nThese are nobody's numbers: write your name into {folder() / NAME_FILE}, and ask again.")
 
 
 def statement(exercise: Exercise, name: str | None = None) -> str:
@@ -178,7 +190,7 @@ def hint(number: str, which: int | None = None) -> None:
     """Print one more hint, or hint `which`; there are three, from a nudge to nearly the code."""
     exercise = load(number)
     shown = _hints_shown()
-    which = which or min(shown.get(exercise.number, 0) + 1, len(exercise.hints))
+    which = which or min(max(shown.get(exercise.number, 0), 0) + 1, len(exercise.hints))
     shown[exercise.number] = max(which, shown.get(exercise.number, 0))
     if (folder() / "exercises").is_dir():
         (folder() / HINTS_FILE).write_text(json.dumps(shown), encoding="utf-8")
@@ -192,5 +204,5 @@ def _hints_shown() -> dict[str, int]:
         return _opened_here
     try:
         return {str(number): int(count) for number, count in json.loads(file.read_text(encoding="utf-8")).items()}
-    except (ValueError, AttributeError):  # written by somebody else: begin anew
+    except (ValueError, TypeError, AttributeError, OverflowError):  # written by somebody else: begin anew
         return {}

@@ -52,9 +52,9 @@ def _told_as(name: str) -> Iterator[None]:
     """An error of the learner's function is said as such, with its line."""
     try:
         yield
-    except (CourseError, MemoryError):
+    except (CourseError, MemoryError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # sys.exit() would end this program without a word
         raise CourseError(f"your {name} failed: {told(error)}") from error
 
 
@@ -74,7 +74,11 @@ def plugged(*files: Path) -> Iterator[Plugged]:
 
 
 def _plug(file: Path, module: ModuleType, found: Plugged, undo: ExitStack) -> None:
-    own = {name: thing for name, thing in vars(module).items() if getattr(thing, "__module__", "") == module.__name__}
+    own = {
+        name: thing
+        for name, thing in vars(module).items()
+        if getattr(thing, "__module__", "") == module.__name__ and not isinstance(thing, type)
+    }
     samplers = [name for name, thing in own.items() if _is_sampler(thing)]
     fitting = [name for name in own if name in PARTS] + samplers
     if not fitting:
@@ -106,17 +110,27 @@ def _sampler(name: str, own: Callable[..., Any]) -> Sampler:
     """A sampler whose arithmetic may have widened the numbers: the networks get the type that they are of."""
 
     def sampler(denoise: Any, x_T: Any, *rest: Any, **options: Any) -> Iterator[tuple[Any, Any]]:
-        steps = iter(own(lambda x_t, t: denoise(np.asarray(x_t, x_T.dtype), t), x_T, *rest, **options))
+        seen, yielded = x_T, False  # what the networks gave last: a NaN after it is the sampler's
+
+        def watched(x_t: Any, t: int) -> Any:
+            nonlocal seen
+            seen = denoise(np.asarray(x_t, x_T.dtype), t)
+            return seen
+
+        with _told_as(name):
+            steps = iter(own(watched, x_T, *rest, **options))
         while True:
             with _told_as(name):
                 step = next(steps, None)
                 if step is None:
-                    return
+                    break
                 x_t, x_0_pred = step
-                pair = np.asarray(x_t, x_T.dtype), np.asarray(x_0_pred, x_T.dtype)
-            if pair[0].shape != x_T.shape:
-                raise CourseError(f"your {name} yielded the shape {pair[0].shape}; {x_T.shape} is wanted")
-            yield pair
+            yielded = True
+            yield tuple(_checked(name, part, x_T.shape, np.asarray(seen), x_T.dtype) for part in (x_t, x_0_pred))
+        if not yielded:
+            raise CourseError(
+                f"your {name} yielded nothing; after each step it yields x_t and the x_0 that it predicts"
+            )
 
     return sampler
 
@@ -164,10 +178,17 @@ def _backward(own: Callable[..., Any]) -> Iterator[None]:
         Node.backward = library  # type: ignore[method-assign]
 
 
-def _checked(name: str, result: Any, shape: tuple[int, ...], like: Any) -> Any:
-    if np.shape(result) != tuple(shape):
-        raise CourseError(f"your {name} returned the shape {np.shape(result)}; {tuple(shape)} is wanted")
-    return np.ascontiguousarray(result, like.dtype)
+def _checked(name: str, result: Any, shape: tuple[int, ...], made_from: Any, dtype: Any = None) -> Any:
+    """What the learner's function gave, of the library's type: what cannot become that is said to be the learner's."""
+    with _told_as(name):
+        array = np.asarray(result)
+    if array.shape != tuple(shape):
+        raise CourseError(f"your {name} returned the shape {array.shape}; {tuple(shape)} is wanted")
+    if array.dtype.kind not in "biuf":
+        raise CourseError(f"your {name} returned numbers of the type {array.dtype}; real ones are wanted")
+    if np.isfinite(made_from).all() and not np.isfinite(array).all():
+        raise CourseError(f"your {name} made NaN or infinite numbers of finite ones")
+    return np.ascontiguousarray(array, dtype or made_from.dtype)
 
 
 PARTS: dict[str, Callable[[Callable[..., Any]], AbstractContextManager[None]]] = {

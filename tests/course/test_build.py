@@ -6,6 +6,7 @@ import ast
 import inspect
 import json
 import re
+import os
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,46 @@ def test_a_learner_starts_asks_and_checks(tmp_path: Path, monkeypatch: pytest.Mo
     asked = command("ask", question.number).output
     assert all(str(number) in asked for number in own.numbers_of(question.number))
     assert command("ask", "77.1").exit_code == 2
+
+
+def test_a_name_that_is_there_stays_and_is_told(tmp_path: Path) -> None:
+    command("start", tmp_path, "--no-notebooks", "--chapters", "2", "--name", "Ada")
+    assert "stays as it is" not in command("start", tmp_path, "--no-notebooks", "--name", " ADA ").output
+    assert "with the name 'ada'" in command("start", tmp_path, "--no-notebooks", "--name", "Bo").output
+
+
+def test_a_question_without_a_name_says_that_its_numbers_are_nobodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(own.FOLDER_VARIABLE, str(tmp_path))
+    question = next(e for e in EXERCISES if e.is_question).number
+    assert "nobody's numbers" in command("ask", question).output
+    (tmp_path / own.NAME_FILE).write_text("Ada")
+    assert "nobody's numbers" not in command("ask", question).output
+    (tmp_path / own.NAME_FILE).write_text("Ada", encoding="utf-16")
+    found = command("ask", question)
+    assert found.exit_code == 2 and "save it again as UTF-8" in found.output
+
+
+@pytest.mark.parametrize("text", ["[", "3", '{"02.1": null}', '{"02.1": 1e400}', '{"02.1": -7}', '{"02.1": "x"}'])
+def test_hints_of_a_damaged_file_begin_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    (tmp_path / "exercises").mkdir()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / own.HINTS_FILE).write_text(text)
+    assert command("hint", "02.1").output.startswith("hint 1 of 3")
+
+
+def test_a_full_disk_leaves_no_half_file_that_would_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        found = command("start", tmp_path / "c", "--chapters", "2")
+        copied = CliRunner().invoke(main, ["tutorials", "--copy", str(tmp_path / "pages")])
+    for result in found, copied:
+        assert result.exit_code == 2 and "No space left" in result.output
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_question_is_answered_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

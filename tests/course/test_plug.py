@@ -137,6 +137,9 @@ def test_ones_own_walk_gives_a_networks_gradients(tmp_path: Path) -> None:
         ("def conv2d(:", "line 1"),
         ("def conv2d(x):\n    raise NotImplementedError", "not written yet"),
         ("def a(denoise, x): pass\ndef b(denoise, x): pass", "one sampler draws"),
+        ("class conv2d: pass", "name a function conv2d"),
+        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("x = '\0'", "mine.py: source code"),
     ],
 )
 def test_a_file_that_cannot_draw_says_why(tmp_path: Path, text: str, message: str) -> None:
@@ -153,6 +156,42 @@ def test_an_error_of_ones_own_is_said_with_its_line(tmp_path: Path) -> None:
     short = r"your attention returned the shape \(1, 1, 1, 4\)"
     with plugged(file(tmp_path, f"{head} query[:, :1]", "b.py")), pytest.raises(CourseError, match=short):
         attention.forward(q, q, q)
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        ("query + 1j", "of the type complex"),
+        ("query.astype(str)", "of the type <U"),
+        ("query * float('nan')", "NaN or infinite numbers of finite ones"),
+        ("[[1], [1, 2]]", "failed: ValueError|the shape"),
+        ("exit()", "failed: line 2, `return exit()`: SystemExit"),
+    ],
+)
+def test_what_is_no_result_is_said_to_be_ones_own(tmp_path: Path, result: str, message: str) -> None:
+    q = np.ones((1, 2, 1, 4))
+    own = file(tmp_path, f"def attention(query, key, value, causal=False):\n    return {result}")
+    with plugged(own), pytest.raises(CourseError, match=message.replace("()", r"\(\)")):
+        attention.forward(q, q, q)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return iter([])", "yielded nothing"),
+        ("yield x_T[:, :1], x_T", "the shape"),
+        ("yield x_T * float('nan'), x_T", "NaN or infinite"),
+        ("yield x_T, x_T + 1j", "of the type complex"),
+        ("return 3", "failed: .*not iterable"),
+    ],
+)
+def test_a_sampler_that_draws_nothing_says_why(tmp_path: Path, body: str, message: str) -> None:
+    x_T = np.ones((1, 2, 2, 4), np.float32)
+    with (
+        plugged(file(tmp_path, f"def mine(denoise, x_T, *rest):\n    {body}")),
+        pytest.raises(CourseError, match=message),
+    ):
+        list(SAMPLERS["your mine"](lambda x_t, t: (x_t, x_t), x_T, None, [0], None))
 
 
 def test_draw_with(tmp_path: Path) -> None:
