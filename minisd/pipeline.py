@@ -11,12 +11,12 @@ import dataclasses
 import math
 import secrets
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 from minisd_kernels.devices import to_device, to_host
@@ -121,7 +121,8 @@ class Pipeline:
         """
         if isinstance(prompt, str):
             self.check_count(num)
-        prompts = [prompt] * num if isinstance(prompt, str) else list(prompt)
+        several = isinstance(prompt, Iterable) and not isinstance(prompt, str)
+        prompts = list(prompt) if several else [cast(str, prompt)] * num
         for remark in self.remarks(prompts):
             warnings.warn(remark, stacklevel=2)
         return self.draw(prompts, **options)
@@ -258,6 +259,8 @@ class Pipeline:
 
     def _as_read(self, prompt: str) -> str:
         """The prompt as the tokenizer is given it: with all digits in English, if the model knows English ones."""
+        if not isinstance(prompt, str):
+            raise TypeError(f'draw: a prompt is a text, such as "a seven", got {prompt!r}')
         return in_english(prompt) if {*DIGITS} <= {*self.info.words} else prompt
 
     def predict(self, z_t: Array, t: Array, prompt: Prompt) -> Array:

@@ -356,6 +356,12 @@ def test_draw_refuses(pipeline: Pipeline, options: dict[str, Any], said: str) ->
         pipeline.draw(**{"prompts": ["a seven"], **options})
 
 
+@pytest.mark.parametrize("prompt", [None, 7, b"a seven", ["a seven", None]])
+def test_a_prompt_is_text(pipeline: Pipeline, prompt: Any) -> None:
+    with pytest.raises(TypeError, match='a prompt is a text, such as "a seven", got '):
+        pipeline(prompt)
+
+
 def test_too_many_are_refused_before_a_list_of_them_is_made(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

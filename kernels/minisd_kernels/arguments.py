@@ -72,6 +72,8 @@ def require_float(where: str, *arrays: Any) -> None:
         arrays = arrays[:-1]
     if len(set(map(type, arrays))) > 1 and len(devices := sorted({device_of(array) for array in arrays})) > 1:
         raise TypeError(f"{where}: its arrays live on {' and '.join(devices)}; move them to one device with to_device")
+    if strangers := [type(array).__name__ for array in arrays if not hasattr(array, "dtype")]:
+        raise TypeError(f"{where}: wanted arrays, got {', '.join(strangers)}; use np.asarray(..., np.float32)")
     if {array.dtype for array in arrays} not in _ONE_TYPE:  # in another order of bytes, a float32 is another type
         got = ", ".join(sorted({str(array.dtype) for array in arrays}))
         raise TypeError(f"{where}: wanted all float32 or all float64, got {got}; use .astype(...)")

@@ -43,7 +43,7 @@ class BackendUnavailable(RuntimeError):
 def missing_reason(backend: str) -> str | None:
     """Why `backend` cannot run on this machine, with the line that installs it; None when it can."""
     if backend not in FILES:
-        return f"unknown backend {backend!r}; choose one of {', '.join(FILES)}"
+        return f"there is no such backend; choose one of {', '.join(FILES)} (--backend, or the variable MINISD_BACKEND)"
     if backend == "numpy":
         return None
     if importlib.util.find_spec(backend) is None:

@@ -183,10 +183,14 @@ class Function:
         """Run forward, and put the Function on the tape if any input needs a gradient.
 
         Raises:
-            TypeError: the inputs live on several devices.
+            TypeError: the inputs live on several devices, or are no tensors.
         """
         function, recording = cls(), _open_blocks.get() == 0
-        function.needs = tuple([node.requires_grad and recording for node in inputs])
+        try:
+            function.needs = tuple([node.requires_grad and recording for node in inputs])
+        except AttributeError:
+            got = ", ".join(type(node).__name__ for node in inputs if not isinstance(node, Node))
+            raise TypeError(f"{function}: wanted tensors, got {got}; an array becomes one by Tensor(array)") from None
         arrays = [node._data for node in inputs]
         if len(set(map(type, arrays))) > 1:
             function._require_one_device(inputs)

@@ -37,7 +37,7 @@ _STRIP_PICTURES, _STRIP_MOMENTS = 8, 9  # more do not fit on a screen
 
 
 @click.command()
-@click.argument("prompt", required=False)
+@click.argument("words", nargs=-1, metavar="[PROMPT]")
 @click.option(
     "--prompts",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
@@ -58,7 +58,7 @@ _STRIP_PICTURES, _STRIP_MOMENTS = 8, 9  # more do not fit on a screen
 @click.pass_context
 def draw(
     ctx: click.Context,
-    prompt: str | None,
+    words: tuple[str, ...],
     prompts: Path | None,
     num: int,
     model: Path | None,
@@ -78,12 +78,14 @@ def draw(
     from minisd.pipeline import Pipeline
     from minisd.text import in_english
 
+    if len(words) > 1:
+        raise click.UsageError(f'Put quotes around a prompt of several words: minisd draw "{" ".join(words)[:80]}"')
     if prompts is not None:
-        if prompt is not None:
+        if words:
             raise click.UsageError("Give PROMPT or --prompts, not both.")
         texts = _read_prompts(prompts)
-    elif prompt is not None:
-        texts = [prompt]
+    elif words:
+        texts = [*words]
     else:
         raise click.UsageError(f'Say what to draw: minisd draw "{EXAMPLE}"')
     require_device(device)

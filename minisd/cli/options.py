@@ -16,7 +16,6 @@ from minisd_kernels.devices import DEVICES
 from minisd.data.sets import DATA_SETS
 
 EXAMPLE = "a thick seven leaning left"
-FOLDER = click.Path(file_okay=False, path_type=Path)
 POSITIVE = click.IntRange(min=1)
 SEED = click.IntRange(min=0)
 
@@ -25,6 +24,21 @@ class Failure(click.ClickException):
     """One message, no traceback."""
 
     exit_code = 2
+
+
+class Folder(click.Path):
+    """A folder. The empty name, which a shell makes of a variable that is not set, would be the folder one is in."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value):
+            self.fail("the name is empty; the folder that you are in is called '.'", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FOLDER = Folder()
 
 
 class FiniteFloat(click.FloatRange):

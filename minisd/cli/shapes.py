@@ -135,5 +135,7 @@ def _check(report: Report) -> dict[str, str]:
                 "this is a mistake of minisd's, please report it"
             )
         run = sum(result.got is not None for result in results)
-        outcomes[backend] = f"{run} of {len(results)} layers run, every size as the formula says"
+        outcomes[backend] = f"{run} of {len(results)} layers run" + (", every size as the formula says" if run else "")
+        if run < len(results):
+            outcomes[backend] += "; no kernel here does the others"
     return outcomes

@@ -86,8 +86,11 @@ class _Files:
             OSError, ValueError: this cannot be the name of a file.
         """
         path = self.folder / name
-        if not path.is_file():
-            path = self._by_key.get(_key(name), path)
+        if not path.is_file() and (parts := name.replace("\\", "/").split("/")):  # Windows' way, too
+            path = self._by_key.get(_key(parts[0]), path)
+            for part in parts[1:]:
+                inside = path.iterdir() if path.is_dir() else ()
+                path = next((file for file in sorted(inside) if _key(file.name) == _key(part)), path / part)
         return path if path.is_file() else None
 
     def remarks(self, used: set[Path], table: Path | None) -> Iterator[str]:
@@ -119,6 +122,11 @@ def _names(paths: Sequence[Path]) -> str:
     return ", ".join(path.name for path in paths[:_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
+def _has_controls(text: str) -> bool:
+    """Whether signs are in it that are not printed, such as a line's end; a tab is a space."""
+    return any(unicodedata.category(letter) == "Cc" and letter != "\t" for letter in text)
+
+
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'s' if number != 1 else ''}"
 
@@ -134,6 +142,8 @@ def _from_table(table: Path, files: _Files) -> list[tuple[Path, str]]:
                 raise DataError(
                     f"{table}: its first line is {names}; wanted the columns file,caption, with a comma between"
                 )
+            if twice := [name for name in ("file", "caption") if names.count(name) > 1]:
+                raise DataError(f"{table}: two columns are called {twice[0]}; rename or delete one")
             line = rows.line_num + 1
             for row in rows:
                 if any(map(str.strip, row)):  # spreadsheets leave lines of mere commas
@@ -160,7 +170,7 @@ def _pair(row: list[str], names: list[str], where: str, files: _Files) -> tuple[
     name, caption = fields.get("file", "").strip(), fields.get("caption", "").strip()
     if not name or not caption:
         raise DataError(f"{where}: file {name!r}, caption {caption!r}; fill both columns")
-    if any(unicodedata.category(letter) == "Cc" and letter != "\t" for letter in name + caption):
+    if _has_controls(name + caption):
         raise DataError(
             f"{where}: {(name + ', ' + caption)[:80]!r} holds a line's end or another sign that is not printed; "
             "close the quotes, and write a line a picture"
@@ -187,8 +197,10 @@ def _from_text_files(files: _Files) -> list[tuple[Path, str]]:
             raise DataError(f"{text}: not a text in UTF-8; save it again as UTF-8") from None
         except OSError as error:
             raise DataError(f"{text}: cannot be read ({error.strerror})") from None
-        if "\0" in caption:
-            raise DataError(f"{text}: not a text (it holds the byte 0); write the caption of {image.name} into it")
+        if _has_controls(caption):
+            raise DataError(
+                f"{text}: {caption[:80]!r} holds a sign that is not printed; write the caption of {image.name} into it"
+            )
         if not caption:
             raise DataError(f"{text}: empty; write the caption of {image.name} into it")
         pairs.append((image, caption))
@@ -226,6 +238,8 @@ def _by_its_depth(image: "Image") -> "Image":
 
     levels = np.asarray(image).astype(np.float64)
     most = next((float(2**bits - 1) for bits in (12, 16, 32) if levels.max() < 2**bits), levels.max())
+    if image.mode == "F" and levels.max() <= 1:  # a picture of fractions
+        most = 1.0
     grey = Image.fromarray(np.rint(levels.clip(0) * (255 / most)).astype(np.uint8))
     if (clear := image.info.get("transparency")) is not None:  # one level that stands for no ink
         grey.putalpha(Image.fromarray(np.where(levels == clear, 0, 255).astype(np.uint8)))

@@ -21,6 +21,8 @@ class _Concatenate(Function):
 
 def concatenate(tensors: list[Tensor], axis: int = -1) -> Tensor:
     """The tensors side by side along `axis`."""
+    if not tensors:
+        raise ValueError("concatenate: wanted one tensor or more, got none")
     return _Concatenate.apply(*tensors, axis=axis)
 
 

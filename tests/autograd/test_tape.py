@@ -460,3 +460,11 @@ def test_blocks_may_close_in_any_order() -> None:
     assert not (leaf(1.0) * 2.0).requires_grad
     second.__exit__(None, None, None)
     assert (leaf(1.0) * 2.0).requires_grad
+
+
+def test_an_array_where_a_tensor_is_wanted_is_named() -> None:
+    array = np.ones((1, 3, 3, 1), np.float32)
+    with pytest.raises(TypeError, match=r"Conv2d: wanted tensors, got ndarray, ndarray; .* Tensor\(array\)"):
+        ops.conv2d(array, array)  # type: ignore[type-var]
+    with pytest.raises(ValueError, match="concatenate: wanted one tensor or more"):
+        ops.concatenate([])

@@ -249,6 +249,8 @@ def test_unknown_words_and_long_prompts_are_warned_of(model: Path) -> None:
     ("arguments", "said"),
     [
         ((), "Say what to draw"),
+        (("a", "thick", "seven"), 'Put quotes around a prompt of several words: minisd draw "a thick seven"'),
+        (("a seven", "--model", ""), "the name is empty"),
         (("a seven", "--num", "0"), "--num"),
         (("a seven", "--num", "-3"), "--num"),
         (("a seven", "--steps", "0"), "--steps"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-import re
 import os
+import re
 from pathlib import Path
 from typing import Any
 

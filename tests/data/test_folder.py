@@ -42,6 +42,8 @@ def test_captions_in_text_files_and_resizing(tmp_path):
         ({"a.png": b""}, "no caption; write one into a.txt"),
         ({"a.png": b"", "a.txt": b"  "}, "a.txt: empty"),
         ({"a.png": b"", "a.txt": b"\xff"}, "UTF-8"),
+        ({"a.png": b"", "a.txt": b"a \x1b[31m seven"}, "a sign that is not printed"),
+        ({"captions.csv": b"file,caption,caption\na.png,x,y\n"}, "two columns are called caption"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, files, message):
@@ -82,6 +84,24 @@ def test_tables_as_programs_write_them(tmp_path):
         said = []
         images, captions = load_folder(tmp_path, say=said.append)
         assert captions == ["one, two", "a\tb", 'a "c"'] and images[:, 5, 5].tolist() == [10, 20, 30] and said == []
+
+
+def test_a_picture_in_a_subfolder_is_found_as_windows_writes_it_and_whatever_its_case(tmp_path):
+    (tmp_path / "Sub" / "b").mkdir(parents=True)
+    save(tmp_path / "Sub" / "b" / "A.png", value=7)
+    for name in ("Sub/b/A.png", "Sub\\b\\A.png", "sub/B/a.PNG"):
+        (tmp_path / "captions.csv").write_text(f"file,caption\n{name},x\n")
+        assert load_folder(tmp_path)[0].max() == 7
+    (tmp_path / "captions.csv").write_text("file,caption\nsub/c/a.png,x\n")
+    with pytest.raises(DataError, match="line 2: no file"):
+        load_folder(tmp_path)
+
+
+def test_fractions_are_scaled_by_one(tmp_path):
+    Image.fromarray(np.full((28, 28), 0.5, np.float32)).save(tmp_path / "a.tif")
+    (tmp_path / "a.tif").rename(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("x")
+    assert (load_folder(tmp_path)[0] == 128).all()
 
 
 def test_the_case_of_a_text_files_name_does_not_matter(tmp_path):

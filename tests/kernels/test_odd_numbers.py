@@ -20,6 +20,11 @@ def test_another_byte_order_is_named() -> None:
         linear.forward(swapped, MAKE(4, 2))
 
 
+def test_what_is_no_array_is_named() -> None:
+    with pytest.raises(TypeError, match="linear: wanted arrays, got list, NoneType; use"):
+        linear.forward([[1.0]], None, MAKE(2))
+
+
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 @pytest.mark.parametrize("scale", [-0.7, 0.0, 0.7])
 @pytest.mark.parametrize("causal", [False, True])

@@ -134,6 +134,8 @@ def parse(text: str) -> Network:
         else:
             steps.append(Step(word.text, _JOINS[verb](), (here, names[name])))
             here = len(steps)
+    if not steps:
+        raise words[0].error("a layer is missing: this is an input alone; add one, such as conv3:64")
     if here != len(steps):
         raise words[-1].error("a network ends with a layer")
     return Network(network.input, tuple(steps))
@@ -181,6 +183,9 @@ class _Word:
         return TextError(f"{message}\n  {line}\n  {carets}")
 
     def number(self, digits: str, least: int = 1) -> int:
+        if not digits:
+            example = _KINDS[self.name][1] if self.name in _KINDS else "3"
+            raise self.error(f"a number is missing; with everything that it takes: {example}")
         if not digits.isdecimal() or len(digits) > _MOST_DIGITS:
             raise self.error(f"{digits!r} should be a whole number of at most {_MOST_DIGITS} digits")
         if int(digits) < least:

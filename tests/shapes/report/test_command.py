@@ -109,6 +109,12 @@ def test_what_it_refuses(arguments: list[Any], said: str) -> None:
     assert said in refused(*arguments)
 
 
+def test_what_no_kernel_runs_is_not_said_to_be_right() -> None:
+    ends = answered("5x5x1 pool2:ceil", "--check").splitlines()[-2:]
+    assert ends == [f"{name}  0 of 1 layers run; no kernel here does the others" for name in ("numpy", "numba")]
+    assert answered("5x5x1 pool2", "--check").endswith("1 of 1 layers run, every size as the formula says\n")
+
+
 def test_a_billion_pixels_and_ten_thousand_layers_are_answered() -> None:
     assert "output 31623 x 31623 x 8" in answered("31623x31623x1 conv3:8:p1")
     assert "input 64 x 64 x 1" in answered("64x64x1" + " conv3:8:p1" * 10_000)
