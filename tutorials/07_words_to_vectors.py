@@ -37,14 +37,8 @@ rng = np.random.default_rng(0)
 # and Birch 2016) lies between: frequent words become one token, rare ones a few, and nothing is unknown.
 #
 # It begins with every word spelled in bytes, the last of which carries a mark, `</w>`, for the end of the word. Then,
-# over and over: find the pair of neighbours that is the commonest in all the text, and make one symbol of it. These are
-# the two functions:
-
-# %%
-source(count_pairs)
-source(merge)
-
-# %% [markdown]
+# over and over: find the pair of neighbours that is the commonest in all the text, and make one symbol of it.
+#
 # The example of the paper: a text in which "low" occurs five times, "lower" twice, "newest" six times, "widest" three
 # times.
 #
@@ -55,15 +49,14 @@ source(merge)
 text = "low " * 5 + "lower " * 2 + "newest " * 6 + "widest " * 3
 words = [(spell(word), count) for word, count in Counter(text.split()).items()]
 print("at first   ", "   ".join(" ".join(symbols) for symbols, _ in words))
-merges = []
-while pairs := count_pairs(words):
-    best = min(pairs, key=lambda pair: (-pairs[pair], pair))  # of equally common ones the first in the alphabet
-    words = [(merge(symbols, best), count) for symbols, count in words]
-    merges.append(best)
+merges = Tokenizer.train([text]).merges
+for rank, pair in enumerate(merges, start=1):
+    pairs = count_pairs(words)
+    assert pairs[pair] == max(pairs.values())  # of equally common ones it is the first in the alphabet
+    words = [(merge(symbols, pair), count) for symbols, count in words]
     result = "   ".join(" ".join(symbols) for symbols, _ in words)
-    print(f"{len(merges):2}. {best[0]:>4} + {best[1]:8} {pairs[best]} times   {result}")
-assert merges[:2] == [("e", "s"), ("es", "t</w>")] and len(merges) == 13
-assert merges == Tokenizer.train([text]).merges  # the library's training is this loop
+    print(f"{rank:2}. {pair[0]:>4} + {pair[1]:8} {pairs[pair]} times   {result}")
+assert merges[:2] == [("e", "s"), ("es", "t</w>")] and len(merges) == 13 and not count_pairs(words)
 
 # %% [markdown]
 # The list of merges, in order, is the tokenizer. To encode a word one spells it and applies the merges in that order.

@@ -84,11 +84,10 @@ assert largest[1024][0] > 0.9 and all(divided < 0.35 for _, divided in largest.v
 # Take the largest score for $c$: then no exponent is above 0, and the sum is at least 1.
 
 # %%
-source(softmax_ref.forward)
 scores = np.array([1000.0, 999.0, 0.0], np.float32)
 with np.errstate(over="ignore", invalid="ignore"):
     plain = np.exp(scores) / np.exp(scores).sum()
-print("\nas it stands", plain, "  with the largest taken away", softmax(scores))
+print("as it stands", plain, "  with the largest taken away", softmax(scores))
 assert np.isnan(plain[0]) and np.allclose(softmax(scores), softmax(scores - 1000)) and softmax(scores)[0] > 0.7
 
 # %% [markdown]
@@ -103,31 +102,22 @@ assert np.isnan(plain[0]) and np.allclose(softmax(scores), softmax(scores - 1000
 # | scores, weights | (B, h, N, M) |
 # | out | (B, N, h, d) |
 #
-# This is all. minisd's reference also keeps the logarithm of each row's denominator, for the gradient:
+# In minisd this is one operation on tensors. It runs a kernel that keeps the logarithm of each row's denominator
+# besides, for the gradient. `minisd_kernels/attention/numpy_ref.py` says it in a page of NumPy: write yours first
+# (exercise 08.3), then read it.
 
 # %%
-source(numpy_ref.forward)
-source(numpy_ref._scores)
-
-
-def in_loops(query, key, value):
-    """The equation, a number at a time."""
-    (B, N, h, d), M = query.shape, key.shape[1]
-    out = np.zeros_like(query)
-    for b, n, head in np.ndindex(B, N, h):
-        scores = [query[b, n, head] @ key[b, m, head] / np.sqrt(d) for m in range(M)]
-        raised = [np.exp(s - max(scores)) for s in scores]
-        for m in range(M):
-            out[b, n, head] += raised[m] / sum(raised) * value[b, m, head]
-    return out
-
+source(ops.attention, docstring=True)
 
 query = rng.standard_normal((2, 5, 3, 4))
 key, value = rng.standard_normal((2, 2, 7, 3, 4))
 out, logsumexp = numpy_ref.forward(query, key, value, 4**-0.5, causal=False)
 print("\nquery", query.shape, "key", key.shape, "-> out", out.shape, "logsumexp", logsumexp.shape)
-assert np.allclose(out, in_loops(query, key, value))
 assert np.allclose(out, ops.attention(Tensor(query), Tensor(key), Tensor(value)).data)
+
+sample_1, head_0, token_3 = 1, 0, 3  # one query by itself, as in the dictionary above
+one_weights = softmax(key[sample_1, :, head_0] @ query[sample_1, token_3, head_0] / np.sqrt(4))
+assert np.allclose(out[sample_1, token_3, head_0], one_weights @ value[sample_1, :, head_0])
 
 # %% [markdown]
 # ## Attention knows no order
@@ -153,10 +143,9 @@ print("keys in the order", order.tolist(), "give the same output")
 # others, the context: pixels ask, words answer.
 
 # %%
-source(MultiHeadAttention.forward)
 layer = MultiHeadAttention(12, heads=3, context_width=8, rng=rng)
 x, context = (rng.standard_normal(shape, dtype=np.float32) for shape in ((2, 5, 12), (2, 7, 8)))
-print("\npixels", x.shape, "context", context.shape, "->", layer(Tensor(x), Tensor(context)).shape)
+print("pixels", x.shape, "context", context.shape, "->", layer(Tensor(x), Tensor(context)).shape)
 assert layer(Tensor(x), Tensor(context)).shape == (2, 5, 12)
 assert layer.to_key.weight.shape == (8, 12) and layer.to_out.weight.shape == (12, 12)
 
@@ -362,8 +351,6 @@ assert (
 # numbers a head.
 
 # %%
-source(numpy_ref.backward)
-
 grad_out = rng.standard_normal(out.shape)
 gradients = numpy_ref.backward(grad_out, query, key, value, out, logsumexp, 4**-0.5, False)
 
@@ -372,7 +359,6 @@ def loss(*inputs):
     return (numpy_ref.forward(*inputs, 4**-0.5, False)[0] * grad_out).sum()
 
 
-print()
 for place, name in enumerate(("query", "key", "value")):
     inputs, step = [query, key, value], 1e-6
     direction = rng.standard_normal(inputs[place].shape)
@@ -394,26 +380,18 @@ for place, name in enumerate(("query", "key", "value")):
 #
 # $$e^{s - \mathrm{new}} = e^{s - \mathrm{old}} \cdot e^{\mathrm{old} - \mathrm{new}}$$
 
+# Here the scores of one query come in one by one; only the sum is kept, without values.
 
 # %%
-def block_by_block(query, key, value, block):
-    """Attention of (N, d) on (M, d) that never has more than N x block scores."""
-    N, d = query.shape
-    largest, total, mixed = np.full(N, -np.inf), np.zeros(N), np.zeros((N, d))
-    for first in range(0, len(key), block):
-        scores = query @ key[first : first + block].T / np.sqrt(d)
-        new = np.maximum(largest, scores.max(axis=1))
-        weights, shrink = np.exp(scores - new[:, None]), np.exp(largest - new)
-        total = total * shrink + weights.sum(axis=1)
-        mixed = mixed * shrink[:, None] + weights @ value[first : first + block]
-        largest = new
-    return mixed / total[:, None], largest + np.log(total)
-
-
-for block in (1, 2, 3, 7):
-    mixed, denominators = block_by_block(query[0, :, 0], key[0, :, 0], value[0, :, 0], block)
-    assert np.allclose(mixed, out[0, :, 0]) and np.allclose(denominators, logsumexp[0, 0])
-print("in blocks of 1, 2, 3 and 7 keys: the same output, the same logsumexp")
+incoming = [1.0, 3.0, -2.0, 3.5, 0.0]
+largest, total = -np.inf, 0.0
+for number, score in enumerate(incoming, start=1):
+    new = max(largest, score)
+    total = total * np.exp(largest - new) + np.exp(score - new)
+    largest = new
+    logsumexp_1, told = largest + np.log(total), np.log(np.exp(incoming[:number]).sum())
+    print(f"score {score:4.1f}: largest {largest:3.1f}, sum {total:.3f}, log {logsumexp_1:.3f}; at once {told:.3f}")
+    assert np.isclose(logsumexp_1, told)
 assert 8 * 4096**2 * 4 == 512 * 2**20
 
 # %% [markdown]
