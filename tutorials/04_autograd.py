@@ -378,5 +378,6 @@ assert x.grad.tolist() == [0, 11, 0, 0, 100, 0]
 #
 # 04.1 is a class for single numbers, with everything that matters; 04.2 its order for graphs of any depth. 04.3, 04.6
 # and 04.7 are gradients of single operations, 04.5 is the measurement that finds mistakes in them, and 04.4 is the walk
-# that the library itself can use: with yours in its place it still trains. Two questions, 04.9 and 04.10, are for
-# paper. Write into the files and run `minisd course check 04.1`, or call `check("04.1", Value)` here.
+# that the library itself can use: with yours in its place it still trains. 04.8 is all of it together, for arrays. Two
+# questions, 04.9 and 04.10, are for paper. Write into the files and run `minisd course check 04.1`, or call
+# `check("04.1", Value)` here.
