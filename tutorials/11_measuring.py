@@ -312,5 +312,6 @@ precision, recall = precision_and_recall(real_features, mixed)
 print(f"half blurred: precision {precision:.2f}, recall {recall:.2f}")
 assert recall > 0.8 * table["honest"]["recall"] and precision < 0.7
 
-table_of_counts = mine("11.4")(labels, judge.digits(drawers["blurred"][0]))
-assert table_of_counts.sum() == 600 and np.trace(table_of_counts) == round(600 * accuracy["blurred"])
+read = judge.digits(drawers["blurred"][0])
+table_of_counts = mine("11.4")(labels, read)
+assert table_of_counts.sum() == 600 and np.trace(table_of_counts) == (read == labels).sum()
