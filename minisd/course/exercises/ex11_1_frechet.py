@@ -29,7 +29,7 @@ def frechet_distance(a, b):
 
 
 def cases(rng, dtype):
-    for N, M, D in ((20, 30, 3), (12, 9, 1), (50, 40, 6), (8, 15, 2), (60, 60, 4)):
+    for N, M, D in ((20, 30, 3), (12, 9, 1), (50, 40, 6), (8, 15, 2), (60, 60, 4), (4, 5, 7)):
         spread_a, spread_b = (rng.standard_normal((D, D)) for _ in range(2))
         a = rng.standard_normal((N, D)) @ spread_a + rng.standard_normal(D)
         yield a.astype(dtype), (rng.standard_normal((M, D)) @ spread_b).astype(dtype)
