@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import NamedTuple
 
 import pytest
@@ -22,12 +23,17 @@ class Link(NamedTuple):
     reads: Callable[[int], Rows]
 
 
+KINDS = ("window", "transposed", "upsampling", "moved")
+
+
 @st.composite
 def links(draw: st.DrawFn) -> Link:
     window, stride, padding = draw(st.integers(1, 4)), draw(st.integers(1, 3)), draw(st.integers(0, 2))
-    kind = draw(st.sampled_from(["window", "transposed", "upsampling", "moved"]))
+    return link(draw(st.sampled_from(KINDS)), window, stride, padding, draw(st.integers(1, 3)))
+
+
+def link(kind: str, window: int, stride: int, padding: int, dilation: int) -> Link:
     if kind == "window":
-        dilation = draw(st.integers(1, 3))
         return Link(
             f"window {window} {stride} {padding} {dilation}",
             lambda field: field.through_window(window, stride, padding, dilation),
@@ -60,6 +66,18 @@ def followed(chain: list[Link]) -> ReceptiveField:
     for link in chain:
         field = link.follow(field)
     return field
+
+
+def test_every_short_chain() -> None:
+    geometries = product((1, 2, 3), (1, 2, 3), (0, 1))
+    every = [link(kind, *geometry, dilation=2) for geometry in geometries for kind in KINDS]
+    every = list({one.name: one for one in every}.values())
+    for chain in (list(pair) for pair in product(every, every)):
+        field = followed(chain)
+        for row in (-1, 0, 1, 5):
+            rows = seen(chain, row)
+            assert field.at(row) == (min(rows), max(rows)), [one.name for one in chain]
+        assert field.size == max(max(rows) - min(rows) + 1 for rows in (seen(chain, o) for o in range(field.period)))
 
 
 @given(st.lists(links(), max_size=4), st.integers(-5, 30))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import oracles
 import pytest
 from hypothesis import example, given
@@ -42,6 +44,46 @@ def test_the_formula_counts_the_windows_that_fit(
     else:
         with pytest.raises(ShapeError, match="does not fit"):
             window_output_size(size, window, stride, padding, dilation)
+
+
+def test_every_small_window_is_counted() -> None:
+    """Sizes of one less, as many and one more than fit, of every kind: more than a few drawn at random would meet."""
+    for window, stride, before, after, dilation in product((1, 2, 3, 4), (1, 2, 3), (0, 1, 2, 4), (0, 1, 3), (1, 2, 3)):
+        geometry, span = (window, stride, (before, after), dilation), dilation * (window - 1) + 1
+        leading: dict[int, list[int]] = {}
+        for size in range(1, 12):
+            room = size + before + after - span
+            starts = [start for start in range(size + before + after) if start % stride == 0 and start <= room]
+            if not starts:
+                with pytest.raises(ShapeError, match="does not fit"):
+                    window_output_size(size, *geometry)
+                continue
+            leading.setdefault(len(starts), []).append(size)
+            assert window_output_size(size, *geometry) == len(starts)
+            assert unread_rows(size, *geometry) == size + before + after - (starts[-1] + span)
+            if before == after <= window // 2:  # a window more, where one row is left over and it begins before the end
+                further = starts[-1] + stride < size + before and room > starts[-1]
+                assert ceil_output_size(size, *geometry) == len(starts) + further - (starts[-1] >= size + before)
+        for output in range(1, 4):
+            smallest = stride * (output - 1) + span - before - after
+            if smallest + stride < 12:  # all inputs that give this output are among those
+                found = leading.get(output, [])
+                try:
+                    assert list(input_sizes(output, *geometry)) == found != []
+                except ShapeError:
+                    assert not found
+                if before == after and smallest > 0:
+                    for more in range(stride):
+                        made = transposed_output_size(output, window, stride, before, dilation, more)
+                        assert made == smallest + more == found[more]
+
+
+def test_every_small_same_padding_is_the_least() -> None:
+    for size, window, stride, dilation in product(range(1, 10), (1, 2, 3, 4), (1, 2, 3), (1, 2)):
+        span, wanted = dilation * (window - 1) + 1, -(-size // stride)
+        least = next(more for more in range(30) if (size + more - span) // stride + 1 >= wanted and size + more >= span)
+        before, after = same_padding(size, window, stride, dilation)
+        assert (before + after, after - before) == (least if wanted > 1 or size < span else 0, least % 2)
 
 
 @given(sizes, windows, strides, paddings, dilations, st.data())

@@ -47,9 +47,20 @@ def walked(shape: UNetShape, size: int) -> tuple[int, list[int], bool] | None:
     return (size, crops[::-1], exact) if size > 0 else None
 
 
+def test_which_sizes_fit_of_every_small_shape() -> None:
+    for depth, window, convolutions in itertools.product((0, 1, 2), (1, 2, 3, 5), (1, 2)):
+        check_sizes(UNetShape(depth, window, convolutions))
+        if window % 2:
+            check_sizes(UNetShape(depth, window, convolutions, same=True))
+
+
 @given(shapes)
 @few
 def test_which_sizes_fit(shape: UNetShape) -> None:
+    check_sizes(shape)
+
+
+def check_sizes(shape: UNetShape) -> None:
     lost = 0 if shape.same else shape.convolutions * (shape.window - 1)
     for size in range(1, 3 * shape.step + shape.smallest):
         outcome = walked(shape, size)
@@ -69,9 +80,20 @@ def test_which_sizes_fit(shape: UNetShape) -> None:
             assert crops[::-1] == [2 * lost * (3 * 2 ** (d - 1) - 2) for d in range(1, shape.depth + 1)]
 
 
+def test_the_nearest_sizes_that_fit_on_both_sides_of_each() -> None:
+    for depth, lost in itertools.product((0, 1, 2), (1, 2, 3)):
+        shape = UNetShape(depth, lost, 1)
+        for size in range(1, shape.smallest + 2 * shape.step + 2):
+            check_nearest(shape, size)
+
+
 @given(shapes, st.integers(1, 800))
 @few
 def test_the_nearest_sizes_that_fit(shape: UNetShape, size: int) -> None:
+    check_nearest(shape, size)
+
+
+def check_nearest(shape: UNetShape, size: int) -> None:
     fitting = [n for n in range(1, size + shape.smallest + shape.step) if shape.fits(n)]
     if size in fitting:
         assert shape.nearest(size) == (size,)
@@ -90,10 +112,19 @@ def test_too_small_an_input_is_told_what_fits() -> None:
         UNetShape(window=2, same=True).levels(32)
 
 
+def test_tiles_cover_every_row_of_every_small_length() -> None:
+    for depth, lost, length, larger in itertools.product((0, 1, 2), (1, 2, 3), range(1, 14), (0, 1, 2)):
+        check_tiles(UNetShape(depth, lost, 1), length, larger)
+
+
 @given(shapes, st.integers(1, 2000), st.integers(0, 20))
 @example(UNetShape(), 1000, 0)  # several tiles, whose outputs are no whole steps
 @few
 def test_tiles_cover_every_row_on_the_poolings_grid(shape: UNetShape, length: int, larger: int) -> None:
+    check_tiles(shape, length, larger)
+
+
+def check_tiles(shape: UNetShape, length: int, larger: int) -> None:
     tile = shape.covering(shape.step) + larger * shape.step
     starts, rows = shape.tile_starts(length, tile), tile - shape.margin
     assert starts[0] == 0 and all(start % shape.step == 0 for start in starts)

@@ -26,6 +26,7 @@ from minisd_kernels.scratch import scratch
 
 _BAND = 1 << 16  # numbers in a band
 _PIXELS = 256  # of small pictures whose products are added at once: the sums are read and written so much less often
+_WIDE = 1 << 18  # numbers of a weight's gradient: CHUNKS sums of more would not fit the caches
 _FLOATS = types.float32[::1]
 
 
@@ -273,8 +274,7 @@ def weight_gradient(
     pictures = max(1, min(_BAND // max(1, size), _PIXELS // (P * Q), -(-B // CHUNKS))) if rows == P else 1
     lines = np.arange(pictures)[:, None] * size + np.arange(rows) * (stride[0] * width * C)
     depth = window[0] * window[1] * C
-    # Eight sums of a wide layer would not fit the caches: its threads share the panels of one sum instead.
-    copies = 1 if depth * O > 1 << 18 else CHUNKS
+    copies = 1 if depth * O > _WIDE else CHUNKS  # the threads share the panels of one sum, or the sums
     sums = Sums(np.zeros((copies, depth * O), np.float32), np.zeros((copies, O), np.float32))
     bands = scratch("bands", get_num_threads(), pictures * size)
     packs = scratch("packed gradients", get_num_threads(), packed_size(pictures * rows * Q, O))
