@@ -138,8 +138,8 @@ assert math.sqrt(make_schedule("cosine").alpha_bar_at(999)) < 0.001
 # Our pictures are digits that code draws with a pen, made half as large: 14 x 14 pixels, so that training takes
 # seconds. All of them are threes.
 #
-# You should see the same three and the same noise in both rows, and the three drown sooner in the upper one. When do
-# you stop to see it? At an SNR of about 0.1 most people do.
+# You should see the same three and the same noise in both rows, and the three drown sooner in the upper one.
+# At which SNR do you stop seeing it? It should be about the same in both rows.
 
 # %%
 strokes = draw_strokes(1500, seed=0)
