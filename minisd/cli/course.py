@@ -62,7 +62,14 @@ def start(folder: Path, name: str, notebooks: bool, chapters: list[int] | None) 
     """Write the exercises into FOLDER, for yourself; what is there stays as it is."""
     from minisd.course import own
     from minisd.course.build import choose, student
+    from minisd.course.exercise import CourseError
+    from minisd.course.notebook import require_notebooks
 
+    if notebooks:
+        try:
+            require_notebooks()
+        except CourseError as error:
+            raise Failure(f"{error}; or leave the notebooks out: --no-notebooks") from error
     written = student(folder, choose(chapters), name=name, notebooks=notebooks)
     click.echo(f"wrote {len(written)} files to {folder}; read {folder / 'README.md'}")
     if name and (kept := own.student(folder)) != own.in_one_form(name):

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from minisd_kernels import backends
 
 from minisd.cli.options import POSITIVE, Failure, OutputFile, Size, checking
@@ -47,7 +48,9 @@ def _help() -> str:
 @click.option("--check", is_flag=True, help="Run the real kernels, too, on every backend present.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 @click.option("--draw", "figure", type=OutputFile(), help="Draw the network as a U: a PNG, SVG or PDF file.")
+@click.pass_context
 def shapes(
+    ctx: click.Context,
     net: str | None,
     unet_size: tuple[int, int] | None,
     depth: int,
@@ -60,6 +63,10 @@ def shapes(
 ) -> None:  # fmt: skip
     if (net is None) == (unet_size is None):
         raise click.UsageError('Give NET or --unet, as in: minisd shapes "28x28x1 conv3:8 pool2"')
+    idle = ("size",) if net is None else ("depth", "base", "same")
+    if given := [f"--{name}" for name in idle if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]:
+        goes = "--unet has a size of its own" if net is None else "it is for --unet"
+        raise click.UsageError(f"Leave out {', '.join(given)}: {goes}.")
     unet = UNetClassicConfig(base=base, depth=depth, same_padding=same)
     if unet_size is not None:
         overview = render_unet(unet.shape, *unet_size, base)

@@ -19,7 +19,7 @@ from minisd_kernels import attention, backends, conv2d
 from minisd_kernels.attention import numpy_ref as plain_attention
 from minisd_kernels.conv2d import numpy_ref as plain_conv2d
 
-from minisd.autograd.tape import Node
+from minisd.autograd.tape import Node, recorded
 from minisd.course.answers import told
 from minisd.course.exercise import CourseError
 from minisd.course.own import import_file, is_written
@@ -166,10 +166,17 @@ def _attention(own: Callable[..., Any]) -> AbstractContextManager[None]:
 @contextmanager
 def _backward(own: Callable[..., Any]) -> Iterator[None]:
     """backward(result, grad) as the walk of every tape."""
-    library = Node.backward
+    library, tried = Node.backward, False
 
     def backward(self: Node, grad: Any = None) -> None:
+        nonlocal tried
+        made_by = [] if tried else [node.function for node in recorded(self)]
+        inputs = [source for function in made_by if function is not None for source in function.inputs]
+        leaves = [node for node in inputs if node.requires_grad and node.function is None]
         own(self, self._upstream(grad))
+        if leaves and all(leaf.grad is None for leaf in leaves):  # a network would train, and learn nothing
+            raise CourseError("your backward left no gradient: each leaf's belongs into its .grad")
+        tried = True
 
     Node.backward = backward  # type: ignore[method-assign]
     try:

@@ -195,6 +195,12 @@ def test_a_name_that_is_there_stays_and_is_told(tmp_path: Path) -> None:
     assert "with the name 'ada'" in command("start", tmp_path, "--no-notebooks", "--name", "Bo").output
 
 
+def test_without_jupytext_there_is_a_way_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    found = command("start", tmp_path / "c", "--chapters", "2")
+    assert found.exit_code == 2 and "pip install" in found.output and "--no-notebooks" in found.output
+
+
 def test_a_question_without_a_name_says_that_its_numbers_are_nobodys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

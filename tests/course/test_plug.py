@@ -194,6 +194,15 @@ def test_a_sampler_that_draws_nothing_says_why(tmp_path: Path, body: str, messag
         list(SAMPLERS["your mine"](lambda x_t, t: (x_t, x_t), x_T, None, [0], None))
 
 
+def test_a_walk_that_leaves_no_gradient_is_told(tmp_path: Path) -> None:
+    x = Tensor(np.ones(2), requires_grad=True)
+    with (
+        plugged(file(tmp_path, "def backward(result, grad):\n    pass")),
+        pytest.raises(CourseError, match="no gradient"),
+    ):
+        (x * x).sum().backward()
+
+
 def test_draw_with(tmp_path: Path) -> None:
     def draw(*options: str | Path) -> tuple[int, str]:
         done = CliRunner().invoke(main, ["--backend", "numpy", "draw", "a seven", "--steps", "2", *map(str, options)])

@@ -93,6 +93,8 @@ def test_json() -> None:
     [
         ([], "Give NET or --unet"),
         (["unet", "--unet", 572], "Give NET or --unet"),
+        (["unet-classic", "--depth", 3, "--same"], "Leave out --depth, --same: it is for --unet"),
+        (["--unet", 572, "--size", 100], "Leave out --size: --unet has a size of its own"),
         (["unet-classical"], "is no file, and none of minisd's networks: unet-classic, fcn"),
         (["28x28x1 cnov3:8"], "'cnov3:8' is no layer; did you mean conv"),
         (["0x28x1 conv3:8"], "0 is too small: wanted at least 1"),
