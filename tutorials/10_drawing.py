@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from matplotlib.figure import Figure
 
-from minisd.course import mine, show, source
+from minisd.course import mine, show, show_rows, source
 from minisd.data.morphology import thickness
 from minisd.diffusion.guidance import ClassifierFreeGuidance, guided
 from minisd.diffusion.samplers import SAMPLERS, initial_noise, sample, sample_rngs
@@ -193,19 +193,6 @@ assert all(spreads["ddpm", steps] < spreads["ddim", steps] < 0.5 for steps in (5
 pipeline, judge = Pipeline.load(), Judge.load()
 digits = ["a zero", "a one", "a two", "a three", "a four", "a five", "a six", "a seven", "an eight", "a nine"]
 by_steps = {steps: pipeline.draw(digits, seed=3, steps=steps) for steps in (1, 2, 5, 10, 50)}
-
-
-def show_rows(rows, name):
-    """A row of ten drawings for each entry, with its name before it."""
-    figure = Figure(figsize=(8.5, 0.75 * len(rows)), dpi=100, layout="constrained")
-    panels = figure.subplots(len(rows), 10)
-    for (title, drawings), row in zip(rows.items(), panels, strict=True):
-        row[0].set_ylabel(title, fontsize=10, rotation=0, ha="right", va="center")
-        for drawing, panel in zip(drawings, row, strict=True):
-            panel.imshow(drawing, cmap="gray", vmin=0, vmax=255)
-            panel.set(xticks=[], yticks=[])
-    show(figure, name)
-
 
 show_rows({f"{steps} steps" if steps > 1 else "1 step": drawn for steps, drawn in by_steps.items()}, "10_steps")
 off = {steps: float(abs(drawn - by_steps[50].astype(float)).mean()) for steps, drawn in by_steps.items()}

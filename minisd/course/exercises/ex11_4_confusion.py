@@ -9,8 +9,8 @@ import numpy as np
 POINTS, MINUTES = 1, 10
 HINTS = (
     "A table of zeros, and one more in it for every drawing.",
-    "table[asked, read] += 1 counts every place once, however often it comes: a loop, or np.add.at.",
-    "np.add.at(table, (asked, read), 1)",
+    "Adding 1 with a pair of index arrays counts every place once, however often it comes.",
+    "A loop over the pairs, or np.add.at, whose indices may be a pair of arrays.",
 )
 
 
