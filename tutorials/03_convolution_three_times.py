@@ -9,7 +9,8 @@
 # its gradient, which is the same sum once more, with the partners exchanged.
 #
 # You need chapter 2 (sizes) and some matrix algebra. It takes half an hour to read. Running it takes seconds, and the
-# first time up to a minute, because Numba compiles. Without Numba the compiled versions are left out.
+# first time up to a minute, because Numba compiles. Without Numba (`MINISD_BACKEND=numpy`) the compiled versions are
+# left out.
 
 # %%
 import time
