@@ -32,15 +32,15 @@ def trial(exercise: Exercise) -> str:
 
 def solved(exercise: Exercise) -> str:
     """The solution as it stands in the file, comments and all: the given lines, what the hole uses, the hole filled."""
-    given, used, filled = _parts(exercise)
+    given, used, filled, finish = _parts(exercise)
     imports = [part for part in (*given, *used) if part.startswith(("import ", "from "))]
     rest = [part for part in (*given, *used) if part not in imports]
-    return "\n\n\n".join(filter(None, ["\n".join(imports), *rest, filled])) + "\n"
+    return "\n\n\n".join(filter(None, ["\n".join(imports), *rest, filled, *finish])) + "\n"
 
 
 def solved_between(exercise: Exercise, begin: str, end: str) -> str:
     """The same, with all that the learner does not get inside the hole's functions, between two lines that mark it."""
-    given, used, filled = _parts(exercise)
+    given, used, filled, finish = _parts(exercise)
     lines = filled.splitlines()
     (hole,) = ast.parse(filled).body
     functions = (
@@ -50,13 +50,13 @@ def solved_between(exercise: Exercise, begin: str, end: str) -> str:
         body = function.body[1:] if ast.get_docstring(function) else function.body
         margin, last = " " * body[0].col_offset, function.end_lineno or function.lineno
         lines.insert(last, margin + end)
-        helpers = textwrap.indent("\n\n".join(used), margin).splitlines()
+        helpers = textwrap.indent("\n\n".join([*used, *finish]), margin).splitlines()
         lines[body[0].lineno - 1 : body[0].lineno - 1] = [margin + begin, *helpers]
     return "\n\n\n".join(filter(None, ["\n".join(given), "\n".join(lines)])) + "\n"
 
 
-def _parts(exercise: Exercise) -> tuple[list[str], list[str], str]:
-    """Source texts: of the given lines, of what else the hole uses, of the hole."""
+def _parts(exercise: Exercise) -> tuple[list[str], list[str], str, list[str]]:
+    """Source texts: of the given lines, of what else the hole uses, of the hole, and of loops that finish it."""
     text = exercise.file.read_text(encoding="utf-8")
     lines, nodes = text.splitlines(), ast.parse(text).body
 
@@ -65,13 +65,15 @@ def _parts(exercise: Exercise) -> tuple[list[str], list[str], str]:
         return "\n".join(lines[first - 1 : node.end_lineno])
 
     (hole,) = (node for node in nodes if _names(node) == {exercise.name})
-    wanted, found = _uses(hole), [hole]
+    finish = [node for node in nodes if isinstance(node, ast.For) and exercise.name in _uses(node)]
+    wanted, found = _uses(hole).union(*map(_uses, finish)), [hole]
     while more := [node for node in nodes if node not in found and _names(node) & wanted]:
         found += more
         wanted |= {name for node in more for name in _uses(node)}
     given = [node for node in nodes if _names(node) & set(exercise.given)]
     used = [node for node in nodes if node in found and node not in given and node is not hole]
-    return [written(node) for node in given], [written(node) for node in used], written(hole)
+    parts = [[written(node) for node in several] for several in (given, used, finish)]
+    return parts[0], parts[1], written(hole), parts[2]
 
 
 def _uses(node: ast.AST) -> set[str]:
