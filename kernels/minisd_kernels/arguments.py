@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from operator import index
 from typing import Any
@@ -77,3 +78,9 @@ def require_float(where: str, *arrays: Any) -> None:
     if {array.dtype for array in arrays} not in _ONE_TYPE:  # in another order of bytes, a float32 is another type
         got = ", ".join(sorted({str(array.dtype) for array in arrays}))
         raise TypeError(f"{where}: wanted all float32 or all float64, got {got}; use .astype(...)")
+
+
+def require_eps(where: str, eps: float) -> None:
+    """Raises ValueError unless `eps` can be added to a variance."""
+    if not 0 <= eps < math.inf:
+        raise ValueError(f"{where}: eps is added to a variance; wanted a number from 0 up, got {eps}")

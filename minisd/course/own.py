@@ -84,7 +84,7 @@ def _value(exercise: Exercise, place: Path) -> Any:
     file = place / ANSWERS_FILE
     try:
         answers = tomllib.loads(file.read_text(encoding="utf-8-sig")) if file.is_file() else {}
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no TOML, or a number of 10,000 digits
         raise CourseError(f'{file}: {error}; a line is "{exercise.number}" = 123') from error
     if exercise.number not in answers:
         raise CourseError(f'{file} has no answer to {exercise.number}: write a line "{exercise.number}" = ...')

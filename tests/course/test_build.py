@@ -243,8 +243,9 @@ def test_a_question_is_answered_in_one_line(tmp_path: Path, monkeypatch: pytest.
     for answer, kind in ((right, "passed"), (right + 1, "wrong")):
         (tmp_path / own.ANSWERS_FILE).write_text(f'"{question.number}" = {answer}\n')
         assert kind in command("check", question.number).output
-    (tmp_path / own.ANSWERS_FILE).write_text("02.9 = = 3\n")
-    assert "answers.toml" in command("check", question.number).output
+    for line in ("02.9 = = 3", f'"{question.number}" = {"9" * 10_000}'):
+        (tmp_path / own.ANSWERS_FILE).write_text(f"{line}\n")
+        assert "answers.toml" in command("check", question.number).output
 
 
 def test_tutorials_are_listed_and_copied_once(tmp_path: Path) -> None:

@@ -196,3 +196,14 @@ def test_wrong_arguments_are_explained() -> None:
         layer_norm.forward(x, ones, ones[1:])
     with pytest.raises(ShapeError, match=r"wanted shape \(\.\.\., D\)"):
         layer_norm.forward(np.array(1.0, np.float32), ones, ones)
+
+
+@pytest.mark.parametrize("eps", [-1e-5, np.nan, np.inf])
+def test_an_eps_that_no_variance_can_take_is_refused(eps: float) -> None:
+    x = np.ones((1, 2, 2, 4), np.float32)
+    for norm in (
+        lambda: group_norm.forward(x, x[0, 0, 0], x[0, 0, 0], groups=2, eps=eps),
+        lambda: layer_norm.forward(x, x[0, 0, 0], x[0, 0, 0], eps=eps),
+    ):
+        with pytest.raises(ValueError, match="norm: eps is added to a variance"):
+            norm()

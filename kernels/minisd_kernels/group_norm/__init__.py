@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import Array, require_float, require_shape
+from minisd_kernels.arguments import Array, require_eps, require_float, require_shape
 from minisd_kernels.backends import kernel
 from minisd_kernels.shapes import ShapeError
 
@@ -49,11 +49,13 @@ def forward(
     Raises:
         ShapeError: gamma or beta is not (C,), or groups does not divide C.
         TypeError: the arrays are not all float32 or all float64.
+        ValueError: eps is below 0, or no finite number.
     """
     require_float("group_norm", x, gamma, beta)
     _require_groups(x, groups)
     require_shape("group_norm gamma", gamma, "(C,)", x.shape[-1:])
     require_shape("group_norm beta", beta, "(C,)", x.shape[-1:])
+    require_eps("group_norm", eps)
     y, mean, rstd = kernel(Backend, x).forward(x.reshape(_pixels(x)), gamma, beta, groups, eps, silu)
     return y.reshape(x.shape), mean, rstd
 

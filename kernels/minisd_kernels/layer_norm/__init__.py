@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from minisd_kernels.arguments import Array, require_float, require_shape
+from minisd_kernels.arguments import Array, require_eps, require_float, require_shape
 from minisd_kernels.backends import kernel
 from minisd_kernels.shapes import ShapeError
 
@@ -39,6 +39,7 @@ def forward(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5) -> tuple[
     Raises:
         ShapeError: x has no axis, or gamma or beta is not (D,).
         TypeError: the arrays are not all float32 or all float64.
+        ValueError: eps is below 0, or no finite number.
     """
     require_float("layer_norm", x, gamma, beta)
     if x.ndim == 0 or x.shape[-1] == 0:
@@ -46,6 +47,7 @@ def forward(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5) -> tuple[
     D = x.shape[-1]
     require_shape("layer_norm gamma", gamma, "(D,)", (D,))
     require_shape("layer_norm beta", beta, "(D,)", (D,))
+    require_eps("layer_norm", eps)
     y, mean, rstd = kernel(Backend, x).forward(x.reshape(-1, D), gamma, beta, eps)
     return y.reshape(x.shape), mean.reshape(x.shape[:-1]), rstd.reshape(x.shape[:-1])
 
