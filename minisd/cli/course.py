@@ -59,7 +59,7 @@ def list_exercises(chapters: list[int] | None) -> None:
 @click.option("--notebooks/--no-notebooks", default=True, show_default=True, help="Write the pages as notebooks, too.")
 @chapters_option
 def start(folder: Path, name: str, notebooks: bool, chapters: list[int] | None) -> None:
-    """Write the exercises into FOLDER, for yourself; what is there stays as it is."""
+    """Write exercises for yourself into FOLDER; files there stay."""
     from minisd.course import own
     from minisd.course.build import choose, student
     from minisd.course.exercise import CourseError
@@ -89,7 +89,7 @@ def ask(number: str) -> None:
 @click.argument("number")
 @click.argument("which", type=click.IntRange(1, 3), required=False)
 def hint(number: str, which: int | None) -> None:
-    """Print one more hint for exercise NUMBER, or hint WHICH of its three."""
+    """Print the next of the three hints for NUMBER, or hint WHICH."""
     from minisd.course import hint as next_hint
 
     next_hint(number, which)
