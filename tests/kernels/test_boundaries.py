@@ -435,9 +435,8 @@ def test_blocks_of_queries_and_keys(N: int) -> None:
 
 @pytest.mark.parametrize("d", [*WIDTHS, 3 * COLUMNS + 1, *around(_QUERIES)])
 def test_widths_of_heads(d: int) -> None:
-    for N in (2, _QUERIES + 1):
-        all_of_attention(1, N, N, 1, d, causal=True)
-        all_of_attention(2, 3, N, 3, d)
+    all_of_attention(1, _QUERIES + 1, _QUERIES + 1, 1, d, causal=True)
+    all_of_attention(2, 3, 2, 3, d)
 
 
 @pytest.mark.parametrize("N", [*around(_PART), _PART + _QUERIES + 1])
@@ -450,9 +449,9 @@ def test_parts_of_the_queries(N: int) -> None:
 # ---- Norms: blocks of pixels, slices of channels, chunks of rows
 
 
-def all_of_group_norm(B: int, N: int, C: int, groups: int) -> None:
+def all_of_group_norm(B: int, N: int, C: int, groups: int, with_silu: tuple[bool, ...] = (False, True)) -> None:
     x, gamma, beta, grad = MAKE(B, N, C), MAKE(C), MAKE(C), MAKE(B, N, C)
-    for silu_too in (False, True):
+    for silu_too in with_silu:
         with use_backend("numpy"):
             _, *saved = group_norm.forward(x, gamma, beta, groups=groups, eps=0.1, silu=silu_too)
         agree(group_norm.forward, x, gamma, beta, groups=groups, eps=0.1, silu=silu_too)
@@ -470,7 +469,7 @@ def test_group_norms_blocks_of_pixels(C: int) -> None:
 def test_group_norms_slices_of_channels(groups: int) -> None:
     for width in (1, LANES // 2, *around(LANES), 3 * LANES // 2, 2 * LANES):
         for B in (1, 2):
-            all_of_group_norm(B, 3, groups * width, groups)
+            all_of_group_norm(B, 3, groups * width, groups, with_silu=(B == 1,))
 
 
 @pytest.mark.parametrize("N", [1, *around(CHUNKS), *around(2 * CHUNKS)])

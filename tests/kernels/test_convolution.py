@@ -11,7 +11,6 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from minisd_kernels import conv2d, conv_transpose2d, linear
-from minisd_kernels.backends import use_backend
 from minisd_kernels.shapes import ShapeError
 from strategies import ASYMMETRIC, Array, Arrays, Geometry, arrays, each_backend, few, geometries, on_one_thread, run
 
@@ -249,47 +248,6 @@ def test_one_thread_gives_the_same_bits(geometry: Geometry) -> None:
 
 
 # ---- Arguments
-
-
-@pytest.mark.parametrize("geometry", [ASYMMETRIC, DILATED, UNEVEN, VAE_DOWN])
-@pytest.mark.parametrize("numbers", [1, 300])  # of a band: its least is a row of windows; some rows fit; a picture
-def test_a_picture_is_read_in_any_bands(geometry: Geometry, numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    direct = pytest.importorskip("minisd_kernels.conv2d.direct")
-    x, weight = SMALL(3, *geometry.size, 5), SMALL(*geometry.window, 5, 17)
-    grad = SMALL(3, *geometry.out, 17)
-
-    def answers() -> list[Array]:
-        with use_backend("numba"):
-            y = conv2d.forward(x, weight, **options(geometry))
-            return [y, *conv2d.backward(grad, x, weight, **options(geometry))]
-
-    with use_backend("numpy"):
-        wanted = [conv2d.forward(x, weight, **options(geometry))]
-        wanted += conv2d.backward(grad, x, weight, **options(geometry))
-    monkeypatch.setattr(direct, "_BAND", numbers)
-    for got, right in zip(answers(), wanted, strict=True):
-        np.testing.assert_allclose(got, right, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("B", [9, 10, 17, 18])
-def test_a_batchs_gradient_is_the_sum_of_its_samples(B: int) -> None:
-    """Small pictures go through the products in groups, of which the last one may be full or not."""
-    x, weight, grad = SMALL(B, 3, 4, 3), SMALL(2, 3, 3, 17), SMALL(B, 2, 2, 17)
-    _, *found = conv2d.backward(grad, x, weight)
-    each = [conv2d.backward(grad[b : b + 1], x[b : b + 1], weight)[1:] for b in range(B)]
-    for got, parts in zip(found, zip(*each, strict=True), strict=True):
-        np.testing.assert_allclose(got, np.sum(parts, axis=0), **SMALL.tolerance)
-
-
-def test_a_wide_layer_is_the_reference() -> None:
-    """So many weights that the threads share their columns, instead of a sum each."""
-    x, weight, grad = SMALL(2, 3, 2, 190), SMALL(3, 1, 190, 470) / np.float32(8), SMALL(2, 1, 2, 470)
-    results = []
-    for backend in ("numpy", "numba"):
-        with use_backend(backend):
-            results.append(conv2d.backward(grad, x, weight))
-    for want, got in zip(*results, strict=True):
-        np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-3)
 
 
 def test_an_unneeded_input_gradient_is_not_made() -> None:

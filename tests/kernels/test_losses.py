@@ -95,6 +95,14 @@ def test_the_cross_entropy_and_its_gradient_are_the_loops(
     np.testing.assert_allclose(grad_logits, slope, **make.gradient_tolerance)
 
 
+def test_many_losses_lose_nothing() -> None:
+    """Added in float32, a thousand times ln 2 beside one 2^24 would be rounded away; Numba adds in float64."""
+    logits, classes = np.zeros((10_001, 2), np.float32), np.zeros(10_001, np.int64)
+    logits[3, 1] = 2**24
+    loss = run("numba", cross_entropy.forward, logits, classes)
+    np.testing.assert_allclose(loss, (2**24 + 10_000 * np.log(2)) / 10_001, rtol=1e-6)
+
+
 @each_backend
 @each_dtype
 @pytest.mark.parametrize("probabilities", [False, True])

@@ -83,6 +83,10 @@ def test_the_sums_of_a_long_row_lose_nothing() -> None:
     found.append(run("numba", layer_norm.backward, large, x, gamma, *saved)[0])
     for got, want in zip(found, wanted, strict=True):
         np.testing.assert_allclose(got, want, rtol=3e-7, atol=5e-3)
+    row, ones = np.resize([1.0, -1.0], (1, 1 << 15)), np.ones(1 << 15)
+    row[0, 5] = 4096  # and of squares, thousands of ones beside 2^24
+    _, _, rstd = run("numba", layer_norm.forward, *(np.float32(array) for array in (row, ones, ones)))
+    np.testing.assert_allclose(rstd, 1 / np.sqrt(row.var() + 1e-5), rtol=1e-6)
 
 
 @each_backend
