@@ -178,7 +178,7 @@ def _answers(questions: Sequence[Exercise]) -> str:
     lines = "".join(f'# "{question.number}" =    # {question.title}\n' for question in questions)
     return (
         "# Answers to the questions, a line each, without the # in front: a number, or a text in quotes.\n"
-        f"# `minisd course ask 02.5` prints a question with your own numbers, drawn from your name in {NAME_FILE}.\n"
+        f"# `minisd course ask NUMBER` prints a question with your own numbers, drawn from your name in {NAME_FILE}.\n"
         + lines
     )
 
@@ -201,7 +201,7 @@ pip install -r requirements.txt
 3. Fill the holes in `exercises/`, one file each; or in the notebook's cells, and copy them over.
 4. `minisd course check 02.1` says whether it is right, and if not, what is wrong; `minisd course check` checks all.
    `minisd course hint 02.1` opens one hint after the other.
-5. Questions: `minisd course ask 02.5` prints one, with your own numbers; answers go into `{ANSWERS_FILE}`.
+5. Questions: `minisd course ask NUMBER` prints one, with your own numbers; answers go into `{ANSWERS_FILE}`.
    Questions that want words stand in `written.md`.
 
 An exercise that builds on an earlier one takes yours, or the library's as long as yours is not written.
@@ -218,6 +218,8 @@ An exercise that builds on an earlier one takes yours, or the library's as long 
 
 def _teacher_readme(plan: dict[Chapter, list[Exercise]]) -> str:
     exercises = [exercise for several in plan.values() for exercise in several]
+    numbers = ",".join(str(chapter.number) for chapter in plan)
+    chosen = f" --chapters {numbers}" if len(plan) < len(chapters()) else ""
     return f"""# For the teacher
 
 Keep this folder to yourself: it holds the solutions, and in `{SEED_FILE}` the seed of the hidden cases.
@@ -230,7 +232,7 @@ Keep this folder to yourself: it holds the solutions, and in `{SEED_FILE}` the s
 Grade a folder of submissions, one folder a learner:
 
 ```sh
-minisd course grade SUBMISSIONS --seed "$(cat {SEED_FILE})" --out reports
+minisd course grade SUBMISSIONS --seed "$(cat {SEED_FILE})"{chosen} --out reports
 ```
 
 It writes a report for each learner and `marks.csv` for all of them; `--plagiarism` lists pairs that are suspiciously

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from minisd.course.own import stream
 
 DTYPES = (np.float64, np.float32)
 _ANSWER_TOLERANCE = 5e-3  # of a number with a fraction that was worked out on paper; whole numbers are counted
+_MOST = 0.7  # of the cases: an answer may have another flaw beside a mistake
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,7 @@ def verdict(exercise: Exercise, answer: Any, seed: int = 0) -> Verdict:
     if answer is ...:  # a question's cell as it was handed out
         return Verdict(exercise, "unfinished")
     if exercise.is_question:
-        whole = isinstance(answer, float) and answer.is_integer()
-        return judge(exercise, cases, [Outcome(int(answer) if whole else answer)])
+        return judge(exercise, cases, [Outcome(answer)])
     if not callable(answer):
         return Verdict(exercise, "wrong", f"{exercise.name} is a {type(answer).__name__}; a function is wanted")
     return judge(exercise, cases, try_on(cases, answer, exercise.probe))
@@ -106,32 +107,45 @@ def judge(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome]
     """The verdict on what an answer made of the cases, wherever it was made."""
     if any(not outcome.written for outcome in outcomes):
         return Verdict(exercise, "unfinished")
+    if exercise.is_question:
+        outcomes = [Outcome(_whole(outcome.value)) for outcome in outcomes]
     for place, (case, outcome) in enumerate(zip(cases, outcomes, strict=True)):
         wrong = outcome.error or difference(outcome.value, _solution(exercise, case), _tolerance(exercise, case))
         if wrong:
             mistake = _classic_mistake(exercise, cases, outcomes, place)
             where = "" if exercise.is_question else f"case {place + 1} of {len(cases)}, {_told(exercise, case)}: "
-            plain = "that is not it" if exercise.is_question else wrong
+            is_number = isinstance(outcome.value, int | float)
+            plain = "that is not it" if exercise.is_question and is_number else wrong
             return Verdict(exercise, "wrong", where + (mistake or plain))
     written_into = sorted({i for outcome in outcomes for i in outcome.changed})
     return Verdict(exercise, "passed", _remark(exercise, written_into) if written_into else "")
 
 
+def _whole(answer: Any) -> Any:
+    """14.0 is 14."""
+    return int(answer) if isinstance(answer, float) and answer.is_integer() else answer
+
+
 def _solution(exercise: Exercise, case: Case) -> Any:
-    return exercise.probe(exercise.reference, *_in_float64(copy.deepcopy(case)))
+    with warnings.catch_warnings(action="ignore"):  # what is said of a learner's numbers is said by the verdict
+        return exercise.probe(exercise.reference, *_in_float64(copy.deepcopy(case)))
 
 
 def _classic_mistake(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome], place: int) -> str | None:
-    """The sentence of the mistake that explains every outcome, the differing one first."""
-    order = [place, *(i for i in range(len(cases)) if i != place)]
+    """The sentence of the mistake that explains the differing outcome, and most of the others: of several the one that
+    explains most."""
+    best, sentence = _MOST * len(cases), None
     for mistake in exercise.variants("mistake").values():
-        if all(_explains(mistake, exercise, cases[i], outcomes[i]) for i in order):
-            return " ".join(inspect.cleandoc(mistake.__doc__ or "").split())
-    return None
+        if _explains(mistake, exercise, cases[place], outcomes[place]):
+            explained = sum(_explains(mistake, exercise, *both) for both in zip(cases, outcomes, strict=True))
+            if explained > best:
+                best, sentence = explained, " ".join(inspect.cleandoc(mistake.__doc__ or "").split())
+    return sentence
 
 
 def _explains(mistake: Callable[..., Any], exercise: Exercise, case: Case, outcome: Outcome) -> bool:
-    (same,) = try_on([case], mistake, exercise.probe)
+    with warnings.catch_warnings(action="ignore"):
+        (same,) = try_on([case], mistake, exercise.probe)
     if outcome.error or same.error:
         kinds = [(error or "").rpartition("`: ")[2].partition(":")[0] for error in (outcome.error, same.error)]
         return kinds[0] == kinds[1]

@@ -14,6 +14,7 @@ import numpy as np
 
 from minisd.course.answers import Other
 
+_SMALL = 1e-4  # what was summed up to a 0 was hardly smaller
 TOLERANCE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-3}
 
 
@@ -68,13 +69,14 @@ def _in_numbers(got: Any, wanted: Any, tolerance: float, where: str) -> Iterator
     elif wanted.size:
         with np.errstate(invalid="ignore"):
             off = np.abs(got.astype(np.complex128) - wanted)
-            bound = tolerance * max(1e-30, float(np.abs(np.where(np.isfinite(wanted), wanted, 0)).max()))
+            bound = tolerance * max(_SMALL, float(np.abs(np.where(np.isfinite(wanted), wanted, 0)).max()))
             bad = ~(off <= bound) & ~(got == wanted) & ~(np.isnan(got) & np.isnan(wanted))
         if bad.any():
             at = tuple(int(i) for i in np.argwhere(bad)[0])
             place = f"{where}{list(at) if at else ''}"
             many = f"; {int(bad.sum())} of {bad.size} numbers differ" if bad.size > 1 else ""
-            yield f"{place} is {got[at]:.6g}; wanted is {wanted[at]:.6g}{many}{_by_rule(got, wanted, bound)}"
+            numbers = f"{place} is {got[at] + 0.0:.6g}; wanted is {wanted[at] + 0.0:.6g}"
+            yield f"{numbers}{many}{_by_rule(got, wanted, bound)}"
 
 
 def _by_shape(got: Any, wanted: Any) -> str:

@@ -145,7 +145,7 @@ def load(number: str) -> Exercise:
         CourseError: there is none; the message names its neighbours.
     """
     chapter, _, place = number.strip().partition(".")
-    number = f"{int(chapter):02d}.{place}" if chapter.isdecimal() else number
+    number = f"{int(chapter):02d}.{place}".rstrip(".") if chapter.isdecimal() else number
     found = list(FOLDER.glob(f"ex{number.replace('.', '_')}_*.py")) if number in numbers() else []
     if not found:
         near = [other for other in numbers() if other[:2] == number[:2]] or sorted({n[:2] + ".1" for n in numbers()})

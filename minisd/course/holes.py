@@ -16,7 +16,7 @@ from minisd.course.exercise import Exercise
 def hole(exercise: Exercise) -> str:
     """The learner's lines: what is given, then the hole's signature and docstring over an unwritten body."""
     tree = ast.parse(exercise.file.read_text(encoding="utf-8"))
-    kept = [node for node in tree.body if _names(node) & set(exercise.given)]
+    kept = [_alone(node, set(exercise.given)) for node in tree.body if _names(node) & set(exercise.given)]
     (empty,) = (_emptied(node, exercise.number) for node in tree.body if _names(node) == {exercise.name})
     imports = "\n".join(ast.unparse(node) for node in kept if _is_import(node))
     rest = [ast.unparse(node) for node in kept if not _is_import(node)]
@@ -27,7 +27,15 @@ def trial(exercise: Exercise) -> str:
     """What trying an answer needs: the given lines and the probe, no solution, no cases, no mistakes."""
     tree = ast.parse(exercise.file.read_text(encoding="utf-8"))
     wanted = {"probe", *exercise.given}
-    return "\n".join(ast.unparse(node) for node in tree.body if _names(node) & wanted) + "\n"
+    return "\n".join(ast.unparse(_alone(node, wanted)) for node in tree.body if _names(node) & wanted) + "\n"
+
+
+def _alone(node: ast.stmt, wanted: set[str]) -> ast.stmt:
+    """An import of the wanted names only: the others are the solution's."""
+    if isinstance(node, ast.ImportFrom):
+        names = [alias for alias in node.names if (alias.asname or alias.name) in wanted]
+        return ast.ImportFrom(node.module, names, node.level)
+    return node
 
 
 def solved(exercise: Exercise) -> str:

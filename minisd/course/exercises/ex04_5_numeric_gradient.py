@@ -34,6 +34,8 @@ def cases(rng, dtype):
     yield "cubes", rng.standard_normal(3).astype(dtype), 0.1
     yield "exponentials", rng.standard_normal((2, 3)).astype(dtype), 0.2
     yield "neighbours", rng.standard_normal((3, 2, 2)).astype(dtype), 0.1
+    yield "neighbours", rng.standard_normal((2, 4)).astype(dtype).T, 0.1
+    yield "exponentials", rng.standard_normal((2, 2)).astype(dtype), 1e-5
     yield "one number", rng.standard_normal(()).astype(dtype), 0.05
     yield "neighbours", rng.standard_normal((1, 4)).astype(dtype), 0.3
 

@@ -15,7 +15,7 @@ POINTS, MINUTES = 3, 30
 HINTS = (
     "Write the sum over k on paper: it falls into two terms, and one of them has a single k left.",
     "grad_x_d = y_d grad_y_d - y_d * (the sum over k of y_k grad_y_k). The sum is one number a row.",
-    "y * (grad_y - (grad_y * y).sum(axis=-1, keepdims=True))",
+    "Sum along the last axis with keepdims=True, so that it lies along its row again; y is common to both terms.",
 )
 
 

@@ -25,7 +25,8 @@ def count_pairs(words):
 
 
 def probe(count_pairs, words):
-    return {" ".join(pair): count for pair, count in count_pairs(words).items()}
+    found = count_pairs(words)
+    return {" ".join(pair): n for pair, n in found.items()} if isinstance(found, dict) else found
 
 
 def cases(rng, dtype):

@@ -39,6 +39,12 @@ def cases(rng, dtype):
         yield tuple(word), ("b", "b")
 
 
+def probe(merge_pair, symbols, pair):
+    merged = merge_pair(symbols, pair)
+    kind = type(merged).__name__
+    return {"a tuple, as a word is": kind if kind in ("list", "str") else "tuple", "symbols": merged}
+
+
 def mistake_first_only(symbols, pair):
     """You join the first occurrence only: all of them are joined."""
     for at in range(len(symbols) - 1):
@@ -123,4 +129,4 @@ def right_skipping(symbols, pair):
             skip = True
         else:
             out.append(here)
-    return out
+    return tuple(out)

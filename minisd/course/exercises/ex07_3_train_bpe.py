@@ -4,8 +4,8 @@ Byte-pair encoding is learned from texts (Sennrich, Haddow and Birch 2016). Begi
 then, over and over: count all pairs, take the commonest, join it everywhere. The list of the pairs that were joined, in
 order, is the tokenizer.
 
-Of equally common pairs the first in alphabetical order is joined. It ends when there are `count` merges, or earlier,
-when no word has two symbols left.
+Of equally common pairs the smallest is joined, as Python orders pairs of texts: by the first symbol, then by the
+second. It ends when there are `count` merges, or earlier, when no word has two symbols left.
 
 `clean` and `split_words` make words of a text, `spell` makes the symbols of a word: those are given, and so are
 `count_pairs` (07.1) and `merge_pair` (07.2), yours if you have written them.

@@ -10,12 +10,12 @@ in the vocabulary: 256 bytes, the same 256 as ends of words, then one symbol a m
 from itertools import pairwise
 
 from minisd.course import mine
-from minisd.text.tokenizer import Tokenizer, spell
+from minisd.text.tokenizer import END_OF_WORD, Tokenizer, byte_symbols, spell
 
 merge_pair = mine("07.2")
 
 POINTS, MINUTES = 3, 30
-GIVEN = ("pairwise", "mine", "spell", "merge_pair", "vocabulary", "Tokenizer")
+GIVEN = ("pairwise", "mine", "spell", "merge_pair", "vocabulary", "byte_symbols", "END_OF_WORD")
 HINTS = (
     "With the merges (e, r) and (l, o): which is joined first in l, o, w, e, r? It does not matter here. When does it?",
     "Of all neighbours that are in the list take the one with the smallest place in it: its rank.",
@@ -25,7 +25,8 @@ HINTS = (
 
 def vocabulary(merges):
     """All symbols, in the order of their identifiers."""
-    return Tokenizer(merges).symbols[:-2]
+    letters = list(byte_symbols().values())
+    return [*letters, *(letter + END_OF_WORD for letter in letters), *(left + right for left, right in merges)]
 
 
 def encode_word(word, merges):

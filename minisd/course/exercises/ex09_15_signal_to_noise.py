@@ -1,8 +1,8 @@
 """How much signal is left?
 
-At some $t$ of a schedule $\\bar\\alpha_t$ = <alpha_bar>. How many times the noise's variance is the picture's, in
-$x_t = \\sqrt{\\bar\\alpha_t}\\, x_0 + \\sqrt{1 - \\bar\\alpha_t}\\, \\varepsilon$, if x_0 has variance 1? (A number, to
-three digits.)
+At some $t$ of a schedule $\\bar\\alpha_t$ = <alpha_bar>. In
+$x_t = \\sqrt{\\bar\\alpha_t}\\, x_0 + \\sqrt{1 - \\bar\\alpha_t}\\, \\varepsilon$, with x_0 of variance 1, divide the
+picture's variance by the noise's. What comes out? (A number, to three digits.)
 """
 
 POINTS, MINUTES = 1, 5
