@@ -204,6 +204,7 @@ pip install -r requirements.txt
 5. Questions: `minisd course ask NUMBER` prints one, with your own numbers; answers go into `{ANSWERS_FILE}`.
    Questions that want words stand in `written.md`.
 
+An answer may take 10 seconds and 2 GB, print 1 MB and import Python's own library, NumPy and what its exercise gives.
 An exercise that builds on an earlier one takes yours, or the library's as long as yours is not written.
 
 ## The pages

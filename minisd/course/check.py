@@ -186,7 +186,12 @@ def _told(exercise: Exercise, case: Case) -> str:
 def _short(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.shape} {value.dtype}"
-    text = repr(value)
+    if isinstance(value, list | tuple) and any(isinstance(part, np.ndarray) for part in value):
+        return _cut(f"[{', '.join(map(_short, value))}]")
+    return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -20,7 +20,8 @@ TOLERANCE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-3}
 
 def difference(got: Any, wanted: Any, tolerance: float, where: str = "the result") -> str | None:
     """What is wrong with `got`, in a sentence or two; None if nothing is."""
-    return next(_differences(got, wanted, tolerance, where), None)
+    said = next(_differences(got, wanted, tolerance, where), None)
+    return f"{said} (is a return missing?)" if said and got is None else said
 
 
 def _differences(got: Any, wanted: Any, tolerance: float, where: str) -> Iterator[str]:
@@ -56,7 +57,7 @@ def _in_numbers(got: Any, wanted: Any, tolerance: float, where: str) -> Iterator
     try:
         got, wanted = np.asarray(got), np.asarray(wanted)
     except ValueError:  # a ragged list
-        yield f"{where} is a list whose parts have unequal lengths; an array is wanted"
+        yield f"{where} is a list whose parts have unequal lengths; {_kind(wanted)} is wanted"
         return
     if not (np.issubdtype(got.dtype, np.number) or got.dtype == bool):
         yield f"{where} holds {got.dtype}; numbers are wanted"
@@ -120,7 +121,7 @@ def _by_rule(got: Any, wanted: Any, bound: float) -> str:
 def _kind(value: Any) -> str:
     match value:
         case None:
-            return "None (is a return missing?)"
+            return "None"
         case np.ndarray():
             return f"an array of the shape {value.shape}"
         case bool() | np.bool_():

@@ -94,7 +94,8 @@ def _outcomes(job: dict[str, Any], deed: Callable[[str], None]) -> list[Outcome]
     try:
         module = own.import_file(folder / "exercises" / job["file_name"])
     except CourseError as error:
-        kind = "refused" if isinstance(error.__cause__, PermissionError) else "broken"
+        kinds = {PermissionError: "refused", SystemExit: "exit"}
+        kind = next((kind for of, kind in kinds.items() if isinstance(error.__cause__, of)), "broken")
         raise Ended(kind, str(error).replace(f"{folder / 'exercises'}{os.sep}", "")) from None
     answer = getattr(module, job["name"], None)
     if answer is None:
