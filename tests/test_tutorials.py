@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,6 @@ def test_as_a_notebook(chapter: Chapter, tmp_path: Path) -> None:
 
     outputs = [output for cell in json.loads(page.read_text())["cells"] for output in cell.get("outputs", ())]
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
-    assert bool(pictures) == ("show(" in chapter.text)
+    assert bool(pictures) == bool(re.search(r"\bshow(_rows)?\(", chapter.text))
     assert not list(tmp_path.glob("**/*.png")), "a notebook keeps its pictures"
     assert all(len("".join(output.get("text", ())).splitlines()) < 120 for output in outputs), "a cell floods"
