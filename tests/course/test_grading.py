@@ -441,10 +441,13 @@ def as_answer(exercise: Exercise, name: str) -> str:
         node.id for top in tree.body if isinstance(top, roles) for node in ast.walk(top) if isinstance(node, ast.Name)
     }
     needed = uses_library | set(exercise.given)
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            node.names = [alias for alias in node.names if (alias.asname or alias.name) in needed]
     tree.body = [
         node
         for node in tree.body
-        if not isinstance(node, ast.ImportFrom) or any((a.asname or a.name) in needed for a in node.names)
+        if not (isinstance(node, ast.For) or (isinstance(node, ast.ImportFrom) and not node.names))
     ]
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id == name:
