@@ -135,7 +135,6 @@ def _functions(source: str, name: str) -> list[ast.FunctionDef] | None:
 
 def is_unwritten(function: ast.FunctionDef) -> bool:
     """Whether a function still ends as the hole does."""
-    """Whether a function still ends as the hole does."""
     last = function.body[-1]
     return isinstance(last, ast.Raise) and "NotImplementedError" in ast.unparse(last)
 
