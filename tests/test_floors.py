@@ -81,7 +81,7 @@ PLACES = {
     "cuda": {"toolkit.py"},
     "cupy": {"devices.py", "gpu.py"},
     "matplotlib": {"figure", "plots.py", "roofline.py"},
-    "PIL": {"drawing.py", "folder.py", "plots.py"},
+    "PIL": {"drawing.py", "picture_file.py", "plots.py"},
     "safetensors": {"checkpoint.py"},
     "filelock": {"checkpoint.py"},
     "click": {"cli"},

@@ -24,7 +24,7 @@ from minisd.cli.options import (
     own_option,
     stoppable,
 )
-from minisd.data.folder import GROUNDS
+from minisd.data.picture_file import GROUNDS
 from minisd.data.sets import DATA_SETS
 
 

@@ -7,23 +7,17 @@ to do; what is passed over is said.
 
 import csv
 import unicodedata
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minisd.data.dataset import CaptionedPictures, DataSet, Source, Split
 from minisd.data.errors import DataError
+from minisd.data.picture_file import SUFFIXES, Picture, read_picture
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
-GROUNDS = {"white": 255, "black": 0}
 _TOLD = 3  # so many names stand for all that something is said of
 
 
@@ -33,7 +27,8 @@ def load_folder(
     """The images of a folder as grey levels (N, size, size) and their captions.
 
     The captions stand in `captions.csv`, with the columns file and caption; without that file, beside each image in a
-    text file of the same name (cat.png, cat.txt). An image that is not square is padded with black. A transparent one
+    text file of the same name (cat.png, cat.txt). An image that is not square is padded with
+    the colour of its edge. A transparent one
     is laid on `background`, "white" or "black"; if None on white, but on black if its ink would be lost on white.
 
     Args:
@@ -43,8 +38,6 @@ def load_folder(
         DataError: no such folder, no images, an image that cannot be read, or an image without a caption.
     """
     folder = Path(path)
-    if background not in (None, *GROUNDS):
-        raise DataError(f"background is {background!r}; wanted {' or '.join(GROUNDS)}")
     if not folder.is_dir():
         raise DataError(
             f"{folder}: no such folder; wanted a folder of images with captions.csv or a .txt for each image"
@@ -54,10 +47,10 @@ def load_folder(
     pairs = _from_table(table, files) if table else _from_text_files(files)
     if not pairs:
         raise DataError(f"{folder}: no images; wanted files that end in {', '.join(SUFFIXES)}, each with a caption")
-    pictures = [_read_image(image, size, background) for image, _ in pairs]
+    pictures = [read_picture(image, (size, size), colour=False, background=background) for image, _ in pairs]
     for remark in (*files.remarks({image for image, _ in pairs}, table), *_on_grounds(pairs, pictures)):
         say(remark)
-    return np.stack([picture.grey for picture in pictures]), [caption for _, caption in pairs]
+    return np.stack([picture.pixels for picture in pictures]), [caption for _, caption in pairs]
 
 
 class _Files:
@@ -207,60 +200,7 @@ def _from_text_files(files: _Files) -> list[tuple[Path, str]]:
     return pairs
 
 
-class _Picture(NamedTuple):
-    """Grey levels (size, size), and the ground that transparent parts were laid on."""
-
-    grey: NDArray[np.uint8]
-    ground: str | None
-
-
-def _read_image(path: Path, size: int, background: str | None) -> _Picture:
-    from PIL import Image, ImageOps
-
-    try:
-        with warnings.catch_warnings(), Image.open(path) as file:
-            warnings.simplefilter("ignore")  # of large pictures and odd notes in them; what is too large raises
-            image = ImageOps.exif_transpose(file)  # upright, before anything else
-            if image.mode[0] in "IF":
-                image = _by_its_depth(image)
-            ground = None
-            if image.has_transparency_data:
-                image, ground = _on_ground(image.convert("RGBA"), background)
-            return _Picture(np.asarray(ImageOps.pad(image.convert("L"), (size, size), color=0)), ground)
-    except Exception as error:  # whatever a decoder raises at what it finds in a damaged file
-        reason = "it is empty" if path.stat().st_size == 0 else " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: cannot be read as an image ({reason}); save it again as PNG or delete it") from None
-
-
-def _by_its_depth(image: "Image") -> "Image":
-    """A grey picture of more than 8 bits, as 8. Of 16 bits, a scanner that has 12 uses only the lower ones."""
-    from PIL import Image
-
-    levels = np.asarray(image).astype(np.float64)
-    most = next((float(2**bits - 1) for bits in (12, 16, 32) if levels.max() < 2**bits), levels.max())
-    if image.mode == "F" and levels.max() <= 1:  # a picture of fractions
-        most = 1.0
-    grey = Image.fromarray(np.rint(levels.clip(0) * (255 / most)).astype(np.uint8))
-    if (clear := image.info.get("transparency")) is not None:  # one level that stands for no ink
-        grey.putalpha(Image.fromarray(np.where(levels == clear, 0, 255).astype(np.uint8)))
-    return grey
-
-
-def _on_ground(image: "Image", background: str | None) -> tuple["Image", str]:
-    """A picture (RGBA) laid on a ground: white unless its ink is lost there, as white ink is."""
-    from PIL import Image
-
-    laid = {}
-    for ground, level in GROUNDS.items():
-        sheet = Image.new("RGBA", image.size, (level, level, level, 255))
-        laid[ground] = Image.alpha_composite(sheet, image).convert("L")
-    on_white, on_black = (np.ptp(np.asarray(laid[ground]).astype(int)) for ground in GROUNDS)
-    ground = background or ("black" if 4 * on_white < on_black else "white")
-    lost = 4 * on_white < on_black if ground == "white" else 4 * on_black < on_white
-    return laid[ground], f"{ground}, where its ink is lost" if lost else ground
-
-
-def _on_grounds(pairs: list[tuple[Path, str]], pictures: list[_Picture]) -> Iterator[str]:
+def _on_grounds(pairs: list[tuple[Path, str]], pictures: list[Picture]) -> Iterator[str]:
     """What transparent pictures were laid on, and that pictures are named twice."""
     for ground in dict.fromkeys(picture.ground for picture in pictures if picture.ground):
         on_it = [path for (path, _), picture in zip(pairs, pictures, strict=True) if picture.ground == ground]

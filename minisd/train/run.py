@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from minisd import checkpoint, plots
 from minisd.data.dataset import CaptionedImages, Source
-from minisd.data.folder import GROUNDS
+from minisd.data.picture_file import GROUNDS
 from minisd.data.sets import DATA_SETS, load_pictures
 from minisd.memory import peak_memory
 from minisd.model_info import ModelInfo
