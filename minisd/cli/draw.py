@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 from minisd_kernels.devices import require_device
@@ -24,16 +20,11 @@ from minisd.cli.options import (
     own_option,
     sampling_options,
 )
-from minisd.cli.outputs import new_files, numbered_files
-
-if TYPE_CHECKING:
-    from minisd.autograd import Array
-    from minisd.pipeline import Pipeline
+from minisd.cli.pictures import hold_files, how_drawn, save_arrays, save_moments, save_sheet, show, watched
 
 _BY_NUMPY = 64  # pictures: NumPy draws so many sooner than Numba has compiled its kernels
 _BYTES = 12_000  # of memory for a picture: itself, its place on the sheet, and the file that the sheet becomes
 _STDIN = Path("-")
-_STRIP_PICTURES, _STRIP_MOMENTS = 8, 9  # more do not fit on a screen
 
 
 @click.command()
@@ -54,6 +45,8 @@ _STRIP_PICTURES, _STRIP_MOMENTS = 8, 9  # more do not fit on a screen
 )
 @click.option("--npz", type=OutputFile(), help="Write `images` (N, 28, 28) and `prompts` (N,) to this file, too.")
 @click.option("--show-steps", is_flag=True, help="Write OUT-steps.png, too: how the pictures emerge from noise.")
+@click.option("--columns", type=POSITIVE, help="Pictures in a row of the PNG. [default: --num of several prompts]")
+@click.option("--open", "open_it", is_flag=True, help="Look at the PNG with the system's viewer.")
 @own_option
 @click.pass_context
 def draw(
@@ -70,13 +63,13 @@ def draw(
     out: Path | None,
     npz: Path | None,
     show_steps: bool,
+    columns: int | None,
+    open_it: bool,
     own: tuple[Path, ...],
 ) -> None:  # fmt: skip
-    """Draw PROMPT, such as "a thick seven leaning left"."""
-    from minisd import plots
+    """Draw PROMPT, such as "a thick seven leaning left"; `minisd info FILE` says how a picture was drawn."""
     from minisd.diffusion.schedule import timesteps
-    from minisd.pipeline import Pipeline
-    from minisd.text import in_english
+    from minisd.pipeline import BATCH, Pipeline
 
     if len(words) > 1:
         raise click.UsageError(f'Put quotes around a prompt of several words: minisd draw "{" ".join(words)[:80]}"')
@@ -95,65 +88,34 @@ def draw(
         timesteps(pipeline.schedule.steps, steps)
     with checking("--num"):
         pipeline.check_count(num * len(texts), bytes_each=_BYTES + 4 * max(map(len, texts)))
-    if out is not None:
-        pictures = new_files(out, out.with_name(f"{out.stem}-steps.png") if show_steps else None)
-    else:
-        name = texts[0] if prompts is None else "prompts" if prompts == _STDIN else prompts.stem
-        stem = re.sub(r"\W+", "-", name.lower())[:48].strip("-") or "picture"
-        pictures = numbered_files(stem, ".png", *(["-steps.png"] if show_steps else []))
-    paths = ctx.with_resource(pictures)
-    ctx.with_resource(new_files(npz))
+    name = texts[0] if prompts is None else "prompts" if prompts == _STDIN else prompts.stem
+    files = hold_files(ctx, name, out, show_steps, npz)
     for remark in pipeline.remarks(texts):
         click.echo(f"Warning: {remark}", err=True)
 
-    several, texts = len(set(texts)) > 1, [text for text in texts for _ in range(num)]
+    distinct, texts = texts, [text for text in texts for _ in range(num)]
     if device == "cpu":
         _choose_backend(ctx, len(texts))
     pipeline.to(device)
-    if own:
-        sampler = ctx.with_resource(own_functions(own, device, unused=("backward",))) or sampler
-    images, moments = _draw(pipeline, texts, seed=seed, steps=steps, guidance=guidance, sampler=sampler)
-    if len(images) == 1:
-        plots.save_grid(paths[0], images, scale=10, margin=0)
-    else:
-        columns = num if several and num > 1 else None
-        plots.save_grid(paths[0], images, columns=columns, captions=list(map(in_english, texts)) if several else None)
-    if show_steps:
-        _save_moments(paths[1], pipeline, moments, images)
-    if npz is not None:
-        _save_npz(npz, images, texts)
-    for path in (*paths, *filter(None, [npz])):
+    own_sampler = ctx.with_resource(own_functions(own, device, unused=("backward",))) if own else None
+    with watched(steps * -(-len(texts) // BATCH)) as (watch, moments):
+        images = pipeline.draw(
+            texts, seed=seed, steps=steps, guidance=guidance, sampler=own_sampler or sampler, callback=watch
+        )
+    settings = pipeline.info
+    about = how_drawn(
+        ctx, model, distinct, seed=seed, steps=steps, sampler=None if own_sampler else sampler or settings.sampler,
+        guidance=settings.guidance if guidance is None else guidance,
+    )  # fmt: skip
+    save_sheet(files.sheet, images, distinct, num, columns, about)
+    if files.strip is not None:
+        save_moments(files.strip, pipeline, moments, images, about)
+    if files.arrays is not None:
+        save_arrays(files.arrays, images, texts)
+    for path in filter(None, files):
         click.echo(f"wrote {path}")
-
-
-def _draw(pipeline: Pipeline, texts: Sequence[str], *, steps: int, **options: Any) -> tuple[Array, dict[int, Array]]:
-    """The pictures, drawn in sight, and the latents of the first ones on their way: t -> z_t."""
-    from tqdm import tqdm
-
-    from minisd.pipeline import BATCH
-
-    moments: dict[int, Array] = {}
-    total = steps * -(-len(texts) // BATCH)
-    # Nothing is shown of what is over in a second, and nothing at all where nobody looks.
-    with tqdm(total=total, desc="drawing", unit="step", delay=1, leave=False, disable=None, dynamic_ncols=True) as bar:
-
-        def watch(step: int, t: int, z_t: Array, z_0: Array) -> None:
-            moments.setdefault(t, z_t[:_STRIP_PICTURES])  # of the first batch
-            bar.update()
-
-        return pipeline.draw(texts, steps=steps, callback=watch, **options), moments
-
-
-def _save_moments(path: Path, pipeline: Pipeline, moments: dict[int, Array], images: Array) -> None:
-    """How the pictures emerge from noise, a column a moment."""
-    import numpy as np
-
-    from minisd import plots
-
-    chosen = np.linspace(0, len(moments) - 1, min(len(moments), _STRIP_MOMENTS)).round().astype(int)
-    times = [list(moments)[i] for i in chosen]
-    frames = [*(pipeline.decode(moments[t]) for t in times), images[:_STRIP_PICTURES]]
-    plots.save_strip(path, np.stack(frames), [*(f"t = {t}" for t in times), "drawn"])
+    if open_it:
+        show(files.sheet)
 
 
 def _choose_backend(ctx: click.Context, pictures: int) -> None:
@@ -180,13 +142,3 @@ def _read_prompts(path: Path) -> list[str]:
     if not texts:
         raise click.BadParameter(f"{name} holds no prompt; write one a line.", param_hint="--prompts")
     return texts
-
-
-def _save_npz(path: Path, images: Array, texts: Sequence[str]) -> None:
-    import numpy as np
-
-    from minisd.checkpoint import write_atomically
-
-    file = io.BytesIO()
-    np.savez_compressed(file, images=images, prompts=np.array(texts))
-    write_atomically(path, file.getvalue())

@@ -1,4 +1,4 @@
-"""minisd info: what runs here."""
+"""minisd info: what runs here, and how a picture was drawn."""
 
 from __future__ import annotations
 
@@ -21,13 +21,34 @@ _INDENT = 10  # columns of the names
 
 
 @click.command()
-def info() -> None:
-    """Say what runs here: versions, backends, threads, data and models."""
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+def info(file: Path | None) -> None:
+    """Say what runs here: versions, backends, threads, data and models.
+
+    Or how the picture FILE was drawn, a PNG of `minisd draw`: its prompts and settings, and the command.
+    """
+    facts = [*(_facts() if file is None else _how_drawn(file))]
+    indent = max(_INDENT, 2 + max(len(name) for name, _ in facts))
     columns = shutil.get_terminal_size().columns
-    for name, value in _facts():
+    for name, value in facts:
         # Paths stay whole, to be copied, however narrow the terminal is.
-        lines = textwrap.wrap(value, max(40, columns - _INDENT), break_long_words=False, break_on_hyphens=False)
-        click.echo(f"{name:<{_INDENT}}" + f"\n{'':<{_INDENT}}".join(lines))
+        lines = textwrap.wrap(value, max(40, columns - indent), break_long_words=False, break_on_hyphens=False)
+        click.echo(f"{name:<{indent}}" + f"\n{'':<{indent}}".join(lines))
+
+
+def _how_drawn(file: Path) -> Iterator[tuple[str, str]]:
+    """What a picture says of itself; it came from anywhere, so nothing in it may command the terminal."""
+    from minisd.plots import load_about
+
+    for name, value in load_about(file).items():
+        values = value if isinstance(value, list) else [value]
+        for number, each in enumerate(values):
+            title = name.replace("_", " ").removesuffix("s" if name == "prompts" else "")
+            yield "" if number else _printable(title), _printable(str(each))
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _facts() -> Iterator[tuple[str, str]]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import io
 import json
 import os
+import shlex
 import struct
+import sys
 from collections.abc import Callable
 from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -18,9 +23,12 @@ from command_line import copy_of, minisd, refused, replace
 from numpy.typing import NDArray
 from PIL import Image
 
+from minisd import __version__
 from minisd import pipeline as pipeline_room
 from minisd.cli import main
+from minisd.cli.pictures import watched
 from minisd.pipeline import Pipeline
+from minisd.plots import load_about
 
 
 def draw(model: Path, *arguments: Any) -> Result:
@@ -33,7 +41,7 @@ def test_draw_names_the_picture_and_keeps_those_before(model: Path) -> None:
         assert result.exit_code == 0, result.output
         assert f"wrote {name}\n" in result.stdout
         with Image.open(name) as picture:
-            assert picture.size == (280, 280)
+            assert picture.size == (560, 560)
     assert draw(model, "").exit_code == 0
     assert Path("picture.png").exists()
 
@@ -128,6 +136,49 @@ def test_too_many_pictures_are_refused_at_once(model: Path, monkeypatch: pytest.
     )
 
 
+def test_info_reads_back_how_a_picture_was_drawn(model: Path) -> None:
+    assert draw(model, "a \x1b[31mthin 八", "--out", "a.png").exit_code == 0
+    lines = [line.split(maxsplit=1) for line in minisd("info", "a.png").stdout.splitlines()]
+    assert lines[0] == ["prompt", r"a \x1b[31mthin 八"] and ["steps", "2"] in lines and ["seed", "0"] in lines
+    Image.new("L", (4, 4)).save("other.png")
+    refused(minisd("info", "other.png"), "other.png does not say how it was drawn")
+    refused(minisd("info", "missing.png"), "missing.png: No such file")
+    Path("list.txt").write_text("a one\na two\n")
+    assert draw(model, "--prompts", "list.txt").exit_code == 0
+    assert minisd("info", "list.png").stdout.splitlines()[1].split() == ["a", "two"]
+
+
+def test_the_picture_is_opened_where_there_is_a_viewer(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(click, "launch", lambda path: opened.append(path) or int("b.png" in path))
+    monkeypatch.setenv("DISPLAY", ":0")
+    result = draw(model, "a seven", "--open", "--out", "a.png")
+    assert result.exit_code == 0 and opened == [str(Path("a.png").resolve())] and not result.stderr
+    result = draw(model, "a seven", "--open", "--out", "b.png")
+    assert result.exit_code == 0 and "there is no viewer here to open b.png with" in result.stderr
+    monkeypatch.delenv("DISPLAY")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    result = draw(model, "a seven", "--open", "--out", "c.png")
+    assert result.exit_code == 0 and "to open c.png with" in result.stderr and len(opened) == 2
+
+
+def test_a_long_drawing_shows_a_bar_and_a_short_one_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of tqdm is moved on by hand."""
+    now = [0.0]
+    screen = io.StringIO()
+    screen.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    for seconds, shown in ((0.4, False), (0.6, True)):
+        with watched(4) as (watch, moments):
+            for step in range(4):
+                now[0] += seconds
+                watch(step, 999 - step, np.zeros((9, 7, 7, 4)), np.zeros(0))
+        assert ("drawing:" in screen.getvalue()) == shown
+        assert list(moments) == [999, 998, 997, 996] and moments[999].shape == (8, 7, 7, 4)
+
+
 def test_every_option_reaches_the_drawing(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[dict[str, Any]] = []
 
@@ -146,11 +197,12 @@ def test_every_option_reaches_the_drawing(model: Path, monkeypatch: pytest.Monke
 
 
 def test_the_sheet_has_a_row_a_prompt_and_says_which(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[dict[str, Any]] = []
+    seen: list[tuple[int | None, dict[str, Any]]] = []
     drawn: list[list[str]] = []
 
-    def save_grid(path: Path, images: NDArray[np.uint8], **options: Any) -> None:
-        seen.append(options)
+    def save_grid(path: Path, images: NDArray[np.uint8], columns: int | None, **options: Any) -> None:
+        options.pop("about")
+        seen.append((columns, options))
         path.write_bytes(b"png")
 
     def pictures(self: Pipeline, texts: list[str], **options: Any) -> NDArray[np.uint8]:
@@ -162,25 +214,51 @@ def test_the_sheet_has_a_row_a_prompt_and_says_which(model: Path, monkeypatch: p
     Path("two.txt").write_text("a seven\na thin 八\n", encoding="utf-8")
     Path("same.txt").write_text("a seven\na seven\n")
     for arguments in (
-        ("--prompts", "two.txt", "--num", 3), ("--prompts", "two.txt"), ("--prompts", "same.txt"),
-        ("a seven", "--num", 4), ("a seven",),
+        ("--prompts", "two.txt", "--num", 3), ("--prompts", "two.txt", "--num", 3, "--columns", 2),
+        ("--prompts", "two.txt"), ("--prompts", "same.txt"), ("a seven", "--num", 4, "--columns", 4), ("a seven",),
     ):  # fmt: skip
         assert draw(model, *arguments).exit_code == 0
     names = ["a seven"] * 3 + ["a thin eight"] * 3
     assert drawn[0] == ["a seven"] * 3 + ["a thin 八"] * 3
     assert seen == [
-        {"columns": 3, "captions": names},
-        {"columns": None, "captions": names[2:4]},
-        {"columns": None, "captions": None},
-        {"columns": None, "captions": None},
-        {"scale": 10, "margin": 0},
+        (3, {"names": ["a seven", "a thin eight"]}),
+        (2, {"captions": names}),
+        (None, {"captions": names[2:4]}),
+        (None, {"captions": None}),
+        (4, {"captions": None}),
+        (None, {"captions": None}),
     ]
+
+
+def test_letters_that_the_sheet_does_not_have_are_said(model: Path) -> None:
+    Path("two.txt").write_text("a thin 八\nan שמונה\n", encoding="utf-8")
+    result = draw(model, "--prompts", "two.txt")
+    assert result.exit_code == 0 and "the sheet has no letters for שמונה: a question mark" in result.stderr
+
+
+def test_a_picture_says_how_it_was_drawn(model: Path, tmp_path: Path) -> None:
+    Path("two.txt").write_text("a seven\na thin 八\n", encoding="utf-8")
+    told = ("--num", 2, "--seed", 5, "--guidance", 2, "--show-steps", "--columns", 4, "--out", "a.png")
+    assert draw(model, "--prompts", "two.txt", *told).exit_code == 0
+    about = load_about("a.png")
+    assert load_about("a-steps.png") == about
+    digest = about.pop("model_sha256")
+    assert digest == hashlib.sha256((model / "model.json").read_bytes()).hexdigest()
+    command = about.pop("command")
+    assert about == {
+        "prompts": ["a seven", "a thin 八"], "num": 2, "device": "cpu", "seed": 5, "steps": 2, "guidance": 2.0,
+        "sampler": "ddim", "model": str(model), "backend": "numpy", "minisd": __version__,
+    }  # fmt: skip
+    again = CliRunner().invoke(
+        main, ["--backend", "numpy", *shlex.split(command)[1:], "--out", "b.png", "--columns", "4"]
+    )
+    assert again.exit_code == 0 and Path("a.png").read_bytes() == Path("b.png").read_bytes()
 
 
 def test_the_steps_show_the_first_pictures_from_noise_to_drawn(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
-    def save_strip(path: Path, frames: NDArray[np.uint8], labels: list[str]) -> None:
+    def save_strip(path: Path, frames: NDArray[np.uint8], labels: list[str], about: dict[str, Any]) -> None:
         seen.extend((frames, labels))
         path.write_bytes(b"png")
 

@@ -43,7 +43,7 @@ LOOKS = {
 _INK, _PALE, _FAINT, _NOTE, _WHITE = "#1a1a1a", "#757575", "#c4c4c4", "#8f3f00", "#ffffff"
 _WIDTH, _MARGIN, _GAP, _LINE = 900, 30, 46, 26  # of a step, around it, between its maps, from line to line
 _LARGEST_CELL, _LARGEST_MAP, _CELL_WITH_NOTE = 54, 480, 32
-_TEXT, _BOLD = "DejaVuSans", "DejaVuSans-Bold"
+_TEXT, _BOLD, _MONO = "DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono"
 _FRAME_MS, _FILM_MS = 700, 45_000  # how long a frame lasts, and all of them at most
 _STRIP_STEPS = 6
 
@@ -91,7 +91,7 @@ def draw(film: Film, steps: Sequence[int], columns: int = 1) -> Image.Image:
     tiles = [film.panels(step) for step in steps]
     widths, cell = _fit(tiles[0])
     maps, across = cell * max(len(panel.values) for panel in tiles[0]), sum(widths) + _GAP * (len(widths) - 1)
-    mono, text = load_font(16), load_font(16, _TEXT)
+    mono, text = load_font(16, _MONO), load_font(16, _TEXT)
     captions = []
     for step in steps:
         counter = f"{step + 1} of {film.operation.steps}:  "
