@@ -41,6 +41,7 @@ class CLIPConfig:
         embedding_width: length of the vectors that text and image share; None for a text encoder without a pooled
             vector.
         image_channels: of the image encoder's convolutions.
+        picture: height, width and channels of the pictures that it is shown.
     """
 
     vocabulary: int
@@ -51,6 +52,7 @@ class CLIPConfig:
     heads: int = 2
     embedding_width: int | None = 64
     image_channels: tuple[int, int] = (32, 64)
+    picture: tuple[int, int, int] = (28, 28, 1)
     bias: bool = False
     activation: str = "gelu_tanh"
     padding_id: int | None = None
@@ -75,6 +77,11 @@ class CLIPConfig:
             or not all(type(c) is int and c in range(8, 8193, 8) for c in channels)
         ):
             raise ValueError(f"CLIPConfig: image_channels: wanted two multiples of 8, got {channels!r}")
+        match self.picture:
+            case int(H), int(W), 1 | 3 if 4 <= min(H, W) <= max(H, W) <= 4096:
+                pass
+            case other:
+                raise ValueError(f"CLIPConfig: picture: wanted height, width and 1 or 3 channels, got {other!r}")
 
     def check_clip_skip(self, clip_skip: int) -> None:
         """Demand a layer that there is, counted from the end.
@@ -140,21 +147,22 @@ class TextEncoder(Module):
 
 
 class ImageEncoder(Module):
-    """Pictures (B, H, W, 1) in [-1, 1] to vectors (B, E)."""
+    """Pictures (B, H, W, C) in [-1, 1], of the size and the channels that the configuration says, to vectors (B, E)."""
 
     def __init__(self, config: CLIPConfig, *, rng: np.random.Generator) -> None:
         if config.embedding_width is None:
             raise ValueError(
                 "CLIP: embedding_width: wanted the length of the vectors that text and image share, got none"
             )
-        half, quarter = config.image_channels
-        self.conv_1 = Conv2d(1, half, 4, stride=2, padding=1, rng=rng)  # 28 -> 14
+        (H, W, C), (half, quarter) = config.picture, config.image_channels
+        self.conv_1 = Conv2d(C, half, 4, stride=2, padding=1, rng=rng)  # 28 -> 14
         self.norm_1 = GroupNorm(8, half)
         self.conv_2 = Conv2d(half, quarter, 4, stride=2, padding=1, rng=rng)  # 14 -> 7
         self.norm_2 = GroupNorm(8, quarter)
         self.conv_3 = Conv2d(quarter, quarter, 3, stride=2, padding=1, rng=rng)  # 7 -> 4
         self.norm_3 = GroupNorm(8, quarter)
-        self.projection = Linear(16 * quarter, config.embedding_width, rng=rng, bias=False)
+        pixels = -(H // 4 // -2) * -(W // 4 // -2)
+        self.projection = Linear(pixels * quarter, config.embedding_width, rng=rng, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm_1(self.conv_1(x), silu=True)
@@ -173,7 +181,7 @@ class CLIP(Module):
         self.log_temperature = Parameter(np.full((1,), np.log(1 / 0.07), np.float32))
 
     def forward(self, images: Tensor, ids: Array) -> Tensor:
-        """The contrastive loss of a batch: images (B, H, W, 1) with the ids (B, M) of their captions."""
+        """The contrastive loss of a batch: images (B, H, W, C) with the ids (B, M) of their captions."""
         text: Tensor
         _, text = self.text(ids)
         scale = self.log_temperature.exp()

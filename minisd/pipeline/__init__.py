@@ -28,8 +28,6 @@ __all__ = ["BATCH", "Pipeline", "Prompt", "SamplingDiverged", "shipped_model"]
 
 BATCH = 125  # pictures at a time
 
-_SIDE = 4  # pixels of a picture to a latent's one, up and across
-
 
 @dataclass
 class Pipeline(Model):
@@ -53,7 +51,8 @@ class Pipeline(Model):
 
         Words that the model never saw, and the end of a prompt that is too long, are named in a warning.
 
-        Shapes: returns (N, 28, 28) uint8, light strokes on a dark ground.
+        Shapes: returns (N, H, W) uint8, or (N, H, W, 3) if the model draws in colour; the one that comes with minisd
+        draws 28 x 28, light strokes on a dark ground.
 
         Raises:
             ValueError: as draw; or more pictures than the memory holds.
@@ -91,7 +90,7 @@ class Pipeline(Model):
             ValueError: no prompt, no such sampler, impossible steps or batch, or a guidance that is no number.
             SamplingDiverged: the latents are no longer finite.
 
-        Shapes: returns (N, 28, 28) uint8.
+        Shapes: returns (N, H, W) or (N, H, W, 3) uint8.
         """
         if isinstance(prompts, str) or not prompts:
             raise ValueError(f'draw: wanted a list of one prompt or more, such as ["a seven"], got {prompts!r}')
@@ -152,7 +151,7 @@ class Pipeline(Model):
         """
         if count < 1:
             raise ValueError(f"wanted 1 picture or more, got {count}")
-        size = bytes_each or 2 * _SIDE**2 * math.prod(self.info.latent_size)
+        size = bytes_each or 2 * math.prod(self.picture_shape)
         free = available_memory() or 2**32
         if count * size > free:
             raise ValueError(

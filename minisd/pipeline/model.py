@@ -62,13 +62,17 @@ class Model:
     def __post_init__(self) -> None:
         self.schedule: NoiseSchedule = make_schedule(self.info.schedule, self.info.timesteps)
         vae, clip, unet, tokenizer = self.vae.config, self.clip.config, self.unet.config, self.tokenizer
+        if vae.image_channels not in (1, 3):
+            raise ValueError(
+                f"VAEConfig: image_channels: wanted 1, grey, or 3, red, green and blue, got {vae.image_channels}"
+            )
         for what, found, wanted in (
             ("UNetConfig: latent_channels", unet.latent_channels, vae.latent_channels),
             ("UNetConfig: context_width", unet.context_width, clip.width),
             ("UNetConfig: pooled_width", unet.pooled_width, clip.embedding_width),
             ("CLIPConfig: vocabulary", clip.vocabulary, tokenizer.size),
             ("CLIPConfig: end_id", clip.end_id, tokenizer.end),
-            ("VAEConfig: image_channels", vae.image_channels, 1),
+            ("CLIPConfig: picture", clip.picture, self.picture_shape),
         ):
             if found != wanted:
                 raise ValueError(f"{what}: wanted {wanted}, to fit the rest of the model, got {found}")
@@ -102,14 +106,20 @@ class Model:
         """(h, w, C) of one picture's latents."""
         return (*self.info.latent_size, self.vae.config.latent_channels)
 
+    @property
+    def picture_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of one picture: C is 1 for grey, 3 for red, green and blue."""
+        (h, w), vae = self.info.latent_size, self.vae.config
+        return h * vae.factor, w * vae.factor, vae.image_channels
+
     def encode(self, images: Array) -> Array:
-        """Scaled latents (N, h, w, C), the most likely ones, of pictures (N, H, W) uint8; they stay with the VAE."""
+        """Scaled latents (N, h, w, C), the most likely ones, of pictures uint8 as drawn; they stay with the VAE."""
         with no_grad():
             mean, _ = self.vae.encode(Tensor(to_unit_range(images)).to(self.device))
         return mean.data * np.float32(self.info.scale_factor)
 
     def decode(self, z: Array) -> Array:
-        """Pictures (N, H, W) uint8 of scaled latents (N, h, w, C).
+        """Pictures, (N, H, W) or (N, H, W, 3) uint8, of scaled latents (N, h, w, C).
 
         Raises:
             SamplingDiverged: the decoder's numbers are not finite.

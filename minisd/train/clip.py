@@ -6,8 +6,9 @@ import numpy as np
 
 from minisd.autograd import Array, Tensor
 from minisd.data.dataset import CaptionedImages
-from minisd.models.clip import CLIP, CLIPConfig
-from minisd.pictures import to_unit_range
+from minisd.models.clip import CLIP
+from minisd.models.fitting import clip_config
+from minisd.pictures import picture_shape, to_unit_range
 from minisd.text.tokenizer import Tokenizer
 from minisd.train.loop import Recipe
 
@@ -20,9 +21,9 @@ class CLIPTask:
 
     def __init__(self, data: CaptionedImages, tokenizer: Tokenizer, rng: np.random.Generator) -> None:
         self.data = data
-        self.module = CLIP(CLIPConfig(vocabulary=tokenizer.size, end_id=tokenizer.end), rng=rng)
         texts = data.all_captions()
-        config = self.module.config
+        config = clip_config(picture_shape(data.images), tokenizer, texts)
+        self.module = CLIP(config, rng=rng)
         self.ids, _ = tokenizer(texts, config.context_length, config.padding_id)
         self.rows = {text: row for row, text in enumerate(texts)}
 

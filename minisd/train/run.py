@@ -28,11 +28,13 @@ from minisd.data.sets import DATA_SETS, load_pictures
 from minisd.memory import peak_memory
 from minisd.model_info import ModelInfo
 from minisd.models.checks import check, check_choice, is_number
-from minisd.models.clip import CLIP, CLIPConfig
+from minisd.models.clip import CLIP
+from minisd.models.fitting import clip_config, unet_config, vae_config
 from minisd.models.levels import from_json
-from minisd.models.unet import UNet, UNetConfig
-from minisd.models.vae import VAE, VAEConfig, scale_factor
+from minisd.models.unet import UNet
+from minisd.models.vae import VAE, scale_factor
 from minisd.nn import Module
+from minisd.pictures import picture_shape
 from minisd.pipeline import Pipeline, shipped_model
 from minisd.text.tokenizer import Tokenizer, clean, split_words
 from minisd.train.clip import CLIPTask
@@ -173,7 +175,9 @@ class Run:
             prepare()
             self._sitting = time.monotonic() - self.seconds
             self._save_plan()
-            say(f"{len(data):,} picture{'s' if len(data) != 1 else ''} of {self.settings.data}")
+            H, W, C = picture_shape(data.images)
+            what = f"{len(data):,} picture{'s' if len(data) != 1 else ''} of {self.settings.data}"
+            say(f"{what}, {H} x {W}, {'in colour' if C == 3 else 'grey'}")
             self._fit("vae", lambda: VAETask(data.images, self._rng("vae")), say)
             self._fit("clip", lambda: CLIPTask(data, self._tokenizer(data), self._rng("clip")), say)
             pipeline, latents = self._pipeline(data)
@@ -220,8 +224,9 @@ class Run:
     def _pipeline(self, data: CaptionedImages) -> tuple[Pipeline, tuple[Any, Any]]:
         """VAE and CLIP as trained, a U-Net still to train, and the latents of the data."""
         tokenizer = self._tokenizer(data)
-        vae = VAE(VAEConfig(), rng=self._rng("vae"))
-        clip = CLIP(CLIPConfig(vocabulary=tokenizer.size, end_id=tokenizer.end), rng=self._rng("clip"))
+        picture = picture_shape(data.images)
+        vae = VAE(vae_config(picture), rng=self._rng("vae"))
+        clip = CLIP(clip_config(picture, tokenizer, data.all_captions()), rng=self._rng("clip"))
         self._load(vae, "vae")
         self._load(clip, "clip")
         vae.to(self.settings.device)
@@ -231,8 +236,8 @@ class Run:
             latent_size=(mean.shape[1], mean.shape[2]),
             words=tuple(sorted({word for text in data.all_captions() for word in split_words(clean(text))})),
         )
-        config = UNetConfig(context_width=clip.config.width, pooled_width=clip.config.embedding_width)
-        pipeline = Pipeline(vae, clip, UNet(config, rng=self._rng("unet")), tokenizer, info)
+        unet = UNet(unet_config(vae.config, clip.config), rng=self._rng("unet"))
+        pipeline = Pipeline(vae, clip, unet, tokenizer, info)
         return pipeline.to(self.settings.device), (mean, log_variance)
 
     def _fit(self, network: str, make_task: Callable[[], Task], say: Callable[[str], None]) -> None:

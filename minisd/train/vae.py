@@ -7,8 +7,9 @@ from minisd_kernels.devices import to_host
 
 from minisd import ops
 from minisd.autograd import Array, Tensor, no_grad
-from minisd.models.vae import VAE, VAEConfig
-from minisd.pictures import to_bytes, to_unit_range
+from minisd.models.fitting import vae_config
+from minisd.models.vae import VAE
+from minisd.pictures import picture_shape, to_bytes, to_unit_range
 from minisd.train.loop import Recipe
 
 
@@ -23,7 +24,7 @@ class VAETask:
 
     def __init__(self, images: Array, rng: np.random.Generator, kl_weight: float = 1e-4) -> None:
         self.images, self.kl_weight = images, kl_weight
-        self.module = VAE(VAEConfig(), rng=rng)
+        self.module = VAE(vae_config(picture_shape(images)), rng=rng)
 
     @property
     def sample_count(self) -> int:
@@ -31,8 +32,9 @@ class VAETask:
 
     def batch(self, samples: Array, rng: np.random.Generator) -> tuple[Array, ...]:
         x = to_unit_range(self.images[samples])
-        B, H, W, _ = x.shape
-        return x, rng.standard_normal((B, H // 4, W // 4, self.module.config.latent_channels), np.float32)
+        (B, H, W, _), config = x.shape, self.module.config
+        noise = (B, H // config.factor, W // config.factor, config.latent_channels)
+        return x, rng.standard_normal(noise, np.float32)
 
     def loss(self, x: Tensor, noise: Tensor) -> Tensor:
         x_again, mean, log_variance = self.module(x, noise.data)

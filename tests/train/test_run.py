@@ -85,7 +85,7 @@ def test_profiling_changes_nothing_and_says_where_the_time_went(
     tables = "\n".join(said)
     for network in NETWORKS:  # the first two steps compile, and are not watched
         assert f"{network}: " in tables and tables.count("ms a step, mean of 1\n") == 3
-    assert said[0] == "4 pictures of strokes"
+    assert said[0] == "4 pictures of strokes, 28 x 28, grey"
 
 
 # Going on
