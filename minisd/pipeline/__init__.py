@@ -10,19 +10,23 @@ from __future__ import annotations
 import math
 import secrets
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
-from minisd_kernels.devices import to_device, to_host
+from minisd_kernels.devices import to_device
 
 from minisd.autograd import Array
 from minisd.diffusion.guidance import ClassifierFreeGuidance
-from minisd.diffusion.samplers import initial_noise, sample, sample_rngs
+from minisd.diffusion.interpolation import lerp
+from minisd.diffusion.samplers import sample
 from minisd.memory import available_memory
 from minisd.pipeline.model import Model, Prompt, SamplingDiverged, shipped_model
+from minisd.pipeline.start import start_noise
+from minisd.pipeline.watch import Callback, Watch
 from minisd.text.remarks import remarks
+from minisd.text.weights import combination, plain
 
 __all__ = ["BATCH", "Pipeline", "Prompt", "SamplingDiverged", "shipped_model"]
 
@@ -69,25 +73,42 @@ class Pipeline(Model):
         self,
         prompts: Sequence[str],
         *,
+        negative_prompt: str | Sequence[str] = "",
+        to: str | None = None,
+        to_seed: int | None = None,
+        variation: float | None = None,
         seed: int | None = 0,
         steps: int | None = None,
         guidance: float | None = None,
+        guidance_rescale: float = 0.0,
+        guidance_interval: tuple[float, float] | None = None,
+        clip_skip: int | None = None,
         sampler: str | None = None,
         batch: int = BATCH,
-        callback: Callable[[int, int, Array, Array], None] | None = None,
+        callback: Callback | None = None,
     ) -> Array:
         """One picture of every prompt; picture i depends on (seed, i, prompt) alone, not on the batch it is drawn in.
 
+        Words of a prompt may be weighted, "a (thick:1.5) seven": text/weights.py.
+
         Args:
+            negative_prompt: what guidance goes away from, a text for all pictures or one for each.
+            to, to_seed: a second prompt, a second seed: the pictures lead from the first to it, all from one noise.
+            variation: 0 to 1, how far each picture's noise lies from the first one's; all are then alike to the first.
             seed: None for one that nobody chose; ``pipeline.seed`` says which it was.
             steps: sampling steps, 1 to 1000.
             guidance: 1 follows the prompt as trained, more follows it more closely and varies less; 0 ignores it.
+            guidance_rescale: 0 to 1, how much of the contrast that guidance adds is taken back (Lin et al. 2024).
+            guidance_interval: (low, high): guidance acts where low <= t < high; None for the model's own.
+            clip_skip: the text encoder's layer that is read, counted from the end; None for the model's own.
+                Differs: diffusers counts one less.
             batch: pictures at a time, which bounds the memory.
             callback: called after every step with (step, t, z_t, z_0 as predicted then), latents that ``decode`` shows;
                 they live where the networks live.
 
         Raises:
-            ValueError: no prompt, no such sampler, impossible steps or batch, or a guidance that is no number.
+            ValueError: no prompt, or an option out of its range.
+            PromptError: a prompt's brackets or weights cannot be read.
             SamplingDiverged: the latents are no longer finite.
 
         Shapes: returns (N, H, W) or (N, H, W, 3) uint8.
@@ -96,52 +117,73 @@ class Pipeline(Model):
             raise ValueError(f'draw: wanted a list of one prompt or more, such as ["a seven"], got {prompts!r}')
         if batch < 1:
             raise ValueError(f"draw: wanted a batch of 1 or more pictures, got {batch}")
+        N, on_a_way = len(prompts), to is not None or to_seed is not None
+        if on_a_way and N < 2:
+            raise ValueError("draw: the way to another prompt or seed takes 2 pictures or more, such as num=8")
+        negative = [negative_prompt] * N if isinstance(negative_prompt, str) else [*negative_prompt]
+        if len(negative) != N:
+            raise ValueError(f"draw: wanted a negative prompt for all, or one for each of {N}, got {len(negative)}")
         guidance = self.info.guidance if guidance is None else guidance
-        if not math.isfinite(guidance):
-            raise ValueError(f"draw: wanted a finite guidance, such as {self.info.guidance}, got {guidance}")
-        steps = self.info.steps if steps is None else steps
         self.seed = secrets.randbits(32) if seed is None else seed
+        way = np.linspace(0, 1, N) if on_a_way else None  # how far along each picture stands
 
         drawn = []
-        for start in range(0, len(prompts), batch):
-            part = prompts[start : start + batch]
-            rngs = sample_rngs(self.seed, len(part), first=start)
+        for start in range(0, N, batch):
+            part = slice(start, start + batch)
+            prompt = self._heard(prompts[part], clip_skip)
+            if to is not None and way is not None:
+                end = self._heard([to] * len(prompts[part]), clip_skip)
+                prompt = Prompt(*(lerp(a, b, way[part]) for a, b in zip(prompt, end, strict=True)))
+            rngs, noise = start_noise(
+                self.latent_shape,
+                self.seed,
+                range(N)[part],
+                variation=variation,
+                to_seed=to_seed,
+                way=None if way is None else way[part],
+            )
             model = ClassifierFreeGuidance(
                 self.predict,
-                self.encode_prompts(part),
-                self.encode_prompts([""] * len(part)),
+                prompt,
+                self._heard(negative[part], clip_skip),
                 guidance,
-                interval=self.info.guidance_interval,
+                interval=self.info.guidance_interval if guidance_interval is None else guidance_interval,
+                rescale=guidance_rescale,
             )
-            totals: list[tuple[int, Array]] = []  # t and the sum of z_0 of each step, which stays where it was made
-
-            def watch(step: int, t: int, z_t: Array, z_0: Array, totals: list[tuple[int, Array]] = totals) -> None:
-                totals.append((t, z_0.sum()))
-                if callback is not None:
-                    callback(step, t, z_t, z_0)
-
-            with np.errstate(all="ignore"):  # what overflows is said in words
-                z_0 = sample(
-                    model,
-                    to_device(initial_noise(self.latent_shape, rngs), self.device),
-                    self.schedule,
-                    sampler=sampler or self.info.sampler,
-                    steps=steps,
-                    prediction=self.info.prediction,
-                    rngs=rngs,
-                    callback=watch,
-                )
+            watch = Watch(callback)
             try:
+                with np.errstate(all="ignore"):  # what overflows is said in words
+                    z_0 = sample(
+                        model,
+                        to_device(noise, self.device),
+                        self.schedule,
+                        sampler=sampler or self.info.sampler,
+                        steps=self.info.steps if steps is None else steps,
+                        prediction=self.info.prediction,
+                        rngs=rngs,
+                        callback=watch,
+                    )
                 drawn.append(self.decode(z_0))
-            except SamplingDiverged:  # only now is anything fetched from a device to look at it
-                for step, (t, total) in enumerate(totals):
-                    if not np.isfinite(to_host(total)):
-                        raise SamplingDiverged(
-                            f"drawing: the numbers are no longer finite at step {step + 1} of {steps}, t = {t}; "
-                            f"draw with less guidance than {guidance:g}, or have the model's weights looked at"
-                        ) from None
-                raise
+            except SamplingDiverged:
+                if (place := watch.where_it_diverged()) is None:
+                    raise
+                raise SamplingDiverged(
+                    f"drawing: the numbers are no longer finite at {place}; "
+                    f"draw with less guidance than {guidance:g}, or have the model's weights looked at"
+                ) from None
         return np.concatenate(drawn)
+
+    def _heard(self, prompts: Sequence[str], clip_skip: int | None) -> Prompt:
+        """The text encoder's view of every prompt, its weighted words as loud as they are meant: text/weights.py."""
+        sums = {prompt: combination(prompt) for prompt in prompts}
+        rows = {text: row for row, text in enumerate(dict.fromkeys(text for terms in sums.values() for text in terms))}
+        encoded = self.encode_prompts([*rows], clip_skip=clip_skip)
+
+        def summed(vectors: Array, terms: dict[str, float]) -> Array:
+            return sum(number * vectors[rows[text] : rows[text] + 1] for text, number in terms.items())
+
+        parts = ({prompt: summed(vectors, sums[prompt]) for prompt in sums} for vectors in encoded)
+        return Prompt(*(np.concatenate([part[prompt] for prompt in prompts]) for part in parts))
 
     def check_count(self, count: int, *, bytes_each: int | None = None) -> None:
         """Can `count` pictures be held in memory, where each takes `bytes_each`, if not only its pixels?
@@ -161,5 +203,5 @@ class Pipeline(Model):
 
     def remarks(self, prompts: Sequence[str]) -> list[str]:
         """What a user should know of the prompts: words never seen in training, and what was too long and dropped."""
-        read = [self._as_read(prompt) for prompt in prompts]
+        read = [self._as_read(plain(prompt)) for prompt in prompts]
         return remarks(read, self.tokenizer, self.clip.config.context_length, self.info.words)

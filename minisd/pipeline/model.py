@@ -93,12 +93,17 @@ class Model:
             network.to(device)
         return self
 
-    def encode_prompts(self, prompts: Sequence[str]) -> Prompt:
-        """The text encoder's view of every prompt, where the networks live."""
+    def encode_prompts(self, prompts: Sequence[str], *, clip_skip: int | None = None) -> Prompt:
+        """The text encoder's view of every prompt, word for word, where the networks live.
+
+        Args:
+            clip_skip: the layer that is read, counted from the end; None for the one that the U-Net was trained on.
+        """
         config = self.clip.config
         ids, _ = self.tokenizer([self._as_read(p) for p in prompts], config.context_length, config.padding_id)
+        clip_skip = self.info.clip_skip if clip_skip is None else clip_skip
         with no_grad():
-            context, pooled = self.clip.text(to_device(ids, self.device), clip_skip=self.info.clip_skip)
+            context, pooled = self.clip.text(to_device(ids, self.device), clip_skip=clip_skip)
         return Prompt(context.data, pooled.data)
 
     @property
@@ -135,11 +140,9 @@ class Model:
         with no_grad():
             return self.unet(Tensor(z_t), t, Tensor(prompt.context), Tensor(prompt.pooled)).data
 
-    def _as_read(self, prompt: str) -> str:
-        """The prompt as the tokenizer is given it: with all digits in English, if the model knows English ones."""
-        if not isinstance(prompt, str):
-            raise TypeError(f'draw: a prompt is a text, such as "a seven", got {prompt!r}')
-        return in_english(prompt) if {*DIGITS} <= {*self.info.words} else prompt
+    def _as_read(self, text: str) -> str:
+        """The text as the tokenizer is given it: with all digits in English, if the model knows English ones."""
+        return in_english(text) if {*DIGITS} <= {*self.info.words} else text
 
     def save(self, folder: str | Path) -> None:
         """Write model.json, tokenizer.json and a safetensors file for each network into `folder`.

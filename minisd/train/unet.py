@@ -11,6 +11,7 @@ from minisd.data.dataset import CaptionedImages
 from minisd.models.vae import VAE
 from minisd.pictures import to_unit_range
 from minisd.pipeline import Pipeline
+from minisd.text.weights import escaped
 from minisd.train.loop import Recipe
 
 
@@ -52,7 +53,7 @@ class UNetTask:
 
     def preview(self) -> Array:
         """Two drawings each of some captions of the data."""
-        prompts = self.data.example_captions()
+        prompts = map(escaped, self.data.example_captions())
         return self.pipeline.draw([prompt for prompt in prompts for _ in range(2)], seed=0, steps=20)
 
 
