@@ -447,3 +447,80 @@ def test_latents_are_scaled_and_come_back(pipeline: Pipeline) -> None:
     again = pipeline.decode(z)
     assert again.shape == images.shape and again.dtype == np.uint8
     assert np.abs(again.astype(int) - images).mean() < 8  # grey levels of 255
+
+
+# What is asked besides the prompt
+
+
+def test_more_options_change_the_picture(pipeline: Pipeline) -> None:
+    plain = pipeline.draw(["a seven"], steps=3, guidance=3)
+    others: list[dict[str, Any]] = [
+        {"negative_prompt": "a thick seven"}, {"negative_prompt": ["a thin seven"]}, {"guidance_rescale": 0.7},
+        {"guidance_interval": (0, 1000)}, {"clip_skip": 1}, {"clip_skip": 3},
+    ]  # fmt: skip
+    pictures = [pipeline.draw(["a seven"], steps=3, guidance=3, **options) for options in others]
+    assert len(np.unique([plain, *pictures], axis=0)) == 1 + len(others)
+    named = pipeline.draw(
+        ["a seven"], steps=3, guidance=3,
+        negative_prompt="", guidance_rescale=0, guidance_interval=(300, 800), clip_skip=2, variation=None,
+    )  # fmt: skip
+    np.testing.assert_array_equal(named, plain)
+
+
+def test_a_negative_prompt_stands_where_nothing_stood(pipeline: Pipeline) -> None:
+    """Guided by 0 towards one prompt is drawing the other."""
+    always: dict[str, Any] = {"steps": 2, "guidance_interval": (0, 1000)}
+    away = pipeline.draw(["a seven", "a two"], guidance=0, negative_prompt=["a three", "an 8"], **always)
+    np.testing.assert_array_equal(away, pipeline.draw(["a three", "an 8"], guidance=1, **always))
+
+
+def test_weighted_words_are_sums_of_prompts(pipeline: Pipeline) -> None:
+    seen: dict[str, Array] = {}
+
+    def heard(prompt: str) -> Array:
+        pipeline.draw([prompt], steps=1, callback=lambda step, t, z_t, z_0: seen.update({prompt: z_0}))
+        return seen[prompt]
+
+    np.testing.assert_array_equal(heard("a (thick:1) seven"), heard("a thick seven"))
+    np.testing.assert_allclose(heard("a (thick:0) seven"), heard("a seven"), atol=1e-5)
+    assert (heard("a (thick:1.5) seven") != heard("a thick seven")).any()
+    assert pipeline.remarks(["a (fluffy:1.5) seven"]) == [
+        "'a fluffy seven': the model never saw 'fluffy' and may ignore it"
+    ]
+
+
+def test_the_way_to_another_prompt_and_seed(pipeline: Pipeline) -> None:
+    drawn = pipeline("a seven", num=5, steps=2, to="a zero", to_seed=8, seed=3, batch=2)
+    assert len(np.unique(drawn, axis=0)) == 5
+    np.testing.assert_array_equal(drawn[:1], pipeline.draw(["a seven"], steps=2, seed=3))
+    np.testing.assert_array_equal(drawn[-1:], pipeline.draw(["a zero"], steps=2, seed=8))
+    one_noise = pipeline("a seven", num=3, steps=2, to="a zero", seed=3)
+    np.testing.assert_array_equal(one_noise[-1:], pipeline.draw(["a zero"], steps=2, seed=3))
+
+
+def test_variations_lie_around_the_first_picture(pipeline: Pipeline) -> None:
+    plain = pipeline("a seven", num=4, steps=2)
+    for variation, far in ((0.0, 0), (0.1, 1), (1.0, 10)):
+        drawn = pipeline("a seven", num=4, steps=2, variation=variation)
+        np.testing.assert_array_equal(drawn[0], plain[0])
+        distance = np.abs(drawn[1:].astype(int) - plain[0]).mean()
+        assert (distance > 0) == (far > 0) and distance >= far
+    np.testing.assert_array_equal(drawn, plain)  # all of the way is each picture's own noise
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"negative_prompt": ["a", "b"]}, "a negative prompt for all, or one for each of 1, got 2"),
+        ({"guidance_rescale": 2}, "a rescale from 0 to 1, got 2"),
+        ({"guidance_interval": (800, 300)}, "low <= high"),
+        ({"clip_skip": 4}, r"clip_skip: wanted 1 \(the last layer\) to 3"),
+        ({"variation": 1.5}, "a share from 0 to 1"),
+        ({"to": "a zero"}, "2 pictures or more"),
+        ({"to_seed": 4}, "2 pictures or more"),
+        ({"prompts": ["a (thick:1.3 seven"]}, "is never closed"),
+    ],
+)
+def test_impossible_requests_are_refused(pipeline: Pipeline, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        pipeline.draw(**{"prompts": ["a seven"], **options})

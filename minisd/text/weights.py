@@ -27,7 +27,7 @@ MOST = 10.0
 
 _CLOSES = {")": "(", "]": "["}
 _SIGN = re.compile(
-    r"(?P<close>(:(?P<weight>[^()\[\]]*))?\)|\]) | (?P<open>[(\[]) | \\(?P<itself>[()\[\]:\\]) | (?P<text>.)",
+    r"(?P<close>(:(?P<weight>[^()\[\]\\]*))?\)|\]) | (?P<open>[(\[]) | \\(?P<itself>[()\[\]:\\]) | (?P<text>.)",
     re.S | re.X,
 )
 
@@ -66,7 +66,7 @@ def weighted_parts(prompt: str) -> list[Part]:
             kind, _, first = opened.pop()
             factor = _weight(prompt, sign["weight"]) if kind == "(" else 1 / LOUDER
             letters[first:] = [Part(text, weight * factor) for text, weight in letters[first:]]
-        elif sign["text"] == ":" and opened and ")" in prompt[sign.end() :]:
+        elif sign["text"] == ":" and opened and {*_CLOSES} & {*prompt[sign.end() :]}:
             raise PromptError(
                 f"{prompt!r}: after a colon in brackets wanted a number and a closing bracket, such as (thick:1.3); "
                 r"a colon that is meant as such is written \:"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisd.diffusion.guidance import ClassifierFreeGuidance, guided, join_batches
+from minisd.diffusion.guidance import ClassifierFreeGuidance, guided, join_batches, rescaled
 from minisd.diffusion.samplers import initial_noise, sample, sample_rngs
 from minisd.diffusion.schedule import Array, make_schedule
 
@@ -110,3 +110,42 @@ def test_contexts_join_as_arrays_tuples_and_named_tuples() -> None:
     assert isinstance(join_batches(null_context, context), Context)
     with pytest.raises(ValueError, match=r"got \(1, 3\) and \(2, 3\); repeat the empty prompt"):
         ClassifierFreeGuidance(CountingModel(), context=b, null_context=a[:1], guidance_scale=2.0)
+
+
+def test_rescaling_gives_each_sample_its_contrast_back() -> None:
+    cond, guidance = np.random.default_rng(0).standard_normal((2, 3, 4, 5, 2)) * [[[[1.0, 3.0]]]]
+    all_of_it, half, nothing = (rescaled(guidance, cond, share) for share in (1.0, 0.5, 0.0))
+    np.testing.assert_allclose(all_of_it.std(axis=(1, 2, 3)), cond.std(axis=(1, 2, 3)), rtol=1e-9)
+    np.testing.assert_allclose(half, (all_of_it + guidance) / 2)
+    np.testing.assert_array_equal(nothing, guidance)
+    np.testing.assert_array_equal(rescaled(guidance[1:2], cond[1:2], 0.7)[0], rescaled(guidance, cond, 0.7)[1])
+    assert np.isfinite(rescaled(0 * guidance, cond, 1.0)).all()
+
+
+def test_guidance_is_rescaled_by_the_prediction_with_the_prompt() -> None:
+    context, null_context = contexts(3, np.float32)
+    x_t, t = initial_noise((4, 5, 2), sample_rngs(seed=0, count=3)), np.full(3, 400)
+    model = CountingModel()
+    plain = ClassifierFreeGuidance(model, context, null_context, 5.0)(x_t, t)
+    found = ClassifierFreeGuidance(model, context, null_context, 5.0, rescale=0.7)(x_t, t)
+    np.testing.assert_array_equal(found, rescaled(plain, model(x_t, t, context), 0.7))
+    assert found.dtype == np.float32 and (found != plain).any()
+    outside = ClassifierFreeGuidance(model, context, null_context, 5.0, interval=(500, 900), rescale=0.7)
+    np.testing.assert_array_equal(outside(x_t, t), model(x_t, t, context))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"guidance_scale": np.nan}, "a finite guidance, such as 1.5, got nan"),
+        ({"interval": (800, 300)}, r"low <= high, got \(800, 300\)"),
+        ({"interval": (np.nan, 300)}, "low <= high"),
+        ({"rescale": 1.5}, "a rescale from 0 to 1, got 1.5"),
+        ({"rescale": -0.1}, "a rescale from 0 to 1"),
+        ({"rescale": np.nan}, "a rescale from 0 to 1"),
+    ],
+)
+def test_impossible_guidance_is_refused(options: dict[str, Any], said: str) -> None:
+    context, null_context = contexts(2)
+    with pytest.raises(ValueError, match=said):
+        ClassifierFreeGuidance(CountingModel(), context, null_context, **{"guidance_scale": 2.0, **options})
