@@ -114,6 +114,33 @@ class Report:
         return asdict(self)
 
 
+@dataclass
+class Floor:
+    """The same numbers of real digits of the training set: what drawings that were real would have."""
+
+    accuracy: float
+    frechet: float
+    precision: float
+    recall: float
+    diversity: float
+
+
+@dataclass
+class GuidanceCurve:
+    """How drawings change with the guidance: more makes them obey better and vary less.
+
+    Attributes:
+        drawings: of every guidance, as a Report has them.
+    """
+
+    real: Floor
+    guidance: list[float]
+    drawings: list[list[DrawingReport]]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
 def evaluate(
     pipeline: Pipeline,
     judge: Judge,
@@ -122,35 +149,20 @@ def evaluate(
     *,
     count: int = 1000,
     seed: int = 0,
-    guidance: float | None = None,
-    steps: int | None = None,
-    sampler: str | None = None,
     say: Callable[[str], None] = print,
+    **drawing: Any,
 ) -> Report:
     """Measure a model: `count` drawings told the digit and its attributes, and `count` told the digit alone.
 
     Model and judge compute where they live.
 
+    Args:
+        drawing: options of ``Pipeline.draw``, such as guidance, steps and sampler.
+
     Raises:
         ValueError: as check_count.
     """
-    check_count(count, train, test)
-    rng = np.random.default_rng([seed, count])
-    chosen, others = _balanced(test, count, rng), _balanced(train, count, rng)
-    floor = metrics.frechet_distance(judge.features(test.images[chosen]), judge.features(train.images[others]))
-    drawings = []
-    for prompts, detailed in (("digit, thickness and slant", True), ("digit alone", False)):
-        say(f"drawing {count} digits: {prompts}")
-        captions = [
-            caption_text(
-                Caption(int(test.labels[i]), int(test.thickness_bin[i]), int(test.slant_bin[i]))
-                if detailed
-                else Caption(int(test.labels[i]))
-            )
-            for i in chosen
-        ]
-        images = pipeline.draw(captions, seed=seed, guidance=guidance, steps=steps, sampler=sampler)
-        drawings.append(_drawing_report(prompts, images, test, chosen, judge, floor, detailed))
+    drawings = _Drawings(judge, train, test, count, seed).of(pipeline, say, **drawing)
     say("reconstructing and matching the test set")
     psnr, vae_accuracy = _vae_quality(pipeline, judge, test)
     return Report(
@@ -160,6 +172,31 @@ def evaluate(
         vae_accuracy=vae_accuracy,
         **_clip_quality(pipeline, test),
     )
+
+
+def guidance_curve(
+    pipeline: Pipeline,
+    judge: Judge,
+    train: DigitSet,
+    test: DigitSet,
+    guidance: Sequence[float],
+    *,
+    count: int = 1000,
+    seed: int = 0,
+    say: Callable[[str], None] = print,
+    **drawing: Any,
+) -> GuidanceCurve:
+    """Measure a model's drawings at several guidances, all from the same noise, as ``evaluate`` does at one.
+
+    Raises:
+        ValueError: as check_count.
+    """
+    compared = _Drawings(judge, train, test, count, seed)
+    drawings = []
+    for one in guidance:
+        say(f"guidance {one:g}")
+        drawings.append(compared.of(pipeline, say, guidance=one, **drawing))
+    return GuidanceCurve(compared.real, list(guidance), drawings)
 
 
 def check_count(count: int, train: DigitSet, test: DigitSet) -> None:
@@ -181,31 +218,68 @@ def _balanced(digits: DigitSet, count: int, rng: np.random.Generator) -> Array:
     return np.stack(columns, axis=1).reshape(-1)
 
 
-def _drawing_report(
-    prompts: str, images: Array, test: DigitSet, chosen: Array, judge: Judge, floor: float, detailed: bool
-) -> DrawingReport:
-    labels = test.labels[chosen]
-    right = judge.digits(images) == labels
-    features, real = judge.features(images), judge.features(test.images[chosen])
-    precision, recall = metrics.precision_and_recall(real, features)
-    as_asked = {}
-    if detailed:
-        as_asked["thickness"] = float((bins(thickness(images), THICKNESS_BINS) == test.thickness_bin[chosen]).mean())
-        as_asked["slant"] = float((bins(np.rad2deg(slant(images)), SLANT_BINS) == test.slant_bin[chosen]).mean())
-    return DrawingReport(
-        prompts=prompts,
-        count=len(images),
-        accuracy=float(right.mean()),
-        accuracy_interval=metrics.wilson_interval(int(right.sum()), len(right)),
-        accuracy_by_digit=[float(right[labels == d].mean()) for d in range(10)],
-        thickness_as_asked=as_asked.get("thickness"),
-        slant_as_asked=as_asked.get("slant"),
-        frechet=metrics.frechet_distance(features, real),
-        frechet_floor=floor,
-        precision=precision,
-        recall=recall,
-        diversity=metrics.diversity_ratio(real, features, labels, labels),
-    )
+class _Drawings:
+    """What drawings are compared with: `count` digits of the test set, as many of each; and how other real ones fare.
+
+    Attributes:
+        real: as many digits of the training set, compared with those of the test set.
+    """
+
+    def __init__(self, judge: Judge, train: DigitSet, test: DigitSet, count: int, seed: int) -> None:
+        check_count(count, train, test)
+        rng = np.random.default_rng([seed, count])
+        self.judge, self.test, self.seed = judge, test, seed
+        self.chosen = _balanced(test, count, rng)
+        self.labels = test.labels[self.chosen]
+        self.features = judge.features(test.images[self.chosen])
+        others = train.images[_balanced(train, count, rng)]
+        features = judge.features(others)
+        self.real = Floor(
+            float((judge.digits(others) == self.labels).mean()),
+            metrics.frechet_distance(self.features, features),
+            *metrics.precision_and_recall(self.features, features),
+            metrics.diversity_ratio(self.features, features, self.labels, self.labels),
+        )
+
+    def of(self, pipeline: Pipeline, say: Callable[[str], None], **drawing: Any) -> list[DrawingReport]:
+        """The reports of drawings told all, and of drawings told the digit alone."""
+        reports = []
+        for prompts, detailed in (("digit, thickness and slant", True), ("digit alone", False)):
+            say(f"drawing {len(self.chosen)} digits: {prompts}")
+            captions = [
+                caption_text(
+                    Caption(int(self.test.labels[i]), int(self.test.thickness_bin[i]), int(self.test.slant_bin[i]))
+                    if detailed
+                    else Caption(int(self.test.labels[i]))
+                )
+                for i in self.chosen
+            ]
+            reports.append(self._report(prompts, pipeline.draw(captions, seed=self.seed, **drawing), detailed))
+        return reports
+
+    def _report(self, prompts: str, images: Array, detailed: bool) -> DrawingReport:
+        right = self.judge.digits(images) == self.labels
+        features = self.judge.features(images)
+        precision, recall = metrics.precision_and_recall(self.features, features)
+        as_asked = {}
+        if detailed:
+            thick, slanted = self.test.thickness_bin[self.chosen], self.test.slant_bin[self.chosen]
+            as_asked["thickness"] = float((bins(thickness(images), THICKNESS_BINS) == thick).mean())
+            as_asked["slant"] = float((bins(np.rad2deg(slant(images)), SLANT_BINS) == slanted).mean())
+        return DrawingReport(
+            prompts=prompts,
+            count=len(images),
+            accuracy=float(right.mean()),
+            accuracy_interval=metrics.wilson_interval(int(right.sum()), len(right)),
+            accuracy_by_digit=[float(right[self.labels == d].mean()) for d in range(10)],
+            thickness_as_asked=as_asked.get("thickness"),
+            slant_as_asked=as_asked.get("slant"),
+            frechet=metrics.frechet_distance(features, self.features),
+            frechet_floor=self.real.frechet,
+            precision=precision,
+            recall=recall,
+            diversity=metrics.diversity_ratio(self.features, features, self.labels, self.labels),
+        )
 
 
 def _vae_quality(pipeline: Pipeline, judge: Judge, test: DigitSet, batch: int = 250) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from minisd import checkpoint
 from minisd.autograd import Array, Tensor
 from minisd.checkpoint import CheckpointError
 from minisd.data import DigitSet, draw_strokes
-from minisd.evaluation import Judge, Report, check_count, evaluate
+from minisd.evaluation import Judge, Report, check_count, evaluate, guidance_curve
 from minisd.metrics import diversity_ratio, frechet_distance, precision_and_recall, wilson_interval
 from minisd.pictures import to_bytes
 from minisd.pipeline import shipped_model
@@ -244,6 +244,28 @@ def test_drawings_are_compared_with_the_digits_that_were_asked_for() -> None:
         assert (part.precision, part.recall) == precision_and_recall(theirs, ours)
         labels = np.arange(100) % 10
         assert part.diversity == pytest.approx(diversity_ratio(theirs, ours, labels, labels))
+
+
+def test_a_curve_measures_every_guidance_as_if_it_were_the_only_one() -> None:
+    world = World(moved=1.0)
+    curve = guidance_curve(world, world, world.train, world.test, [0, 4], count=100, seed=3, say=str, steps=5)  # type: ignore[arg-type]
+    assert [options for _, options in world.asked] == [
+        {"seed": 3, "guidance": guidance, "steps": 5} for guidance in (0, 0, 4, 4)
+    ]
+    assert curve.guidance == [0, 4] and curve.drawings == [world.measure(count=100, seed=3).drawings] * 2
+
+
+def test_a_curve_says_what_real_digits_would_have() -> None:
+    world = World()
+    curve = guidance_curve(world, world, world.train, world.test, [1], count=100, say=str)  # type: ignore[arg-type]
+    real, others, *_ = world.looked_at
+    features, labels = (world.features_of(real), world.features_of(others)), np.arange(100) % 10
+    assert curve.real.accuracy == 1 and (curve.real.precision, curve.real.recall) == precision_and_recall(*features)
+    assert curve.real.frechet == curve.drawings[0][0].frechet_floor == pytest.approx(frechet_distance(*features))
+    assert curve.real.diversity == pytest.approx(diversity_ratio(*features, labels, labels))
+    strangers = World(seen=lambda digit: 3)
+    curve = guidance_curve(strangers, strangers, world.train, world.test, [1], count=100, say=str)  # type: ignore[arg-type]
+    assert curve.real.accuracy == pytest.approx(0.1)
 
 
 def test_seeds_choose_other_digits() -> None:

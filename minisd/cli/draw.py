@@ -16,6 +16,7 @@ from minisd.cli.options import (
     OutputFile,
     checking,
     device_option,
+    guidance_option,
     own_functions,
     own_option,
     sampling_options,
@@ -36,6 +37,7 @@ _STDIN = Path("-")
 )
 @click.option("--num", type=POSITIVE, default=1, show_default=True, help="Pictures of each prompt.")
 @sampling_options
+@guidance_option
 @device_option
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed gives the same picture.")
 @click.option(

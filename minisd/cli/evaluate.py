@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from minisd_kernels.devices import require_device
@@ -12,8 +12,10 @@ from minisd_kernels.devices import require_device
 from minisd.cli.kernels import compile_first
 from minisd.cli.options import (
     FOLDER,
+    GUIDANCE,
     SEED,
     OutputFile,
+    Several,
     check_data,
     checking,
     data_options,
@@ -23,11 +25,16 @@ from minisd.cli.options import (
 from minisd.cli.outputs import new_files
 
 if TYPE_CHECKING:
-    from minisd.evaluation import Report
+    from minisd.evaluation import DrawingReport, Floor, GuidanceCurve, Report
 
 
 @click.command("eval", short_help="Measure a model's drawings, VAE and text encoder.")
 @sampling_options
+@click.option(
+    "--guidance",
+    type=Several(GUIDANCE),
+    help="How closely to follow the prompt; several, such as 0,1,2,4, are compared. [default: the model's]",
+)
 @device_option
 @click.option(
     "--num",
@@ -40,12 +47,13 @@ if TYPE_CHECKING:
 @data_options(digits=True)
 @click.option("--judge", type=FOLDER, help="Folder of a judge. [default: the one that comes with minisd]")
 @click.option("--json", "json_file", type=OutputFile(), help="Write the numbers to this file, too.")
+@click.option("--plot", type=OutputFile(".png"), help="Draw how they change with several values of --guidance.")
 @click.pass_context
 def evaluate(
     ctx: click.Context,
     model: Path | None,
     steps: int | None,
-    guidance: float | None,
+    guidance: list[float] | None,
     sampler: str | None,
     device: str,
     num: int,
@@ -54,17 +62,24 @@ def evaluate(
     data_dir: Path | None,
     judge: Path | None,
     json_file: Path | None,
+    plot: Path | None,
 ) -> None:  # fmt: skip
-    """Measure a model: its drawings against real digits, its VAE and its text encoder."""
+    """Measure a model: its drawings against real digits, its VAE and its text encoder.
+
+    Of several values of --guidance, the drawings alone: more guidance makes them obey better and vary less.
+    """
+    several = guidance is not None and len(guidance) > 1
+    if plot is not None and not several:
+        raise click.UsageError("--plot draws a curve: give several values, such as --guidance 0,0.5,1,1.5,2,4.")
     check_data(data, data_dir)
     require_device(device)
 
     from minisd import checkpoint, evaluation
-    from minisd.data import load_digits
+    from minisd.data import DigitSet, load_digits
     from minisd.diffusion.schedule import timesteps
     from minisd.pipeline import Pipeline
 
-    ctx.with_resource(new_files(json_file))
+    ctx.with_resource(new_files(json_file, plot))
     pipeline, of_digits = Pipeline.load(model), evaluation.Judge.load(judge)
     with checking("--steps"):
         timesteps(pipeline.schedule.steps, steps or pipeline.info.steps)
@@ -74,16 +89,60 @@ def evaluate(
     compile_first(device)
     pipeline.to(device)
     of_digits.classifier.to(device)
-    report = evaluation.evaluate(
-        pipeline, of_digits, real, test,
-        count=num, seed=seed, guidance=guidance, steps=steps, sampler=sampler,
-        say=lambda line: click.echo(line, err=True),
-    )  # fmt: skip
-    for name, value in _table(report, len(test)):
-        click.echo(f"{name:<36}{value}".rstrip())
+    parts: tuple[Pipeline, evaluation.Judge, DigitSet, DigitSet] = pipeline, of_digits, real, test
+    options: dict[str, Any] = {"count": num, "seed": seed, "steps": steps, "sampler": sampler}
+    options["say"] = lambda line: click.echo(line, err=True)
+    report: Report | GuidanceCurve
+    if several:
+        report = evaluation.guidance_curve(*parts, guidance or (), **options)
+        click.echo("\n".join(_curve_table(report)))
+    else:
+        report = evaluation.evaluate(*parts, guidance=guidance[0] if guidance else None, **options)
+        for name, value in _table(report, len(test)):
+            click.echo(f"{name:<36}{value}".rstrip())
     if json_file is not None:
         checkpoint.save_json(json_file, report.as_json())
-        click.echo(f"wrote {json_file}")
+    if plot is not None and isinstance(report, evaluation.GuidanceCurve):
+        _plot(plot, report)
+    for path in filter(None, (json_file, plot)):
+        click.echo(f"wrote {path}")
+
+
+def _curve_table(curve: GuidanceCurve) -> Iterator[str]:
+    """A line a guidance, for each kind of prompt, over a line of what real digits have."""
+    for kind, first in enumerate(curve.drawings[0]):
+        yield f"Drawings, told the {first.prompts}: {first.count:,} for each guidance"
+        asked = "thickness   slant   " if first.thickness_as_asked is not None else ""
+        yield f"  guidance  accuracy  {asked}Fréchet  precision  recall  diversity"
+        for guidance, drawings in zip(curve.guidance, curve.drawings, strict=True):
+            part = drawings[kind]
+            attributes = f"{part.thickness_as_asked:>9.3f}{part.slant_as_asked:>8.3f}   " if asked else ""
+            yield f"  {guidance:>8g}  {part.accuracy:>8.3f}  {attributes}{_distances(part)}"
+        yield f"  {'real':>8}  {curve.real.accuracy:>8.3f}  {' ' * len(asked)}{_distances(curve.real)}"
+
+
+def _distances(part: DrawingReport | Floor) -> str:
+    return f"{part.frechet:>7.2f}  {part.precision:>9.3f}  {part.recall:>6.3f}  {part.diversity:>9.3f}"
+
+
+def _plot(path: Path, curve: GuidanceCurve) -> None:
+    from minisd import plots
+
+    titles = {
+        "accuracy": "accuracy: is it the digit that was asked for?",
+        "frechet": "Fréchet distance: how far from real digits?",
+        "recall": "recall: how much of the real variety is drawn?",
+        "diversity": "diversity: how much does a digit vary?",
+    }
+    panels = {
+        title: {
+            f"told the {first.prompts}": [getattr(drawings[kind], name) for drawings in curve.drawings]
+            for kind, first in enumerate(curve.drawings[0])
+        }
+        for name, title in titles.items()
+    }
+    real = {title: getattr(curve.real, name) for name, title in titles.items()}
+    plots.save_panels(path, curve.guidance, panels, "guidance", level=("real digits", real))
 
 
 def _table(report: Report, test_count: int) -> Iterator[tuple[str, str]]:

@@ -51,6 +51,23 @@ class FiniteFloat(click.FloatRange):
         return number
 
 
+GUIDANCE = FiniteFloat(min=0)
+
+
+class Several(click.types.StringParamType):
+    """Values with commas between them; the same one twice is once."""
+
+    def __init__(self, each: Any) -> None:
+        self.each, self.name = each, each.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        parts = str(value).split(",")
+        return list(dict.fromkeys(self.each.convert(part.strip(), param, ctx) for part in parts))
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return f"{self.name.upper()}[,...]"
+
+
 class SamplerName(click.types.StringParamType):
     """A sampler; the list of them is imported when one is named, or help is asked for."""
 
@@ -115,11 +132,6 @@ device_option = click.option(
 def sampling_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--sampler", type=SamplerName(), help="How steps are taken. [default: the model's]"),
-        click.option(
-            "--guidance",
-            type=FiniteFloat(min=0),
-            help="How closely to follow the prompt; 0 not at all. [default: the model's]",
-        ),
         click.option("--steps", type=POSITIVE, help="Sampling steps. [default: the model's]"),
         click.option(
             "--model", type=FOLDER, help="Folder of a trained model. [default: the one that comes with minisd]"
@@ -127,6 +139,13 @@ def sampling_options(command: Callable[..., None]) -> Callable[..., None]:
     ):
         command = option(command)
     return command
+
+
+guidance_option = click.option(
+    "--guidance",
+    type=GUIDANCE,
+    help="How closely to follow the prompt; 0 not at all. [default: the model's]",
+)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ Matplotlib and Pillow are imported where they are used: importing this room cost
 used and never pyplot, which keeps every figure alive and looks for a screen.
 """
 
-from minisd.plots.curves import save_loss_curve, save_profile
+from minisd.plots.curves import save_loss_curve, save_panels, save_profile
 from minisd.plots.lettering import load_font, missing_letters
 from minisd.plots.png import load_about, save_png
 from minisd.plots.rows import draw_rows
@@ -18,6 +18,7 @@ __all__ = [
     "missing_letters",
     "save_grid",
     "save_loss_curve",
+    "save_panels",
     "save_png",
     "save_profile",
     "save_segmentation",

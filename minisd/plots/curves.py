@@ -58,6 +58,47 @@ def save_loss_curve(path: Path | str, losses: Mapping[str, Sequence[float]], ste
     save_figure(path, figure)
 
 
+def save_panels(
+    path: Path | str,
+    x: Sequence[float],
+    panels: Mapping[str, Mapping[str, Sequence[float]]],
+    xlabel: str,
+    level: tuple[str, Mapping[str, float]],
+) -> None:
+    """Draw what several measures make of the same x: a panel each, its lines against x, and the level to compare with.
+
+    Args:
+        panels: a panel's title -> a line's name -> its values, one for each x.
+        level: what the level is called, and its value in every panel.
+
+    Raises:
+        CheckpointError: the picture cannot be written.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    name, levels = level
+    columns = min(2, len(panels))
+    figure = Figure(figsize=(12, 0.9 + 2.9 * -(-len(panels) // columns)), dpi=110, layout="constrained")
+    all_panels = figure.subplots(-(-len(panels) // columns), columns, squeeze=False, sharex=True)
+    order = np.argsort(x)
+    for panel, (title, lines) in zip(all_panels.flat, panels.items(), strict=False):
+        panel.axhline(levels[title], color="0.35", linestyle="--", linewidth=1.5, label=name)
+        for marker, (line, values) in zip("osD^v" * len(lines), lines.items(), strict=False):
+            panel.plot(np.asarray(x)[order], np.asarray(values)[order], marker=marker, linewidth=2, label=line)
+        panel.set_title(title, fontsize=13, loc="left")
+        panel.grid(alpha=0.25)
+        panel.tick_params(labelsize=11)
+        panel.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    for panel in all_panels[-1]:
+        panel.set_xlabel(xlabel, fontsize=12)
+        if len(x) <= 9:
+            panel.set_xticks(list(x), [f"{value:g}" for value in x])
+    handles, labels = all_panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, fontsize=12)
+    save_figure(path, figure)
+
+
 def save_profile(path: Path | str, profiles: Mapping[str, Profile], most: int = 12) -> None:
     """Draw one panel per network: how long its operations take in a step, forward and backward.
 

@@ -12,7 +12,7 @@ from command_line import digits, minisd, refused
 
 from minisd import checkpoint
 from minisd.data import DigitSet
-from minisd.evaluation import DrawingReport, Judge, Report
+from minisd.evaluation import DrawingReport, Floor, GuidanceCurve, Judge, Report
 from minisd.nn import Module
 from minisd.pipeline import Pipeline
 
@@ -122,6 +122,51 @@ wrote a.json
 """
 
 
+CURVE = """\
+Drawings, told the digit, thickness and slant: 200 for each guidance
+  guidance  accuracy  thickness   slant   Fréchet  precision  recall  diversity
+         0     0.901      0.701   0.602      5.03      0.813   0.714      0.915
+       1.5     1.000      0.701   0.602    123.46      0.813   0.714      0.915
+      real     0.991                         1.41      0.888   0.777      0.999
+Drawings, told the digit alone: 200 for each guidance
+  guidance  accuracy  Fréchet  precision  recall  diversity
+         0     0.809     5.03      0.813   0.714      0.915
+       1.5     0.809     5.03      0.813   0.714      0.915
+      real     0.991     1.41      0.888   0.777      0.999
+wrote a.json
+wrote a.png
+"""
+
+
+def test_several_guidances_make_a_curve(few_digits: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    plots: list[Any] = []
+    detailed, plain = measured().drawings
+    better = replace(detailed, accuracy=1.0, frechet=123.456)
+    curve = GuidanceCurve(Floor(0.991, 1.41, 0.888, 0.777, 0.999), [0, 1.5], [[detailed, plain], [better, plain]])
+
+    def guidance_curve(*parts: Any, say: Any, **options: Any) -> GuidanceCurve:
+        seen.append((parts[-1], options))
+        return curve
+
+    def save_panels(path: Path, x: list[float], panels: Any, xlabel: str, level: Any) -> None:
+        plots.append((x, [*panels.values()], xlabel, level[0], [*level[1].values()]))
+        path.write_bytes(b"png")
+
+    monkeypatch.setattr("minisd.evaluation.guidance_curve", guidance_curve)
+    monkeypatch.setattr("minisd.plots.save_panels", save_panels)
+    options = ("--guidance", "1.5, 0,1.5", "--num", 110, "--json", "a.json", "--plot", "a.png")
+    result = minisd("--backend", "numpy", "eval", *options)
+    assert result.exit_code == 0, result.output
+    assert seen == [([1.5, 0], {"count": 110, "seed": 0, "steps": None, "sampler": None})]
+    assert result.stdout == CURVE and max(map(len, CURVE.splitlines())) <= 80
+    assert checkpoint.load_json("a.json") == json.loads(json.dumps(curve.as_json()))
+    ((x, panels, xlabel, name, levels),) = plots
+    assert (x, xlabel, name, levels) == ([0, 1.5], "guidance", "real digits", [0.991, 1.41, 0.777, 0.999])
+    told, alone = "told the digit, thickness and slant", "told the digit alone"
+    assert panels[0] == {told: [0.901, 1.0], alone: [0.809, 0.809]} and panels[1][told] == [5.031, 123.456]
+
+
 def test_eval_replaces_no_file(few_digits: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("minisd.evaluation.evaluate", None)
     Path("a.json").write_text("old")
@@ -145,6 +190,12 @@ def test_judge_for_some_time(few_digits: None, monkeypatch: pytest.MonkeyPatch) 
         (("--steps", "1001"), "wanted 1..1000 steps"),
         (("--judge", "missing"), "judge.safetensors: there is no such file"),
         (("--json", "file/a.json"), "could not be written"),
+        (("--guidance", "1,nan"), "not a finite number"),
+        (("--guidance", "1,-1"), "-1"),
+        (("--guidance", "1,,2"), "'' is not a valid float"),
+        (("--plot", "a.png"), "give several values, such as --guidance 0,0.5,1,1.5,2,4"),
+        (("--plot", "a.png", "--guidance", "1,1"), "give several values"),
+        (("--plot", "a.svg", "--guidance", "1,2"), "does not end in .png"),
         (("--data", "strokes", "--data-dir", "."), "leave out --data-dir"),
     ],
 )

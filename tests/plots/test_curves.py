@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from picture_files import pixels
 
 from minisd.checkpoint import CheckpointError
-from minisd.plots import save_loss_curve
+from minisd.plots import save_loss_curve, save_panels
 from minisd.plots.curves import _running_mean
 
 
@@ -70,6 +70,20 @@ def test_running_mean() -> None:
     assert _running_mean(np.array([4.0, 2.0, 6.0, 0.0]), 2).tolist() == [4, 3, 4, 3]
     assert _running_mean(np.array([4.0, 2.0]), 1).tolist() == [4, 2]
     assert _running_mean(np.array([4.0, 2.0]), 9).tolist() == [4, 3]
+
+
+def test_panels_have_their_lines_and_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr("minisd.plots.curves.save_figure", lambda path, figure: drawn.append(figure))
+    panels = {"up": {"a": [3.0, 1.0], "b": [5.0, 4.0]}, "down": {"a": [1.0, 3.0], "b": [1.0, 1.0]}}
+    save_panels("a.png", [2.0, 0.5], panels, "guidance", level=("real", {"up": 0.5, "down": 0.25}))
+    up, down = drawn[0].axes
+    assert [panel.get_title(loc="left") for panel in (up, down)] == ["up", "down"] and up.get_xlabel() == "guidance"
+    level, a, b = up.get_lines()
+    assert list(level.get_ydata()) == [0.5, 0.5] and list(down.get_lines()[0].get_ydata()) == [0.25, 0.25]
+    assert list(a.get_xdata()) == [0.5, 2.0] and list(a.get_ydata()) == [1, 3] and list(b.get_ydata()) == [4, 5]
+    (legend,) = drawn[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ["real", "a", "b"]
 
 
 def test_where_no_curve_can_be(tmp_path: Path) -> None:
