@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from minisd.diffusion.prediction import PREDICTIONS
 from minisd.diffusion.samplers import SAMPLERS
 from minisd.diffusion.schedule import SCHEDULES
+from minisd.diffusion.spacing import SPACINGS
 from minisd.models.checks import check, check_choice, check_whole, is_number
 
 
@@ -19,7 +21,7 @@ class ModelInfo:
         clip_skip: the text encoder's layer whose tokens the U-Net reads, counted from the end.
         latent_size: height and width of the latents.
         words: the words of the captions it was trained on.
-        guidance, steps, sampler: how it draws unless told otherwise.
+        guidance, steps, sampler, spacing: how it draws unless told otherwise.
         guidance_interval: guidance acts where low <= t < high. At the noisiest t it would make all pictures of a
             prompt alike, at the cleanest it does little (Kynkäänniemi et al. 2024).
         trained: how it was made: command, seed, steps, data, minutes.
@@ -39,6 +41,7 @@ class ModelInfo:
     guidance_interval: tuple[int, int] = (300, 800)
     steps: int = 50
     sampler: str = "ddim"
+    spacing: str = "trailing"
     trained: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -51,7 +54,7 @@ class ModelInfo:
         )
         check_choice(self, "schedule", SCHEDULES)
         check_whole(self, "timesteps", most=100_000)
-        check_choice(self, "prediction", ("noise", "v"))
+        check_choice(self, "prediction", PREDICTIONS)
         check_whole(self, "clip_skip")
         check(
             self,
@@ -63,6 +66,7 @@ class ModelInfo:
         check(self, "guidance_interval", "two whole numbers, low <= high", lambda x: _is_pair(x) and 0 <= x[0] <= x[1])
         check_whole(self, "steps", most=self.timesteps)
         check_choice(self, "sampler", SAMPLERS)
+        check_choice(self, "spacing", SPACINGS)
         check(self, "trained", "names and values", lambda x: isinstance(x, dict))
 
 

@@ -60,7 +60,7 @@ BAD = [
     ("timesteps", 0),
     ("timesteps", 1000.0),
     ("timesteps", "1000"),
-    ("prediction", "x_0"),
+    ("prediction", "score"),
     ("prediction", None),
     ("clip_skip", 0),
     ("clip_skip", -1),
@@ -83,7 +83,9 @@ BAD = [
     ("steps", 50.5),
     ("steps", "50"),
     ("sampler", "magic"),
+    ("spacing", "even"),
     ("sampler", 3),
+    ("spacing", "even"),
     ("trained", None),
     ("trained", [1]),
 ]
@@ -185,6 +187,11 @@ def test_one_flipped_bit_is_named(folder: Path, name: str) -> None:
 def test_models_without_digests_still_load(folder: Path, pipeline: Pipeline) -> None:
     edited(folder / "model.json", lambda about: about.pop("sha256"))
     np.testing.assert_array_equal(Pipeline.load(folder).draw(["a 7"], steps=1), pipeline.draw(["a 7"], steps=1))
+
+
+def test_models_that_name_no_spacing_draw_as_they_did(folder: Path) -> None:
+    edited(folder / "model.json", lambda about: about["info"].pop("spacing"))
+    assert Pipeline.load(folder).info.spacing == "trailing"
 
 
 def test_a_path_may_be_text(tmp_path: Path, pipeline: Pipeline) -> None:
@@ -302,6 +309,7 @@ def test_every_option_changes_the_picture(pipeline: Pipeline) -> None:
     plain = pipeline.draw(["a seven"], steps=3)
     others: list[dict[str, Any]] = [
         {"seed": 1}, {"steps": 4}, {"guidance": 0}, {"guidance": 1}, {"guidance": 5}, {"sampler": "ddpm"},
+        {"spacing": "karras"},
     ]  # fmt: skip
     pictures = [pipeline.draw(["a seven"], **{"steps": 3, **options}) for options in others]
     assert len(np.unique([plain, *pictures], axis=0)) == 1 + len(others)
@@ -312,7 +320,7 @@ def test_every_option_changes_the_picture(pipeline: Pipeline) -> None:
 @pytest.mark.parametrize(
     "changed",
     [{"clip_skip": 1}, {"guidance": 3.0}, {"guidance_interval": (0, 1000)}, {"steps": 3}, {"sampler": "ddpm"},
-     {"prediction": "noise"}, {"schedule": "linear"}, {"scale_factor": 1.0}],
+     {"spacing": "leading"}, {"prediction": "noise"}, {"schedule": "linear"}, {"scale_factor": 1.0}],
     ids=str,
 )  # fmt: skip
 def test_what_model_json_says_is_obeyed(pipeline: Pipeline, changed: dict[str, Any]) -> None:
@@ -354,6 +362,7 @@ def test_no_seed_draws_one_and_says_which(pipeline: Pipeline) -> None:
         ({"steps": 0}, "wanted 1..1000 steps"),
         ({"steps": 1001}, "wanted 1..1000 steps"),
         ({"sampler": "magic"}, "choose one of ddpm, ddim"),
+        ({"spacing": "even"}, "choose one of trailing, leading"),
         ({"seed": -1}, "non-negative"),
     ],
 )

@@ -23,8 +23,9 @@ import numpy as np
 from minisd.autograd import Tensor, no_grad
 from minisd.course import show
 from minisd.diffusion.guidance import guided
+from minisd.diffusion.prediction import x_0_and_noise
 from minisd.diffusion.samplers import initial_noise, sample_rngs
-from minisd.diffusion.schedule import timesteps
+from minisd.diffusion.spacing import timesteps
 from minisd.evaluation import Judge
 from minisd.models.vae import VAE
 from minisd.pictures import to_bytes
@@ -171,7 +172,8 @@ assert abs(neighbours_alike(static)) < 0.2 and neighbours_alike(blots) > 0.3
 def predict(z_t, t, prompt):
     """What the U-Net makes of z_t at time t: the latents z_0 and the noise that it sees in it."""
     v = pipeline.predict(z_t, np.full(len(z_t), t), prompt)
-    return pipeline.schedule.to_x_0_and_noise(v, z_t, t, pipeline.info.prediction)
+    _, alpha, sigma = pipeline.schedule.level(t)
+    return x_0_and_noise(pipeline.info.prediction, v, z_t, alpha, sigma)
 
 
 prompt = pipeline.encode_prompts([sentence])
@@ -217,8 +219,8 @@ def draw(z_t, prompt, times, guidance_scale):
         z_0_pred = guided(with_prompt[0], without[0], scale)
         noise_pred = guided(with_prompt[1], without[1], scale)
         history.append((t, z_t, z_0_pred))
-        alpha_bar_prev = pipeline.schedule.alpha_bar_at(t_prev)
-        z_t = math.sqrt(alpha_bar_prev) * z_0_pred + math.sqrt(1 - alpha_bar_prev) * noise_pred
+        _, alpha_prev, sigma_prev = pipeline.schedule.level(t_prev)
+        z_t = alpha_prev * z_0_pred + sigma_prev * noise_pred
     return z_t, history
 
 

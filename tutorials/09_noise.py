@@ -19,6 +19,7 @@ from minisd import ops
 from minisd.autograd import Tensor, no_grad
 from minisd.course import show, source
 from minisd.data.strokes import draw_strokes
+from minisd.diffusion.prediction import x_0_and_noise
 from minisd.diffusion.samplers import initial_noise, sample, sample_rngs
 from minisd.diffusion.schedule import NoiseSchedule, linear_schedule, make_schedule
 from minisd.models.levels import Level
@@ -64,7 +65,7 @@ rng = np.random.default_rng(0)
 # variance.
 
 # %%
-schedule = NoiseSchedule(np.linspace(0.02, 0.3, 10))
+schedule = NoiseSchedule.of_betas(np.linspace(0.02, 0.3, 10))
 x = np.full(200_000, 2.0)
 print(" t   mean by steps  by formula    variance by steps  by formula")
 for t, beta in enumerate(schedule.betas):
@@ -116,7 +117,7 @@ show(figure, "09_schedules")
 half_gone = {name: int((make_schedule(name).snr(np.arange(1000)) > 1).sum()) for name in names}
 print("more noise than picture from t =", half_gone)
 assert half_gone["linear"] < half_gone["scaled_linear"] < half_gone["cosine"] and abs(half_gone["cosine"] - 500) < 10
-assert make_schedule("linear").alpha_bar_at(500) < 0.1 < 0.4 < make_schedule("cosine").alpha_bar_at(500)
+assert make_schedule("linear").alpha_bar[500] < 0.1 < 0.4 < make_schedule("cosine").alpha_bar[500]
 
 # %% [markdown]
 # Look at the right end of the curves. Drawing will begin with pure noise, where the SNR is 0. Training never shows
@@ -128,9 +129,9 @@ assert make_schedule("linear").alpha_bar_at(500) < 0.1 < 0.4 < make_schedule("co
 # %%
 for name in names:
     schedule = make_schedule(name)
-    print(f"{name:14} last alpha {math.sqrt(schedule.alpha_bar_at(999)):.4f}   SNR {schedule.snr(999):.1e}")
-assert math.sqrt(make_schedule("scaled_linear").alpha_bar_at(999)) > 0.065
-assert math.sqrt(make_schedule("cosine").alpha_bar_at(999)) < 0.001
+    print(f"{name:14} last alpha {schedule.alpha[999]:.4f}   SNR {schedule.snr(999):.1e}")
+assert make_schedule("scaled_linear").alpha[999] > 0.065
+assert make_schedule("cosine").alpha[999] < 0.001
 
 # %% [markdown]
 # ## A digit at several t
@@ -224,11 +225,10 @@ assert w[0] > 20 * w[99] > 20 * w[499]
 # %%
 x_t, delta = schedule.add_noise(x_0, noise, 700), 0.1
 alpha, sigma = schedule.rates(700, x_t)
-v = schedule.v_target(x_0, noise, 700)
-assert np.allclose(schedule.x_0_from_noise(x_t, noise, 700), x_0, atol=1e-4)
-assert np.allclose(schedule.x_0_from_v(x_t, v, 700), x_0, atol=1e-4)
-assert np.allclose(schedule.noise_from_v(x_t, v, 700), noise, atol=1e-4)
-off = schedule.x_0_from_noise(x_t, noise + np.float32(delta), 700) - x_0
+for prediction, answer in (("noise", noise), ("x_0", x_0), ("v", alpha * noise - sigma * x_0)):
+    x_0_read, noise_read = x_0_and_noise(prediction, answer, x_t, alpha, sigma)
+    assert np.allclose(x_0_read, x_0, atol=1e-4) and np.allclose(noise_read, noise, atol=1e-4)
+off = x_0_and_noise("noise", noise + np.float32(delta), x_t, alpha, sigma)[0] - x_0
 print(f"alpha {alpha:.3f}: the noise {delta} off, x_0 {abs(off).mean():.2f} off")
 assert np.allclose(off, -sigma * delta / alpha, atol=1e-4)
 
@@ -503,15 +503,15 @@ for name in list(drawings)[1:]:
 # ## Try
 #
 # 1. Train on all ten digits, `threes` = all of them. What do 300 steps draw?
-# 2. Ask for v: the target `schedule.v_target(x_0, noise, t)`, and `prediction="v"` in `draw`. The first loss is not 1
+# 2. Ask for v: the target `alpha * noise - sigma * x_0`, and `prediction="v"` in `draw`. The first loss is not 1
 #    then, but what? Answer: the mean of $\alpha^2 + \sigma^2 x_0^2$, since the picture and the noise are independent.
 # 3. Leave the clipping out (`largest_norm=math.inf`) and the warm-up (`warmup=1`). Which one is missed more at a
 #    learning rate of 0.02?
 
 # %%
 t = rng.integers(1000, size=len(threes))
-v = schedule.v_target(threes, rng.standard_normal(threes.shape, np.float32), t)
 alpha, sigma = schedule.rates(t, threes)
+v = alpha * rng.standard_normal(threes.shape, np.float32) - sigma * threes
 expected = (alpha**2 + sigma**2 * threes**2).mean()
 print(f"mean of v squared: {(v**2).mean():.2f}, by the formula {expected:.2f}")
 assert abs((v**2).mean() - expected) < 0.02

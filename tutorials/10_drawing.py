@@ -20,7 +20,8 @@ from minisd.diffusion.guidance import ClassifierFreeGuidance, guided
 from minisd.diffusion.samplers import SAMPLERS, initial_noise, sample, sample_rngs
 from minisd.diffusion.samplers.ddim import ddim_step
 from minisd.diffusion.samplers.ddpm import ddpm_step
-from minisd.diffusion.schedule import make_schedule, timesteps
+from minisd.diffusion.schedule import NoiseLevel, make_schedule
+from minisd.diffusion.spacing import make_levels
 from minisd.evaluation import Judge
 from minisd.pipeline import Pipeline
 
@@ -55,46 +56,47 @@ rng = np.random.default_rng(0)
 # %%
 alpha_bar_prev, beta, x_0 = 0.7, 0.3, 1.5
 alpha_bar = alpha_bar_prev * (1 - beta)
+level, level_prev = (NoiseLevel(0, math.sqrt(a), math.sqrt(1 - a)) for a in (alpha_bar, alpha_bar_prev))
 x_prev = math.sqrt(alpha_bar_prev) * x_0 + math.sqrt(1 - alpha_bar_prev) * rng.standard_normal(400_000)
 x_t = math.sqrt(1 - beta) * x_prev + math.sqrt(beta) * rng.standard_normal(400_000)
 came_from = x_prev[abs(x_t - 0.5) < 0.02]
 
-mean = ddpm_step(np.array(0.5), np.array(x_0), np.array(0.0), alpha_bar, alpha_bar_prev)
-spread = ddpm_step(np.array(0.5), np.array(x_0), np.array(1.0), alpha_bar, alpha_bar_prev) - mean
+mean = ddpm_step(np.array(0.5), np.array(x_0), np.array(0.0), level, level_prev)
+spread = ddpm_step(np.array(0.5), np.array(x_0), np.array(1.0), level, level_prev) - mean
 print(f"{len(came_from)} pairs; mean {came_from.mean():.3f}, by the formula {mean:.3f}")
 print(f"standard deviation {came_from.std():.3f}, by the formula {spread:.3f}")
 assert abs(came_from.mean() - mean) < 0.02 and abs(came_from.std() - spread) < 0.02
 
 # %% [markdown]
 # Nobody tells us $x_0$, of course. DDPM takes the network's guess in its place, and draws from this distribution. That
-# is one step of ancestral sampling:
+# is one step of ancestral sampling. The library writes $\alpha$ for $\sqrt{\bar\alpha_t}$ and $\sigma$ for $\sqrt{1 -
+# \bar\alpha_t}$, so that $x_t = \alpha x_0 + \sigma \varepsilon$; the two and their t are a noise level.
 
 # %%
 source(ddpm_step)
 
 # %% [markdown]
-# A sampler may leave out times. A step from t to any earlier one is one step of a shorter chain, with $\alpha =
-# \bar\alpha / \bar\alpha'$; all equations hold as they stand. So below $\bar\alpha'$ is the $\bar\alpha$ of the time
-# that a step goes to.
+# A sampler may leave out times. A step from t to any earlier one is one step of a shorter chain, and all equations hold
+# as they stand. So below $\alpha'$ and $\sigma'$ belong to the level that a step goes to.
 #
 # ## DDIM: a whole family of steps
 #
-# The training never saw the chain. It only saw pictures with noise, $x_t = \sqrt{\bar\alpha}\, x_0 + \sqrt{1 -
-# \bar\alpha}\, \varepsilon$. So any way back is as good, as long as each $x_t$ on the way looks like that (Song et al.
+# The training never saw the chain. It only saw pictures with noise, $x_t = \alpha x_0 + \sigma \varepsilon$. So any way
+# back is as good, as long as each $x_t$ on the way looks like that (Song et al.
 # 2021). Take the predicted $x_0$ and the predicted noise apart, and mix them again for the next time; in place of a
 # part of the old noise, take some that is fresh:
 #
-# $$x' = \sqrt{\bar\alpha'}\, x_0 + \sqrt{1 - \bar\alpha' - s^2}\, \varepsilon + s\, z, \qquad z \sim N(0, 1)$$
+# $$x' = \alpha' x_0 + \sqrt{\sigma'^2 - s^2}\, \varepsilon + s\, z, \qquad z \sim N(0, 1)$$
 #
-# Old and fresh noise are independent, so their variances add up to $(1 - \bar\alpha' - s^2) + s^2 = 1 - \bar\alpha'$,
-# as it should be, **for every s**. Two members of the family have names. With $s^2 = \tilde\beta$ it is DDPM. With $s =
+# Old and fresh noise are independent, so their variances add up to $(\sigma'^2 - s^2) + s^2 = \sigma'^2$, as it should
+# be, **for every s**. Two members of the family have names. With $s^2 = \tilde\beta$ it is DDPM. With $s =
 # 0$ nothing is random: the picture is a function of the first noise. That is DDIM.
 
 # %%
 source(ddim_step)
 x_t, x_0, z = rng.standard_normal((3, 4, 4))
-noise = (x_t - math.sqrt(0.3) * x_0) / math.sqrt(0.7)
-assert np.allclose(ddim_step(x_0, noise, z, 0.3, 0.5, eta=1.0), ddpm_step(x_t, x_0, z, 0.3, 0.5))
+noise = (x_t - level.alpha * x_0) / level.sigma
+assert np.allclose(ddim_step(x_0, noise, z, level, level_prev, eta=1.0), ddpm_step(x_t, x_0, z, level, level_prev))
 print("with eta = 1 DDIM's step is DDPM's")
 
 # %% [markdown]
@@ -124,23 +126,22 @@ schedule, mu, s = make_schedule("cosine"), 0.5, 0.5
 z = rng.standard_normal((1, 20, 20, 1))
 
 
-def exact(t):
-    alpha_bar = schedule.alpha_bar_at(t)
-    return math.sqrt(alpha_bar) * mu + math.sqrt(alpha_bar * s**2 + 1 - alpha_bar) * z
+def exact(level):
+    return level.alpha * mu + math.hypot(level.alpha * s, level.sigma) * z
 
 
 best_guess = mine("10.5")
 
 
-def denoise(x_t, t):
-    x_0 = best_guess(x_t, schedule.alpha_bar_at(t), mu, s**2)
-    return x_0, schedule.noise_from_x_0(x_t, x_0, t)
+def denoise(x_t, level):
+    x_0 = best_guess(x_t, level.alpha**2, mu, s**2)
+    return x_0, (x_t - level.alpha * x_0) / level.sigma
 
 
 def error(sampler, steps):
-    times = [900 - 800 // steps * i for i in range(steps + 1)]  # and one step more, to the clean picture
-    walked = [x for x, _ in sampler(denoise, exact(900), schedule, times, lambda: 0.0)]
-    return math.sqrt(((walked[-2] - exact(100)) ** 2).mean())
+    levels = [schedule.level(900 - 800 // steps * i) for i in range(steps + 1)]
+    *_, (x, _) = sampler(denoise, exact(levels[0]), levels, lambda: 0.0)
+    return math.sqrt(((x - exact(levels[-1])) ** 2).mean())
 
 
 counts = [10, 20, 40, 80, 160]
@@ -172,8 +173,8 @@ print("steps   spread by DDPM   by DDIM     wanted 0.500")
 spreads = {}
 for steps in (2, 5, 10, 50, 200):
     for name in ("ddpm", "ddim"):
-        times, x_T = timesteps(1000, steps), rng.standard_normal((400, 10, 10, 1))
-        *_, (x, _) = SAMPLERS[name](denoise, x_T, schedule, times, lambda: rng.standard_normal((400, 10, 10, 1)))
+        levels, x_T = make_levels(schedule, steps), rng.standard_normal((400, 10, 10, 1))
+        *_, (x, _) = SAMPLERS[name](denoise, x_T, levels, lambda: rng.standard_normal((400, 10, 10, 1)))
         spreads[name, steps] = float(x.std())
     print(f"{steps:5}   {spreads['ddpm', steps]:14.3f} {spreads['ddim', steps]:9.3f}")
 assert abs(spreads["ddim", 200] - 0.5) < 0.01 and abs(spreads["ddpm", 200] - 0.5) < 0.02
@@ -215,10 +216,9 @@ assert grey[1] > 1.5 * grey[50]
 # the score. Above it is easy to check: for Gaussian data $\log p(x_t)$ is a parabola.
 
 # %%
-x_t, t = rng.standard_normal((1, 3, 3, 1)), 500
-alpha_bar = schedule.alpha_bar_at(t)
-score = -(x_t - math.sqrt(alpha_bar) * mu) / (alpha_bar * s**2 + 1 - alpha_bar)  # of the normal density of x_t
-assert np.allclose(score, -denoise(x_t, t)[1] / math.sqrt(1 - alpha_bar))
+x_t, level = rng.standard_normal((1, 3, 3, 1)), schedule.level(500)
+score = -(x_t - level.alpha * mu) / (level.alpha**2 * s**2 + level.sigma**2)  # of the normal density of x_t
+assert np.allclose(score, -denoise(x_t, level)[1] / level.sigma)
 
 # %% [markdown]
 # Let c be the prompt. Bayes' rule, with the logarithm and the gradient taken (what does not depend on $x$ drops out):

@@ -434,10 +434,10 @@ assert {
 # %%
 ours, theirs = make_schedule(toy.info.schedule), make_schedule("scaled_linear")
 for name, schedule in (("ours", ours), ("SD 1.x", theirs)):
-    kept = [schedule.alpha_bar_at(t) ** 0.5 for t in (0, 499, 999)]
+    kept = [schedule.alpha[t] for t in (0, 499, 999)]
     print(f"{name:7} of the picture's amplitude is left at t = 0, 499, 999: {', '.join(f'{k:.4f}' for k in kept)}")
-assert round(theirs.alpha_bar_at(0), 5) == 0.99915 and round(theirs.alpha_bar_at(999), 7) == 0.0046601
-assert theirs.alpha_bar_at(999) ** 0.5 > 0.05 > ours.alpha_bar_at(999) ** 0.5
+assert round(theirs.alpha_bar[0], 5) == 0.99915 and round(theirs.alpha_bar[999], 7) == 0.0046601
+assert theirs.alpha[999] > 0.05 > ours.alpha[999]
 print(f"scale factor: ours {toy.info.scale_factor:.3f}, SD's 0.18215: each measured, to give latents variance 1")
 
 # %% [markdown]

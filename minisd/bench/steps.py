@@ -18,6 +18,7 @@ from minisd import ops
 from minisd.autograd import Array, Tensor, no_grad, recorded
 from minisd.bench.case import Arrays, Candidate, Case, Work
 from minisd.data.strokes import draw_strokes
+from minisd.diffusion.prediction import target
 from minisd.models.unet_classic import UNetClassic, UNetClassicConfig
 from minisd.nn import Module
 from minisd.optim import EMA, AdamW
@@ -82,11 +83,12 @@ def _unet_step(batch: int, device: str) -> Work:
     prompt = pipeline.encode_prompts(_captions(pipeline, batch)[0])
     x_0 = rng.standard_normal((batch, *pipeline.latent_shape), np.float32)
     noise, t = rng.standard_normal(x_0.shape, np.float32), np.arange(batch) * T // batch
-    x_t, target = pipeline.schedule.add_noise(x_0, noise, t), pipeline.schedule.v_target(x_0, noise, t)
-    arrays = (x_t, to_host(prompt.context), to_host(prompt.pooled), target)
+    wanted = target(pipeline.info.prediction, x_0, noise, *pipeline.schedule.rates(t, x_0))
+    x_t = pipeline.schedule.add_noise(x_0, noise, t)
+    arrays = (x_t, to_host(prompt.context), to_host(prompt.pooled), wanted)
 
-    def loss(x_t: Array, context: Array, pooled: Array, target: Array) -> Tensor:
-        return ops.mean_squared_error(unet(Tensor(x_t), t, Tensor(context), Tensor(pooled)), Tensor(target))
+    def loss(x_t: Array, context: Array, pooled: Array, wanted: Array) -> Tensor:
+        return ops.mean_squared_error(unet(Tensor(x_t), t, Tensor(context), Tensor(pooled)), Tensor(wanted))
 
     return _work(
         unet,

@@ -60,6 +60,7 @@ def draw(
     steps: int | None,
     guidance: float | None,
     sampler: str | None,
+    spacing: str | None,
     device: str,
     seed: int,
     out: Path | None,
@@ -70,7 +71,7 @@ def draw(
     own: tuple[Path, ...],
 ) -> None:  # fmt: skip
     """Draw PROMPT, such as "a thick seven leaning left"; `minisd info FILE` says how a picture was drawn."""
-    from minisd.diffusion.schedule import timesteps
+    from minisd.diffusion.spacing import make_levels
     from minisd.pipeline import BATCH, Pipeline
 
     if len(words) > 1:
@@ -87,7 +88,7 @@ def draw(
     pipeline = Pipeline.load(model)
     steps = steps or pipeline.info.steps
     with checking("--steps"):
-        timesteps(pipeline.schedule.steps, steps)
+        make_levels(pipeline.schedule, steps)
     with checking("--num"):
         pipeline.check_count(num * len(texts), bytes_each=_BYTES + 4 * max(map(len, texts)))
     name = texts[0] if prompts is None else "prompts" if prompts == _STDIN else prompts.stem
@@ -102,12 +103,18 @@ def draw(
     own_sampler = ctx.with_resource(own_functions(own, device, unused=("backward",))) if own else None
     with watched(steps * -(-len(texts) // BATCH)) as (watch, moments):
         images = pipeline.draw(
-            texts, seed=seed, steps=steps, guidance=guidance, sampler=own_sampler or sampler, callback=watch
+            texts,
+            seed=seed,
+            steps=steps,
+            guidance=guidance,
+            sampler=own_sampler or sampler,
+            spacing=spacing,
+            callback=watch,
         )
     settings = pipeline.info
     about = how_drawn(
         ctx, model, distinct, seed=seed, steps=steps, sampler=None if own_sampler else sampler or settings.sampler,
-        guidance=settings.guidance if guidance is None else guidance,
+        guidance=settings.guidance if guidance is None else guidance, spacing=spacing or settings.spacing,
     )  # fmt: skip
     save_sheet(files.sheet, images, distinct, num, columns, about)
     if files.strip is not None:

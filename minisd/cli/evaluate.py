@@ -55,6 +55,7 @@ def evaluate(
     steps: int | None,
     guidance: list[float] | None,
     sampler: str | None,
+    spacing: str | None,
     device: str,
     num: int,
     seed: int,
@@ -76,13 +77,13 @@ def evaluate(
 
     from minisd import checkpoint, evaluation
     from minisd.data import DigitSet, load_digits
-    from minisd.diffusion.schedule import timesteps
+    from minisd.diffusion.spacing import make_levels
     from minisd.pipeline import Pipeline
 
     ctx.with_resource(new_files(json_file, plot))
     pipeline, of_digits = Pipeline.load(model), evaluation.Judge.load(judge)
     with checking("--steps"):
-        timesteps(pipeline.schedule.steps, steps or pipeline.info.steps)
+        make_levels(pipeline.schedule, steps or pipeline.info.steps)
     real, test = load_digits(data, "train", data_dir), load_digits(data, "test", data_dir)
     with checking("--num"):
         evaluation.check_count(num, real, test)
@@ -90,7 +91,7 @@ def evaluate(
     pipeline.to(device)
     of_digits.classifier.to(device)
     parts: tuple[Pipeline, evaluation.Judge, DigitSet, DigitSet] = pipeline, of_digits, real, test
-    options: dict[str, Any] = {"count": num, "seed": seed, "steps": steps, "sampler": sampler}
+    options: dict[str, Any] = {"count": num, "seed": seed, "steps": steps, "sampler": sampler, "spacing": spacing}
     options["say"] = lambda line: click.echo(line, err=True)
     report: Report | GuidanceCurve
     if several:

@@ -68,27 +68,40 @@ class Several(click.types.StringParamType):
         return f"{self.name.upper()}[,...]"
 
 
-class SamplerName(click.types.StringParamType):
-    """A sampler; the list of them is imported when one is named, or help is asked for."""
+class _Listed(click.types.StringParamType):
+    """A name of a list, which is imported when one is named, or help is asked for."""
 
-    name = "sampler"
+    def names(self) -> list[str]:
+        raise NotImplementedError
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from minisd.diffusion.samplers import SAMPLERS
-
-        if value not in SAMPLERS:
-            self.fail(f"no sampler is called {value!r}; choose one of {', '.join(SAMPLERS)}.", param, ctx)
+        if value not in self.names():
+            self.fail(f"no {self.name} is called {value!r}; choose one of {', '.join(self.names())}.", param, ctx)
         return value
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        from minisd.diffusion.samplers import SAMPLERS
-
-        return f"[{'|'.join(SAMPLERS)}]"
+        return f"[{'|'.join(self.names())}]"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(name) for name in self.names() if name.startswith(incomplete)]
+
+
+class SamplerName(_Listed):
+    name = "sampler"
+
+    def names(self) -> list[str]:
         from minisd.diffusion.samplers import SAMPLERS
 
-        return [CompletionItem(name) for name in SAMPLERS if name.startswith(incomplete)]
+        return [*SAMPLERS]
+
+
+class SpacingName(_Listed):
+    name = "spacing"
+
+    def names(self) -> list[str]:
+        from minisd.diffusion.spacing import SPACINGS
+
+        return [*SPACINGS]
 
 
 class OutputFile(click.Path):
@@ -131,6 +144,7 @@ device_option = click.option(
 
 def sampling_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
+        click.option("--spacing", type=SpacingName(), help="Which times the steps visit. [default: the model's]"),
         click.option("--sampler", type=SamplerName(), help="How steps are taken. [default: the model's]"),
         click.option("--steps", type=POSITIVE, help="Sampling steps. [default: the model's]"),
         click.option(

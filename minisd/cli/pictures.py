@@ -48,16 +48,16 @@ def hold_files(ctx: click.Context, name: str, out: Path | None, show_steps: bool
 
 
 @contextmanager
-def watched(steps: int) -> Iterator[tuple[Callable[[int, int, Array, Array], None], dict[int, Array]]]:
+def watched(steps: int) -> Iterator[tuple[Callable[[int, float, Array, Array], None], dict[float, Array]]]:
     """A bar of so many steps; gives what ``Pipeline.draw`` is to call after each, and the latents of the first pictures
     on their way, t -> z_t."""
     from tqdm import tqdm
 
-    moments: dict[int, Array] = {}
+    moments: dict[float, Array] = {}
     # Nothing is shown of what is over in two seconds, and nothing at all where nobody looks.
     with tqdm(total=steps, desc="drawing", unit="step", delay=2, leave=False, disable=None, dynamic_ncols=True) as bar:
 
-        def watch(step: int, t: int, z_t: Array, z_0: Array) -> None:
+        def watch(step: int, t: float, z_t: Array, z_0: Array) -> None:
             moments.setdefault(t, z_t[:_STRIP_PICTURES])  # of the first batch
             bar.update()
 
@@ -83,7 +83,7 @@ def save_sheet(
 
 
 def save_moments(
-    path: Path, pipeline: Pipeline, moments: dict[int, Array], images: Array, about: dict[str, Any]
+    path: Path, pipeline: Pipeline, moments: dict[float, Array], images: Array, about: dict[str, Any]
 ) -> None:
     """How the pictures emerge from noise, a column a moment."""
     import numpy as np
@@ -93,7 +93,7 @@ def save_moments(
     chosen = np.linspace(0, len(moments) - 1, min(len(moments), _STRIP_MOMENTS)).round().astype(int)
     times = [list(moments)[i] for i in chosen]
     frames = [*(pipeline.decode(moments[t]) for t in times), images[:_STRIP_PICTURES]]
-    plots.save_strip(path, np.stack(frames), [*(f"t = {t}" for t in times), "drawn"], about=about)
+    plots.save_strip(path, np.stack(frames), [*(f"t = {t:.0f}" for t in times), "drawn"], about=about)
 
 
 def save_arrays(path: Path, images: Array, texts: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ asked to do, such as a dilation or a gradient, stays the library's.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from minisd.course.exercise import CourseError
 from minisd.course.own import import_file, is_written
 from minisd.diffusion.samplers import SAMPLERS
 from minisd.diffusion.samplers.interface import Sampler
+from minisd.diffusion.schedule import NoiseLevel
 
 _SAMPLER_ARGUMENT = "denoise"  # what every sampler's first argument is called
 
@@ -94,6 +96,11 @@ def _plug(file: Path, module: ModuleType, found: Plugged, undo: ExitStack) -> No
             raise CourseError(f"{file}: {name} is not written yet")
         counted = found.counted(name, own[name])
         if name in samplers:
+            if "schedule" in inspect.signature(own[name]).parameters:  # as it was before there were noise levels
+                raise CourseError(
+                    f"{file}: a sampler is given (denoise, x_T, levels, fresh_noise) now, each level with its t, alpha "
+                    f"and sigma, and asks denoise(x_t, level); {name} still wants a schedule and timesteps"
+                )
             found.sampler = f"your {name}"
             SAMPLERS[found.sampler] = _sampler(name, counted)
             undo.callback(SAMPLERS.pop, found.sampler)
@@ -112,9 +119,9 @@ def _sampler(name: str, own: Callable[..., Any]) -> Sampler:
     def sampler(denoise: Any, x_T: Any, *rest: Any, **options: Any) -> Iterator[tuple[Any, Any]]:
         seen, yielded = x_T, False  # what the networks gave last: a NaN after it is the sampler's
 
-        def watched(x_t: Any, t: int) -> Any:
+        def watched(x_t: Any, level: NoiseLevel) -> Any:
             nonlocal seen
-            seen = denoise(np.asarray(x_t, x_T.dtype), t)
+            seen = denoise(np.asarray(x_t, x_T.dtype), level)
             return seen
 
         with _told_as(name):

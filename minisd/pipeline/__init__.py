@@ -84,6 +84,7 @@ class Pipeline(Model):
         guidance_interval: tuple[float, float] | None = None,
         clip_skip: int | None = None,
         sampler: str | None = None,
+        spacing: str | None = None,
         batch: int = BATCH,
         callback: Callback | None = None,
     ) -> Array:
@@ -102,6 +103,7 @@ class Pipeline(Model):
             guidance_interval: (low, high): guidance acts where low <= t < high; None for the model's own.
             clip_skip: the text encoder's layer that is read, counted from the end; None for the model's own.
                 Differs: diffusers counts one less.
+            sampler, spacing: how the steps are taken and which t they visit, of SAMPLERS and SPACINGS.
             batch: pictures at a time, which bounds the memory.
             callback: called after every step with (step, t, z_t, z_0 as predicted then), latents that ``decode`` shows;
                 they live where the networks live.
@@ -159,6 +161,7 @@ class Pipeline(Model):
                         self.schedule,
                         sampler=sampler or self.info.sampler,
                         steps=self.info.steps if steps is None else steps,
+                        spacing=spacing or self.info.spacing,
                         prediction=self.info.prediction,
                         rngs=rngs,
                         callback=watch,

@@ -10,7 +10,7 @@ from minisd_kernels.devices import to_host
 
 from minisd.autograd import Array
 
-Callback: TypeAlias = Callable[[int, int, Array, Array], None]  # (step, t, z_t, z_0 as predicted then)
+Callback: TypeAlias = Callable[[int, float, Array, Array], None]  # (step, t, z_t, z_0 as predicted then)
 
 
 class Watch:
@@ -18,9 +18,9 @@ class Watch:
 
     def __init__(self, callback: Callback | None) -> None:
         self.callback = callback
-        self.totals: list[tuple[int, Array]] = []
+        self.totals: list[tuple[float, Array]] = []
 
-    def __call__(self, step: int, t: int, z_t: Array, z_0: Array) -> None:
+    def __call__(self, step: int, t: float, z_t: Array, z_0: Array) -> None:
         self.totals.append((t, z_0.sum()))
         if self.callback is not None:
             self.callback(step, t, z_t, z_0)
@@ -29,5 +29,5 @@ class Watch:
         """The first step whose numbers are not finite; only here is anything fetched from a device to look at it."""
         for step, (t, total) in enumerate(self.totals):
             if not np.isfinite(to_host(total)):
-                return f"step {step + 1} of {len(self.totals)}, t = {t}"
+                return f"step {step + 1} of {len(self.totals)}, t = {t:g}"
         return None

@@ -8,6 +8,7 @@ from minisd_kernels.devices import to_host
 from minisd import ops
 from minisd.autograd import Array, Tensor, no_grad
 from minisd.data.dataset import CaptionedImages
+from minisd.diffusion.prediction import target
 from minisd.models.vae import VAE
 from minisd.pictures import to_unit_range
 from minisd.pipeline import Pipeline
@@ -16,7 +17,7 @@ from minisd.train.loop import Recipe
 
 
 class UNetTask:
-    """Predict v = sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) x_0 (Salimans & Ho 2022), the mean squared error as loss.
+    """Predict v = alpha noise - sigma x_0 (Salimans & Ho 2022), or what the model's info says; mean squared error.
 
     One caption in eight is replaced by the empty prompt: the same network learns to draw without a prompt, which
     classifier-free guidance needs (Ho & Salimans 2022).
@@ -45,11 +46,12 @@ class UNetTask:
         noise = rng.standard_normal(mean.shape, np.float32)
         # One t in each B-th part of 0..T-1: every batch sees all noise levels (Kingma et al. 2021, appendix I.1).
         t = ((np.arange(B) + rng.random(B)) / B * self.schedule.steps).astype(np.int64)
-        return self.schedule.add_noise(x_0, noise, t), t, rows, self.schedule.v_target(x_0, noise, t)
+        wanted = target(self.pipeline.info.prediction, x_0, noise, *self.schedule.rates(t, x_0))
+        return self.schedule.add_noise(x_0, noise, t), t, rows, wanted
 
-    def loss(self, x_t: Tensor, t: Tensor, rows: Tensor, target: Tensor) -> Tensor:
+    def loss(self, x_t: Tensor, t: Tensor, rows: Tensor, wanted: Tensor) -> Tensor:
         context, pooled = (Tensor(prompts[rows.data]) for prompts in (self.context, self.pooled))  # they are there
-        return ops.mean_squared_error(self.module(x_t, t.data, context, pooled), target)
+        return ops.mean_squared_error(self.module(x_t, t.data, context, pooled), wanted)
 
     def preview(self) -> Array:
         """Two drawings each of some captions of the data."""

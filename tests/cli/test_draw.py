@@ -69,11 +69,11 @@ def test_prompts_from_a_file(model: Path, tmp_path: Path) -> None:
     assert Path("list.png").exists()
 
 
-def test_guidance_and_sampler_change_the_picture(model: Path) -> None:
-    for name, options in {"a": (), "b": ("--guidance", 5), "c": ("--sampler", "ddpm")}.items():
+def test_guidance_sampler_and_spacing_change_the_picture(model: Path) -> None:
+    changes = ((), ("--guidance", 5), ("--sampler", "ddpm"), ("--spacing", "leading"))
+    for name, options in zip("abcd", changes, strict=True):
         assert draw(model, "a seven", "--npz", f"{name}.npz", "--out", f"{name}.png", *options).exit_code == 0
-    a, b, c = (np.load(f"{name}.npz")["images"] for name in "abc")
-    assert not np.array_equal(a, b) and not np.array_equal(a, c)
+    assert len(np.unique([np.load(f"{name}.npz")["images"] for name in "abcd"], axis=0)) == 4
 
 
 @pytest.mark.parametrize("taken", ["mine.png", "mine-steps.png", "mine.npz"])
@@ -189,10 +189,10 @@ def test_every_option_reaches_the_drawing(model: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Pipeline, "draw", pictures)
     minisd("draw", "a seven")
-    minisd("draw", "a seven", "--seed", 7, "--steps", 3, "--guidance", 0, "--sampler", "ddpm")
+    minisd("draw", "a seven", "--seed", 7, "--steps", 3, "--guidance", 0, "--sampler", "ddpm", "--spacing", "karras")
     assert seen == [
-        {"seed": 0, "steps": 50, "guidance": None, "sampler": None},
-        {"seed": 7, "steps": 3, "guidance": 0, "sampler": "ddpm"},
+        {"seed": 0, "steps": 50, "guidance": None, "sampler": None, "spacing": None},
+        {"seed": 7, "steps": 3, "guidance": 0, "sampler": "ddpm", "spacing": "karras"},
     ]
 
 
@@ -334,6 +334,7 @@ def test_unknown_words_and_long_prompts_are_warned_of(model: Path) -> None:
         (("a seven", "--steps", "0"), "--steps"),
         (("a seven", "--steps", "1001"), "wanted 1..1000 steps"),
         (("a seven", "--sampler", "magic"), "choose one of ddpm, ddim"),
+        (("a seven", "--spacing", "even"), "choose one of trailing, leading"),
         (("a seven", "--guidance", "nan"), "not a finite number"),
         (("a seven", "--guidance", "inf"), "not a finite number"),
         (("a seven", "--seed", "-1"), "--seed"),

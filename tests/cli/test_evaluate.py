@@ -53,12 +53,13 @@ def test_eval_says_what_was_measured(few_digits: None, monkeypatch: pytest.Monke
         return measured()
 
     monkeypatch.setattr("minisd.evaluation.evaluate", evaluate)
-    options = ("--num", 110, "--seed", 4, "--guidance", 0, "--steps", 9, "--sampler", "ddpm", "--json", "a.json")
+    options = ("--num", 110, "--seed", 4, "--guidance", 0, "--steps", 9, "--sampler", "ddpm", "--spacing", "karras")
+    options += ("--json", "a.json")
     result = minisd("--backend", "numpy", "eval", *options)
     assert result.exit_code == 0 and result.stderr == "drawing\n", result.output
     assert seen == [
         {"train": digits(300, 0).labels.tolist(), "test": digits(300, 1).labels.tolist(),
-         "count": 110, "seed": 4, "guidance": 0, "steps": 9, "sampler": "ddpm"}
+         "count": 110, "seed": 4, "guidance": 0, "steps": 9, "sampler": "ddpm", "spacing": "karras"}
     ]  # fmt: skip
     assert checkpoint.load_json("a.json") == json.loads(json.dumps(measured().as_json()))
     assert max(map(len, result.stdout.splitlines())) <= 80

@@ -10,7 +10,7 @@ import pytest
 from minisd.autograd import Array
 from minisd.course.exercise import load
 from minisd.diffusion.samplers import SAMPLERS, Sampler
-from minisd.diffusion.schedule import make_schedule
+from minisd.diffusion.schedule import NoiseLevel, make_schedule
 
 SCHEDULE, MEAN, SPREAD = make_schedule("cosine"), 0.5, 0.5
 
@@ -19,17 +19,16 @@ def error(sampler: Sampler, steps: int) -> float:
     """Between t = 900 and t = 100: how far the points end from where all the steps in the world would take them."""
     z = np.random.default_rng(0).standard_normal((1, 4, 4, 1))
 
-    def exact(t: int) -> Array:
-        alpha_bar = SCHEDULE.alpha_bar_at(t)
-        return math.sqrt(alpha_bar) * MEAN + math.sqrt(alpha_bar * SPREAD**2 + 1 - alpha_bar) * z
+    def exact(level: NoiseLevel) -> Array:
+        return level.alpha * MEAN + math.hypot(level.alpha * SPREAD, level.sigma) * z
 
-    def denoise(x_t: Array, t: int) -> tuple[Array, Array]:
-        x_0 = load("10.5").reference(x_t, SCHEDULE.alpha_bar_at(t), MEAN, SPREAD**2)
-        return x_0, SCHEDULE.noise_from_x_0(x_t, x_0, t)
+    def denoise(x_t: Array, level: NoiseLevel) -> tuple[Array, Array]:
+        x_0 = load("10.5").reference(x_t, level.alpha**2, MEAN, SPREAD**2)
+        return x_0, (x_t - level.alpha * x_0) / level.sigma
 
-    times = [900 - 800 // steps * i for i in range(steps + 1)]
-    walked = [x for x, _ in sampler(denoise, exact(900), SCHEDULE, times, lambda: np.zeros_like(z))]
-    return float(np.abs(walked[-2] - exact(100)).max())
+    levels = [SCHEDULE.level(900 - 800 // steps * i) for i in range(steps + 1)]
+    walked = [x for x, _ in sampler(denoise, exact(levels[0]), levels, lambda: np.zeros_like(z))]
+    return float(np.abs(walked[-1] - exact(levels[-1])).max())
 
 
 @pytest.mark.parametrize(("sampler", "order"), [(SAMPLERS["ddim"], 1), (load("10.6").reference, 2)])

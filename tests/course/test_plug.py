@@ -17,6 +17,7 @@ from minisd.course.build import _student_file
 from minisd.course.exercise import CourseError, load, numbers
 from minisd.course.plug import plugged
 from minisd.diffusion.samplers import SAMPLERS
+from minisd.diffusion.schedule import CLEAN
 from minisd.models.unet_classic import UNetClassic, UNetClassicConfig
 
 CONV2D = """
@@ -45,12 +46,11 @@ def attention(query, key, value, causal=False):
 SAMPLER = """
 import numpy as np
 
-def mine(denoise, x_T, schedule, timesteps, fresh_noise):
+def mine(denoise, x_T, levels, fresh_noise):
     x_t = x_T
-    for t, t_prev in zip(timesteps, [*timesteps[1:], -1]):
-        x_0, noise = denoise(x_t, t)
-        a = np.float64(schedule.alpha_bar_at(t_prev))
-        x_t = np.sqrt(a) * x_0 + np.sqrt(1 - a) * noise
+    for level, level_prev in zip(levels, levels[1:]):
+        x_0, noise = denoise(x_t, level)
+        x_t = np.float64(level_prev.alpha) * x_0 + level_prev.sigma * noise
         yield x_t, x_0
 """
 
@@ -140,6 +140,10 @@ def test_ones_own_walk_gives_a_networks_gradients(tmp_path: Path) -> None:
         ("class conv2d: pass", "name a function conv2d"),
         ("raise SystemExit(0)", "SystemExit: 0"),
         ("x = '\0'", "mine.py: source code"),
+        (
+            "def a(denoise, x_T, schedule, timesteps, fresh_noise): yield x_T, x_T",
+            r"given \(denoise, x_T, levels, fresh_noise\) now",
+        ),
     ],
 )
 def test_a_file_that_cannot_draw_says_why(tmp_path: Path, text: str, message: str) -> None:
@@ -191,7 +195,7 @@ def test_a_sampler_that_draws_nothing_says_why(tmp_path: Path, body: str, messag
         plugged(file(tmp_path, f"def mine(denoise, x_T, *rest):\n    {body}")),
         pytest.raises(CourseError, match=message),
     ):
-        list(SAMPLERS["your mine"](lambda x_t, t: (x_t, x_t), x_T, None, [0], None))
+        list(SAMPLERS["your mine"](lambda x_t, level: (x_t, x_t), x_T, [CLEAN, CLEAN], None))
 
 
 def test_a_walk_that_leaves_no_gradient_is_told(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minisd.diffusion.guidance import ClassifierFreeGuidance, guided, join_batches, rescaled
+from minisd.diffusion.prediction import PREDICTIONS, x_0_and_noise
 from minisd.diffusion.samplers import initial_noise, sample, sample_rngs
 from minisd.diffusion.schedule import Array, make_schedule
 
@@ -93,11 +94,15 @@ def test_interval_guides_inside_only() -> None:
     assert model.batches == [3, 6, 6, 6, 3]
 
 
-def test_guiding_v_is_guiding_noise() -> None:
-    schedule = make_schedule("scaled_linear")
-    v_cond, v_uncond, x_t = np.random.default_rng(0).standard_normal((3, 2, 3, 4, 1))
-    noise = guided(schedule.noise_from_v(x_t, v_cond, 300), schedule.noise_from_v(x_t, v_uncond, 300), 4.0)
-    np.testing.assert_allclose(schedule.noise_from_v(x_t, guided(v_cond, v_uncond, 4.0), 300), noise, atol=1e-12)
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+def test_guiding_a_prediction_is_guiding_the_noise(prediction: str) -> None:
+    cond, uncond, x_t = np.random.default_rng(0).standard_normal((3, 2, 3, 4, 1))
+
+    def noise(predicted: Array) -> Array:
+        return x_0_and_noise(prediction, predicted, x_t, 0.6, 0.8)[1]
+
+    wanted = guided(noise(cond), noise(uncond), 4.0)
+    np.testing.assert_allclose(noise(guided(cond, uncond, 4.0)), wanted, atol=1e-12)
 
 
 def test_contexts_join_as_arrays_tuples_and_named_tuples() -> None:

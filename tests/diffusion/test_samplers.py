@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import defaults
 
+from minisd.diffusion.prediction import PREDICTIONS, target
 from minisd.diffusion.samplers import SAMPLERS, initial_noise, sample, sample_rngs
 from minisd.diffusion.samplers.ddim import ddim_step
 from minisd.diffusion.samplers.ddpm import ddpm_step
@@ -22,14 +23,14 @@ Model = Callable[[Array, Array], Array]
 MEAN, SD = 0.3, 0.5
 
 
-def gaussian_model(schedule: NoiseSchedule, prediction: str = "noise") -> Model:
+def gaussian_model(schedule: NoiseSchedule, prediction: str = "v") -> Model:
     """The best possible model of data x_0 ~ N(MEAN, SD^2): its x_t is Gaussian too, so E[noise | x_t] is linear."""
 
     def model(x_t: Array, t: Array) -> Array:
-        alpha, sigma = schedule.rates(t, x_t)
+        alpha, sigma = schedule.level(float(t[0]))[1:]
         deviation = (x_t - alpha * MEAN) / (alpha**2 * SD**2 + sigma**2)
         noise, x_0 = sigma * deviation, MEAN + alpha * SD**2 * deviation
-        return noise if prediction == "noise" else schedule.v_target(x_0, noise, t)
+        return target(prediction, x_0, noise, alpha, sigma)
 
     return model
 
@@ -45,19 +46,23 @@ def test_ddim_with_the_true_noise_returns_x_0(name: str, steps: int, seed: int) 
     rng = np.random.default_rng(seed)
     x_0, noise = rng.standard_normal((2, 3, 4, 1)), rng.standard_normal((2, 3, 4, 1))
     x_T = schedule.add_noise(x_0, noise, 199)
-    np.testing.assert_allclose(sample(lambda x_t, t: noise, x_T, schedule, steps=steps), x_0, rtol=0, atol=1e-9)
+
+    def model(x_t: Array, t: Array) -> Array:
+        return target("v", x_0, noise, *schedule.rates(t, x_0))
+
+    np.testing.assert_allclose(sample(model, x_T, schedule, steps=steps, prediction="v"), x_0, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("prediction", ["noise", "v"])
+@pytest.mark.parametrize("prediction", PREDICTIONS)
 def test_image_to_image_with_the_true_answer_returns_x_0(prediction: str) -> None:
     schedule = make_schedule("scaled_linear")
     rng = np.random.default_rng(0)
     x_0, noise = rng.standard_normal((2, 3, 4, 1)), rng.standard_normal((2, 3, 4, 1))
 
     def model(x_t: Array, t: Array) -> Array:
-        return noise if prediction == "noise" else schedule.v_target(x_0, noise, t)
+        return target(prediction, x_0, noise, *schedule.rates(t, x_0))
 
-    visited: list[int] = []
+    visited: list[float] = []
     result = sample(
         model,
         schedule.add_noise(x_0, noise, 599),
@@ -75,10 +80,11 @@ def test_image_to_image_with_the_true_answer_returns_x_0(prediction: str) -> Non
 def test_ddim_converges_at_first_order(name: str) -> None:
     schedule = make_schedule(name, 2000)
     x_T = np.full((1, 1, 1, 1), 1.3)
-    alpha, sigma = schedule.rates(1999, x_T)
+    _, alpha, sigma = schedule.level(1999)
     # DDIM's differential equation keeps (x_t - alpha MEAN) / sd(x_t) as it was at T.
-    exact = MEAN + SD * (x_T - alpha * MEAN) / math.sqrt(alpha**2 * SD**2 + sigma**2)
-    errors = [abs(sample(gaussian_model(schedule), x_T, schedule, steps=n) - exact).max() for n in (10, 20, 40, 80)]
+    exact = MEAN + SD * (x_T - alpha * MEAN) / math.hypot(alpha * SD, sigma)
+    model = gaussian_model(schedule)
+    errors = [abs(sample(model, x_T, schedule, steps=n, prediction="v") - exact).max() for n in (10, 20, 40, 80)]
     orders = -np.diff(np.log2(errors))
     # Found: 0.92..0.97 (linear), 0.80..0.86 (scaled_linear), 0.95..0.98 (cosine), rising towards 1.
     assert ((orders > 0.75) & (orders < 1.05)).all() and (np.diff(orders) > 0).all(), orders
@@ -90,7 +96,9 @@ def test_all_steps_reproduce_the_data(name: str, sampler: str, options: dict[str
     schedule = make_schedule(name)
     rngs = sample_rngs(seed=0, count=4)
     x_T = initial_noise((50, 50, 1), rngs, np.float64)
-    x_0 = sample(gaussian_model(schedule), x_T, schedule, sampler=sampler, steps=1000, rngs=rngs, **options)
+    x_0 = sample(
+        gaussian_model(schedule), x_T, schedule, sampler=sampler, steps=1000, prediction="v", rngs=rngs, **options
+    )
     assert x_0.mean() == pytest.approx(MEAN, abs=4 * SD / math.sqrt(x_0.size))
     assert x_0.std() == pytest.approx(SD, rel=0.03)  # 1000 steps cost about 1%, 10000 pixels about 0.7%
 
@@ -99,12 +107,13 @@ def test_all_steps_reproduce_the_data(name: str, sampler: str, options: dict[str
 def test_prediction_kinds_give_the_same_picture(sampler: str) -> None:
     schedule = make_schedule("cosine")
     results = []
-    for prediction in ("noise", "v"):
+    for prediction in PREDICTIONS:
         rngs = sample_rngs(seed=3, count=2)
         x_T = initial_noise((4, 5, 2), rngs, np.float64)
         model = gaussian_model(schedule, prediction)
         results.append(sample(model, x_T, schedule, sampler=sampler, steps=20, prediction=prediction, rngs=rngs))
-    np.testing.assert_allclose(results[0], results[1], rtol=0, atol=1e-9)
+    for result in results[1:]:
+        np.testing.assert_allclose(result, results[0], rtol=0, atol=1e-9)
 
 
 def by_hand(
@@ -149,7 +158,7 @@ def test_three_steps_by_hand(sampler: str, options: dict[str, float]) -> None:
 
 def test_what_sampling_is_if_nothing_is_said() -> None:
     schedule, x_T = make_schedule("linear"), np.full((1, 1, 1, 1), 0.5)
-    model, seen = gaussian_model(schedule), []  # type: ignore[var-annotated]
+    model, seen = gaussian_model(schedule, "noise"), []  # type: ignore[var-annotated]
     found = sample(model, x_T, schedule, callback=lambda index, t, x_t, x_0_pred: seen.append(t))
     assert seen == [1000 * k // 50 - 1 for k in range(50, 0, -1)]
     np.testing.assert_array_equal(
@@ -161,16 +170,17 @@ def test_what_sampling_is_if_nothing_is_said() -> None:
 def test_ddpm_step_is_the_papers_eq_11_and_ddim_at_eta_1(t: int, t_prev: int, seed: int) -> None:
     t_prev = min(t_prev, t - 1)
     schedule = make_schedule("scaled_linear")
-    alpha_bar, alpha_bar_prev = schedule.alpha_bar_at(t), schedule.alpha_bar_at(t_prev)
+    level, level_prev = schedule.level(t), schedule.level(t_prev)
+    alpha_bar, alpha_bar_prev = level.alpha**2, level_prev.alpha**2
     x_t, noise_pred, noise = np.random.default_rng(seed).standard_normal((3, 1, 2, 2, 1))
-    x_0_pred = schedule.x_0_from_noise(x_t, noise_pred, t)
-    step = ddpm_step(x_t, x_0_pred, noise, alpha_bar, alpha_bar_prev)
+    x_0_pred = (x_t - level.sigma * noise_pred) / level.alpha
+    step = ddpm_step(x_t, x_0_pred, noise, level, level_prev)
 
     alpha = alpha_bar / alpha_bar_prev
     mean = (x_t - (1 - alpha) / math.sqrt(1 - alpha_bar) * noise_pred) / math.sqrt(alpha)
     variance = (1 - alpha_bar_prev) / (1 - alpha_bar) * (1 - alpha)
     np.testing.assert_allclose(step, mean + math.sqrt(variance) * noise, rtol=0, atol=1e-9)
-    eta_1 = ddim_step(x_0_pred, noise_pred, noise, alpha_bar, alpha_bar_prev, eta=1.0)
+    eta_1 = ddim_step(x_0_pred, noise_pred, noise, level, level_prev, eta=1.0)
     np.testing.assert_allclose(step, eta_1, rtol=0, atol=1e-9)
 
 
@@ -218,27 +228,28 @@ def test_clip_bounds_both_ends() -> None:
 
 def test_clip_bounds_x_0_and_turns_the_noise_to_match() -> None:
     schedule = make_schedule("cosine")
-    seen: list[tuple[int, int, Array, Array]] = []
+    seen: list[tuple[int, float, Array, Array]] = []
     x_T = initial_noise((4, 4, 1), sample_rngs(seed=0, count=2), np.float64)
     result = sample(rough_model, x_T, schedule, steps=10, clip=0.5, callback=lambda *step: seen.append(step))
     assert max(abs(x_0_pred).max() for _, _, _, x_0_pred in seen) == 0.5
     np.testing.assert_array_equal(result, seen[-1][3])  # the last step ends at its x_0_pred
     for (_, t, x_t, x_0_pred), (_, t_prev, x_prev, _) in pairwise(seen):
-        noise_pred = schedule.noise_from_x_0(x_t, x_0_pred, t)
+        _, alpha, sigma = schedule.level(t)
+        noise_pred = (x_t - alpha * x_0_pred) / sigma
         np.testing.assert_allclose(schedule.add_noise(x_0_pred, noise_pred, t_prev), x_prev, atol=1e-12)
 
 
 def test_callback_shows_every_step() -> None:
     schedule = make_schedule("linear")
-    model = gaussian_model(schedule)
+    model = gaussian_model(schedule, "noise")
     x_T = initial_noise((4, 4, 1), sample_rngs(seed=0, count=2), np.float64)
-    seen: list[tuple[int, int, Array, Array]] = []
+    seen: list[tuple[int, float, Array, Array]] = []
     result = sample(model, x_T, schedule, steps=4, callback=lambda *step: seen.append(step))
     assert [(index, t) for index, t, _, _ in seen] == [(0, 999), (1, 749), (2, 499), (3, 249)]
     np.testing.assert_array_equal(seen[0][2], x_T)
     for _, t, x_t, x_0_pred in seen:
         noise_pred = model(x_t, np.full(2, t))
-        np.testing.assert_allclose(schedule.x_0_from_noise(x_t, noise_pred, t), x_0_pred, atol=1e-12)
+        np.testing.assert_allclose(schedule.add_noise(x_0_pred, noise_pred, t), x_t, atol=1e-12)
     np.testing.assert_allclose(result, seen[-1][3], atol=1e-12)
 
 
@@ -258,7 +269,7 @@ def test_errors_teach() -> None:
         sample(rough_model, x_T, schedule, t_start=1000)
     with pytest.raises(ValueError, match=r"eta in 0\.\.1"):
         sample(rough_model, x_T, schedule, eta=1.5, rngs=rngs)
-    with pytest.raises(ValueError, match="'noise' or 'v'"):
+    with pytest.raises(ValueError, match="one of noise, x_0, v, velocity, not 'score'"):
         sample(rough_model, x_T, schedule, prediction="score")
     with pytest.raises(ValueError, match=r"shaped as x_t, \(2, 2, 2, 1\), got \(2, 2, 1\)"):
         sample(lambda x_t, t: x_t[0], x_T, schedule)
@@ -268,5 +279,5 @@ def test_errors_teach() -> None:
 
 def test_how_a_picture_is_drawn_unless_told_otherwise() -> None:
     found = {name: value for name, value in defaults(sample).items() if value is not None}
-    assert found == {"sampler": "ddim", "steps": 50, "prediction": "noise"}
+    assert found == {"sampler": "ddim", "steps": 50, "spacing": "trailing", "prediction": "noise"}
     assert defaults(SAMPLERS["ddim"]) == {"eta": 0.0}

@@ -22,7 +22,7 @@ HINTS = (
 
 def alpha_bar(betas):
     """The running product of 1 - beta, of shape (T,)."""
-    return NoiseSchedule(betas).alpha_bar
+    return NoiseSchedule.of_betas(betas).alpha_bar
 
 
 def cases(rng, dtype):

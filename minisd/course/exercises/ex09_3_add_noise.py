@@ -25,7 +25,7 @@ def add_noise(x_0, noise, alpha_bar, t):
 
 def _schedule(alpha_bar):
     before = np.concatenate([np.ones(1), alpha_bar[:-1]])
-    return NoiseSchedule(1 - alpha_bar / before)
+    return NoiseSchedule.of_betas(1 - alpha_bar / before)
 
 
 def cases(rng, dtype):

@@ -10,7 +10,7 @@ x_t and noise_pred have the shape (B, H, W, C), alpha_bar has (B,): the $\\bar\\
 
 import numpy as np
 
-from minisd.diffusion.schedule import NoiseSchedule
+from minisd.diffusion.prediction import x_0_and_noise
 
 POINTS, MINUTES = 2, 15
 HINTS = (
@@ -24,10 +24,10 @@ def read_noise(x_t, noise_pred, alpha_bar, clip=None):
     """x_0 and the noise, a pair of arrays shaped as x_t."""
     x_0, noise = [], []
     for x, predicted, share in zip(x_t, noise_pred, alpha_bar, strict=True):
-        schedule = NoiseSchedule(np.array([1 - share]))
-        found = schedule.x_0_from_noise(x, predicted, 0)
+        alpha, sigma = np.sqrt(share), np.sqrt(1 - share)
+        found, _ = x_0_and_noise("noise", predicted, x, alpha, sigma)
         x_0.append(found if clip is None else found.clip(-clip, clip))
-        noise.append(schedule.noise_from_x_0(x, x_0[-1], 0))
+        noise.append((x - alpha * x_0[-1]) / sigma)
     return np.stack(x_0), np.stack(noise)
 
 

@@ -12,7 +12,7 @@ v and x_t have the shape (B, H, W, C), alpha_bar has (B,).
 
 import numpy as np
 
-from minisd.diffusion.schedule import NoiseSchedule
+from minisd.diffusion.prediction import x_0_and_noise
 
 POINTS, MINUTES = 2, 15
 HINTS = (
@@ -25,7 +25,7 @@ HINTS = (
 def read_v(v, x_t, alpha_bar):
     """x_0 and the noise, a pair of arrays shaped as x_t."""
     pairs = [
-        NoiseSchedule(np.array([1 - share])).to_x_0_and_noise(predicted, x, 0, "v")
+        x_0_and_noise("v", predicted, x, np.sqrt(share), np.sqrt(1 - share))
         for predicted, x, share in zip(v, x_t, alpha_bar, strict=True)
     ]
     return np.stack([x_0 for x_0, _ in pairs]), np.stack([noise for _, noise in pairs])

@@ -14,6 +14,7 @@ Write the step. `noise` was drawn from N(0, 1); $\\bar\\alpha'$ may be 1, where 
 import math
 
 from minisd.diffusion.samplers.ddpm import ddpm_step as library
+from minisd.diffusion.schedule import NoiseLevel
 
 POINTS, MINUTES = 2, 15
 GIVEN = ("math",)
@@ -26,7 +27,8 @@ HINTS = (
 
 def ddpm_step(x_t, x_0_pred, noise, alpha_bar, alpha_bar_prev):
     """The picture one step earlier, shaped as x_t."""
-    return library(x_t, x_0_pred, noise, alpha_bar, alpha_bar_prev)
+    level, level_prev = (NoiseLevel(0, math.sqrt(bar), math.sqrt(1 - bar)) for bar in (alpha_bar, alpha_bar_prev))
+    return library(x_t, x_0_pred, noise, level, level_prev)
 
 
 def cases(rng, dtype):

@@ -10,7 +10,7 @@ Write the function that lists them, with Python's round, which rounds a half to 
 
 import numpy as np
 
-from minisd.diffusion.schedule import timesteps as library
+from minisd.diffusion.spacing import timesteps as library
 
 POINTS, MINUTES = 1, 5
 HINTS = (

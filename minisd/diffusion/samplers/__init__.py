@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from minisd_kernels.devices import device_of, to_device
 
+from minisd.diffusion.prediction import x_0_and_noise
 from minisd.diffusion.samplers.ddim import ddim
 from minisd.diffusion.samplers.ddpm import ddpm
 from minisd.diffusion.samplers.interface import Sampler
-from minisd.diffusion.schedule import Array, NoiseSchedule, timesteps
+from minisd.diffusion.schedule import Array, NoiseLevel, NoiseSchedule
+from minisd.diffusion.spacing import make_levels
 
 SAMPLERS: dict[str, Sampler] = {"ddpm": ddpm, "ddim": ddim}
 
@@ -51,19 +53,21 @@ def sample(
     *,
     sampler: str = "ddim",
     steps: int = 50,
+    spacing: str = "trailing",
     prediction: str = "noise",
     rngs: Sequence[np.random.Generator] | None = None,
     t_start: int | None = None,
     clip: float | None = None,
-    callback: Callable[[int, int, Array, Array], None] | None = None,
+    callback: Callable[[int, float, Array, Array], None] | None = None,
     **options: Any,
 ) -> Array:
     """Turn noise into pictures: ask `model` at `steps` times t and let `sampler` take each step.
 
     Args:
-        model: (x_t, t (B,) integers) -> what it was trained to predict, shaped as x_t.
+        model: (x_t, t (B,)) -> what it was trained to predict, shaped as x_t; t are integers, but for some spacings.
         x_T: the start, (B, H, W, C): initial_noise(), or x_0 with noise added for image-to-image (then say `t_start`).
-        prediction: what the model predicts, "noise" or "v".
+        spacing: which times are visited, one of SPACINGS.
+        prediction: what the model predicts, one of PREDICTIONS.
         rngs: a stream per sample, as x_T was drawn from; needed by samplers that draw fresh noise.
         t_start: the t of x_T; None is T-1, all noise.
         clip: keep x_0_pred in [-clip, clip]: 1 for pixels; None, no clipping, for latents, which have no such bounds.
@@ -71,8 +75,8 @@ def sample(
         options: the sampler's own, as eta for ddim.
 
     Raises:
-        ValueError: an unknown sampler or prediction, impossible steps or t_start, rngs missing or too few, or a
-            model whose prediction is not shaped as x_t.
+        ValueError: an unknown sampler, spacing or prediction, impossible steps or t_start, rngs missing or too few, or
+            a model whose prediction is not shaped as x_t.
 
     >>> no_noise = lambda x_t, t: 0 * x_t
     >>> x_T = initial_noise((8, 8, 1), sample_rngs(seed=0, count=3))
@@ -87,18 +91,16 @@ def sample(
         raise ValueError(
             f"sample: wanted one random stream per sample, {B}, got {len(rngs)}; use sample_rngs(seed, {B})"
         )
-    t_start = schedule.steps - 1 if t_start is None else t_start
-    if not 0 <= t_start < schedule.steps:
-        raise ValueError(f"sample: t_start must lie in 0..{schedule.steps - 1}, got {t_start}")
+    levels = make_levels(schedule, steps, spacing=spacing, t_start=t_start)
 
-    def denoise(x_t: Array, t: int) -> tuple[Array, Array]:
-        predicted = model(x_t, np.full(B, t))
+    def denoise(x_t: Array, level: NoiseLevel) -> tuple[Array, Array]:
+        predicted = model(x_t, np.full(B, level.t))
         if predicted.shape != x_t.shape:
             raise ValueError(f"sample: wanted the model's prediction shaped as x_t, {x_t.shape}, got {predicted.shape}")
-        x_0_pred, noise_pred = schedule.to_x_0_and_noise(predicted, x_t, t, prediction)
+        x_0_pred, noise_pred = x_0_and_noise(prediction, predicted, x_t, level.alpha, level.sigma)
         if clip is not None:
             x_0_pred = x_0_pred.clip(-clip, clip)
-            noise_pred = schedule.noise_from_x_0(x_t, x_0_pred, t)  # the two must still add up to x_t
+            noise_pred = (x_t - level.alpha * x_0_pred) / level.sigma  # the two must still add up to x_t
         return x_0_pred, noise_pred
 
     def fresh_noise() -> Array:
@@ -106,11 +108,9 @@ def sample(
             raise ValueError(f"sample: {sampler} draws fresh noise; pass rngs=sample_rngs(seed, {B})")
         return to_device(initial_noise(x_T.shape[1:], rngs, x_T.dtype), device_of(x_T))
 
-    x_t, visited = x_T, timesteps(t_start + 1, steps)
-    for index, (x_prev, x_0_pred) in enumerate(
-        SAMPLERS[sampler](denoise, x_T, schedule, visited, fresh_noise, **options)
-    ):
+    x_t = x_T
+    for index, (x_prev, x_0_pred) in enumerate(SAMPLERS[sampler](denoise, x_T, levels, fresh_noise, **options)):
         if callback is not None:
-            callback(index, visited[index], x_t, x_0_pred)
+            callback(index, levels[index].t, x_t, x_0_pred)
         x_t = x_prev
     return x_t
