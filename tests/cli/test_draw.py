@@ -247,7 +247,7 @@ def test_a_picture_says_how_it_was_drawn(model: Path, tmp_path: Path) -> None:
     command = about.pop("command")
     assert about == {
         "prompts": ["a seven", "a thin 八"], "num": 2, "device": "cpu", "seed": 5, "steps": 2, "guidance": 2.0,
-        "sampler": "ddim", "model": str(model), "backend": "numpy", "minisd": __version__,
+        "sampler": "ddim", "spacing": "trailing", "model": str(model), "backend": "numpy", "minisd": __version__,
     }  # fmt: skip
     again = CliRunner().invoke(
         main, ["--backend", "numpy", *shlex.split(command)[1:], "--out", "b.png", "--columns", "4"]

@@ -159,7 +159,7 @@ def test_several_guidances_make_a_curve(few_digits: None, monkeypatch: pytest.Mo
     options = ("--guidance", "1.5, 0,1.5", "--num", 110, "--json", "a.json", "--plot", "a.png")
     result = minisd("--backend", "numpy", "eval", *options)
     assert result.exit_code == 0, result.output
-    assert seen == [([1.5, 0], {"count": 110, "seed": 0, "steps": None, "sampler": None})]
+    assert seen == [([1.5, 0], {"count": 110, "seed": 0, "steps": None, "sampler": None, "spacing": None})]
     assert result.stdout == CURVE and max(map(len, CURVE.splitlines())) <= 80
     assert checkpoint.load_json("a.json") == json.loads(json.dumps(curve.as_json()))
     ((x, panels, xlabel, name, levels),) = plots
