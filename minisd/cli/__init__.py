@@ -84,12 +84,13 @@ def _message_for_the_user(error: Exception) -> str | None:
     from minisd.shapes.onnx import OnnxError
     from minisd.shapes.report.text import TextError
     from minisd.text import TokenizerError
+    from minisd.text.weights import PromptError
     from minisd.train.loop import TrainingDiverged
 
     match error:
         case (
             CheckpointError() | CourseError() | DataError() | OnnxError() | ShapeError() | TextError()
-            | TokenizerError() | SamplingDiverged() | TrainingDiverged() | backends.BackendUnavailable()
+            | TokenizerError() | PromptError() | SamplingDiverged() | TrainingDiverged() | backends.BackendUnavailable()
         ):  # fmt: skip
             return str(error)
         case OSError():

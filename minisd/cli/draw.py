@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 from minisd_kernels.devices import require_device
 
+from minisd.cli.drawing_options import drawing_options, what_is_asked
 from minisd.cli.kernels import compile_first, is_chosen
 from minisd.cli.options import (
     EXAMPLE,
@@ -26,6 +29,7 @@ from minisd.cli.pictures import hold_files, how_drawn, save_arrays, save_moments
 _BY_NUMPY = 64  # pictures: NumPy draws so many sooner than Numba has compiled its kernels
 _BYTES = 12_000  # of memory for a picture: itself, its place on the sheet, and the file that the sheet becomes
 _STDIN = Path("-")
+_ON_A_WAY = 9  # pictures from one prompt or seed to another
 
 
 @click.command()
@@ -38,6 +42,7 @@ _STDIN = Path("-")
 @click.option("--num", type=POSITIVE, default=1, show_default=True, help="Pictures of each prompt.")
 @sampling_options
 @guidance_option
+@drawing_options
 @device_option
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed gives the same picture.")
 @click.option(
@@ -53,6 +58,7 @@ _STDIN = Path("-")
 @click.pass_context
 def draw(
     ctx: click.Context,
+    /,
     words: tuple[str, ...],
     prompts: Path | None,
     num: int,
@@ -69,8 +75,10 @@ def draw(
     columns: int | None,
     open_it: bool,
     own: tuple[Path, ...],
+    **asked: Any,
 ) -> None:  # fmt: skip
     """Draw PROMPT, such as "a thick seven leaning left"; `minisd info FILE` says how a picture was drawn."""
+    from minisd import plots
     from minisd.diffusion.spacing import make_levels
     from minisd.pipeline import BATCH, Pipeline
 
@@ -84,16 +92,25 @@ def draw(
         texts = [*words]
     else:
         raise click.UsageError(f'Say what to draw: minisd draw "{EXAMPLE}"')
+    on_a_way = asked["to"] is not None or asked["to_seed"] is not None
+    if on_a_way and prompts is not None:
+        raise click.UsageError("--to and --to-seed lead away from one PROMPT; leave out --prompts.")
+    if on_a_way and ctx.get_parameter_source("num") is ParameterSource.DEFAULT:
+        num = _ON_A_WAY
+    if on_a_way and num < 2:
+        raise click.BadParameter("a way takes 2 pictures or more.", param_hint="--num")
     require_device(device)
     pipeline = Pipeline.load(model)
     steps = steps or pipeline.info.steps
     with checking("--steps"):
         make_levels(pipeline.schedule, steps)
+    wishes = what_is_asked(pipeline, asked)
     with checking("--num"):
         pipeline.check_count(num * len(texts), bytes_each=_BYTES + 4 * max(map(len, texts)))
     name = texts[0] if prompts is None else "prompts" if prompts == _STDIN else prompts.stem
-    files = hold_files(ctx, name, out, show_steps, npz)
-    for remark in pipeline.remarks(texts):
+    remarks = pipeline.remarks([*texts, asked["negative_prompt"] or "", asked["to"] or ""])
+    files = hold_files(ctx, name, out, npz, strip=show_steps, film=on_a_way)
+    for remark in remarks:
         click.echo(f"Warning: {remark}", err=True)
 
     distinct, texts = texts, [text for text in texts for _ in range(num)]
@@ -110,15 +127,19 @@ def draw(
             sampler=own_sampler or sampler,
             spacing=spacing,
             callback=watch,
+            **wishes,
         )
     settings = pipeline.info
     about = how_drawn(
         ctx, model, distinct, seed=seed, steps=steps, sampler=None if own_sampler else sampler or settings.sampler,
         guidance=settings.guidance if guidance is None else guidance, spacing=spacing or settings.spacing,
+        **({"num": num} if on_a_way else {}),
     )  # fmt: skip
-    save_sheet(files.sheet, images, distinct, num, columns, about)
+    save_sheet(files.sheet, images, distinct, num, num if on_a_way and columns is None else columns, about)
     if files.strip is not None:
         save_moments(files.strip, pipeline, moments, images, about)
+    if files.film is not None:
+        plots.save_film(files.film, images)
     if files.arrays is not None:
         save_arrays(files.arrays, images, texts)
     for path in filter(None, files):

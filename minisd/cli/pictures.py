@@ -28,23 +28,25 @@ _OUTPUTS = ("out", "npz", "show_steps", "columns", "open_it")  # options that sa
 
 
 class Files(NamedTuple):
-    """What a drawing becomes: a sheet of its pictures, a strip of how they emerged, and their arrays."""
+    """What a drawing becomes: a sheet of its pictures, a strip of how they emerged, a film, and their arrays."""
 
     sheet: Path
     strip: Path | None
+    film: Path | None
     arrays: Path | None
 
 
-def hold_files(ctx: click.Context, name: str, out: Path | None, show_steps: bool, npz: Path | None) -> Files:
+def hold_files(ctx: click.Context, name: str, out: Path | None, npz: Path | None, *, strip: bool, film: bool) -> Files:
     """Hold the files while the command `ctx` runs: under the names that the user gave, or one made of `name`."""
+    endings = [".png", *["-steps.png"] * strip, *[".gif"] * film]
     if out is not None:
-        pictures = new_files(out, out.with_name(f"{out.stem}-steps.png") if show_steps else None)
+        pictures = new_files(out, *(out.with_name(out.stem + ending) for ending in endings[1:]))
     else:
         stem = re.sub(r"\W+", "-", name.lower())[:48].strip("-") or "picture"
-        pictures = numbered_files(stem, ".png", *(["-steps.png"] if show_steps else []))
-    sheet, *strip = ctx.with_resource(pictures)
+        pictures = numbered_files(stem, *endings)
+    paths = iter(ctx.with_resource(pictures))
     ctx.with_resource(new_files(npz))
-    return Files(sheet, strip[0] if strip else None, npz)
+    return Files(next(paths), next(paths) if strip else None, next(paths) if film else None, npz)
 
 
 @contextmanager

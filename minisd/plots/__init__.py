@@ -5,6 +5,7 @@ used and never pyplot, which keeps every figure alive and looks for a screen.
 """
 
 from minisd.plots.curves import save_loss_curve, save_panels, save_profile
+from minisd.plots.film import save_film
 from minisd.plots.lettering import load_font, missing_letters
 from minisd.plots.png import load_about, save_png
 from minisd.plots.rows import draw_rows
@@ -16,6 +17,7 @@ __all__ = [
     "load_about",
     "load_font",
     "missing_letters",
+    "save_film",
     "save_grid",
     "save_loss_curve",
     "save_panels",
