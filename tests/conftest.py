@@ -1,8 +1,11 @@
 """What every test run says first: the backends and devices that it covers, and why the others are missing."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 from minisd_kernels import backends, devices, notes, warm_up
 
@@ -46,6 +49,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     running = [item for item in session.items if item.path.name != "test_floors.py"]  # many, and run nothing
     many = len(running) > MANY and not session.config.option.collectonly
-    if many and backends.missing_reason("numba") is None and not warm_up.is_done():
-        for _ in warm_up.compile_kernels(dtypes=("float32", "float64")):
-            pass
+    if not many or backends.missing_reason("numba") is not None:
+        return
+    with FileLock(Path(tempfile.gettempdir()) / "minisd-tests.lock"):  # of several processes one compiles, all wait
+        if not warm_up.is_done():
+            for _ in warm_up.compile_kernels(dtypes=("float32", "float64")):
+                pass
