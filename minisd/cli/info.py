@@ -20,7 +20,7 @@ from minisd import __version__
 _INDENT = 10  # columns of the names
 
 
-@click.command()
+@click.command(short_help="Say what runs here, or how a picture was drawn.")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 def info(file: Path | None) -> None:
     """Say what runs here: versions, backends, threads, data and models.

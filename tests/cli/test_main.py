@@ -82,7 +82,8 @@ def test_info(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = minisd("--backend", "numpy", "info")
     assert result.exit_code == 0
     assert f"numpy     {np.__version__}" in result.output
-    assert "backend   numpy\n" in result.output and "0 of 4 files" in result.output
+    assert "backend   numpy\n" in result.output
+    assert "0 of 4 files" in " ".join(result.output.split())  # the line is broken where the path leaves no room
     assert str(tmp_path / "cache") in result.output
     monkeypatch.setenv("MINISD_BACKEND", "abacus")
     result = minisd("info")
