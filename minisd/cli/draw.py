@@ -32,7 +32,7 @@ _STDIN = Path("-")
 _ON_A_WAY = 9  # pictures from one prompt or seed to another
 
 
-@click.command(short_help="Draw a sentence, such as \"a thick seven\".")
+@click.command(short_help='Draw a sentence, such as "a thick seven".')
 @click.argument("words", nargs=-1, metavar="[PROMPT]")
 @click.option(
     "--prompts",
