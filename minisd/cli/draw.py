@@ -77,7 +77,7 @@ def draw(
     own: tuple[Path, ...],
     **asked: Any,
 ) -> None:  # fmt: skip
-    """Draw PROMPT, such as "a thick seven leaning left"; `minisd info FILE` says how a picture was drawn."""
+    """Draw PROMPT, such as "a thick seven leaning right"; `minisd info FILE` says how a picture was drawn."""
     from minisd import plots
     from minisd.diffusion.spacing import make_levels
     from minisd.pipeline import BATCH, Pipeline

@@ -15,7 +15,7 @@ from minisd_kernels.devices import DEVICES
 
 from minisd.data.sets import DATA_SETS
 
-EXAMPLE = "a thick seven leaning left"
+EXAMPLE = "a thick seven leaning right"
 POSITIVE = click.IntRange(min=1)
 SEED = click.IntRange(min=0)
 

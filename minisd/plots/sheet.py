@@ -82,7 +82,7 @@ def save_grid(
         if texts is not None and len(texts) != wanted:
             raise ValueError(f"save_grid: wanted {wanted} {what}{'s' * (wanted > 1)}, got {len(texts)}")
 
-    font = load_font(min(max(W * scale // 12, _TYPE_SIZES[0]), _TYPE_SIZES[1]))
+    font = _fitting_font(W * scale, captions or ())
     line, width, height = sum(font.getmetrics()), W * scale, H * scale
 
     def lines(texts: Sequence[str] | None, width: int = width, most: int = _CAPTION_LINES) -> list[list[str]]:
@@ -115,6 +115,18 @@ def save_grid(
         if under:
             write(under[i], x + width / 2, y + height + line // 8, "ma")
     save_png(path, sheet, about)
+
+
+def _fitting_font(width: int, captions: Sequence[str]) -> Any:
+    """Letters in proportion to the pictures; a little smaller ones if that saves all rows a line."""
+    smallest, largest = _TYPE_SIZES
+    size = min(max(width // 12, smallest), largest)
+    fonts = [load_font(each) for each in range(size, max(smallest, size - 4) - 1, -1)]
+    texts = [writable(text) for text in dict.fromkeys(captions)]
+    return min(
+        fonts,  # the first of those that are equally good: the largest
+        key=lambda font: max((len(wrapped(text, width, font.getlength, _CAPTION_LINES)) for text in texts), default=0),
+    )
 
 
 def save_strip(

@@ -72,6 +72,15 @@ def test_a_caption_of_any_length_takes_four_lines_at_most(tmp_path: Path) -> Non
     assert pixels(tmp_path / "a.png").shape == pixels(tmp_path / "b.png").shape
 
 
+def test_letters_are_a_little_smaller_if_that_saves_a_line(tmp_path: Path) -> None:
+    images = np.full((2, 28, 28), 255, np.uint8)
+    heights = []
+    for caption in ("a thick seven", "a thin seven leaning right", "a very thin seven leaning to the right"):
+        save_grid(tmp_path / f"{len(caption)}.png", images, scale=8, captions=["a one", caption])
+        heights.append(pixels(tmp_path / f"{len(caption)}.png").shape[0])
+    assert heights[1] <= heights[0] < heights[2]
+
+
 def test_letters_that_the_font_does_not_have_are_question_marks(tmp_path: Path) -> None:
     images = np.full((1, 28, 28), 255, np.uint8)
     for name, caption in (("a", "七 é"), ("b", "? e\u0301\u200d"), ("c", "7 é")):
