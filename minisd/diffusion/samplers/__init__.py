@@ -16,11 +16,28 @@ from minisd_kernels.devices import device_of, to_device
 from minisd.diffusion.prediction import x_0_and_noise
 from minisd.diffusion.samplers.ddim import ddim
 from minisd.diffusion.samplers.ddpm import ddpm
+from minisd.diffusion.samplers.dpm_solver import dpm_solver
+from minisd.diffusion.samplers.dpm_solver_sde import dpm_solver_sde
+from minisd.diffusion.samplers.euler import euler
+from minisd.diffusion.samplers.euler_ancestral import euler_ancestral
+from minisd.diffusion.samplers.heun import heun
 from minisd.diffusion.samplers.interface import Sampler
+from minisd.diffusion.samplers.lms import lms
+from minisd.diffusion.samplers.unipc import unipc
 from minisd.diffusion.schedule import Array, NoiseLevel, NoiseSchedule
 from minisd.diffusion.spacing import make_levels
 
-SAMPLERS: dict[str, Sampler] = {"ddpm": ddpm, "ddim": ddim}
+SAMPLERS: dict[str, Sampler] = {
+    "ddpm": ddpm,
+    "ddim": ddim,
+    "euler": euler,
+    "euler_ancestral": euler_ancestral,
+    "heun": heun,
+    "lms": lms,
+    "dpm_solver": dpm_solver,
+    "dpm_solver_sde": dpm_solver_sde,
+    "unipc": unipc,
+}
 
 
 def sample_rngs(seed: int, count: int, first: int = 0) -> list[np.random.Generator]:
