@@ -13,7 +13,7 @@ from minisd_kernels import backends
 from minisd.cli.options import POSITIVE, Failure, OutputFile, Size, checking
 from minisd.cli.outputs import new_files
 from minisd.models.unet_classic import UNetClassicConfig
-from minisd.shapes.figure import save_figure
+from minisd.shapes.figure import Words, save_figure
 from minisd.shapes.report import table
 from minisd.shapes.report import text as text_module
 from minisd.shapes.report.builtin import MODELS, unet_classic
@@ -23,6 +23,10 @@ from minisd.shapes.report.text import TextError, parse
 from minisd.shapes.report.unet_table import render_unet
 
 _LARGEST_TEXT = 2**20  # bytes
+_WORDS = {
+    "unet": Words("noisy latent z_t", shift="time t", context="text"),
+    "vae-decoder": Words("latent z"),
+}
 
 
 def _help() -> str:
@@ -84,7 +88,7 @@ def shapes(
             click.echo(f"{backend:<6} {outcome}")
     if figure is not None:
         with new_files(figure), checking("--draw"):
-            save_figure(figure, report)
+            save_figure(figure, report, _WORDS.get(net or "", Words()))
         click.echo(f"wrote {figure}", err=as_json)
     if report.problem:
         raise Failure(table.problem_text(report))

@@ -12,6 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
@@ -19,8 +20,9 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from minisd.checkpoint import CheckpointError
+from minisd.cli import main
 from minisd.models.unet_classic import UNetClassicConfig
-from minisd.shapes.figure import MOST_BOXES, draw, save_figure
+from minisd.shapes.figure import MOST_BOXES, Words, draw, save_figure
 from minisd.shapes.figure.layout import Layout, lay_out
 from minisd.shapes.figure.parts import boxes_and_arrows
 from minisd.shapes.report.builtin import MODELS, unet_classic
@@ -393,3 +395,26 @@ def test_another_input_stands_by_itself() -> None:
     boxes, arrows, _ = boxes_and_arrows(examine(Network(Map(8, 8, 2), steps)))
     assert [box.size for box in boxes] == [Map(8, 8, 2), Map(1, 1, 2), Map(8, 8, 2)]
     assert {(arrow.source, arrow.target) for arrow in arrows} == {(0, 2), (1, 2)}
+
+
+def test_the_u_net_is_told_the_time_and_the_text() -> None:
+    told = Words("noisy latent z_t", shift="time t", context="text")
+    figure = draw(report(MODELS["unet"]), told)
+    assert [texts(figure).count(word) for word in ("time t", "text", "noisy latent z_t\n7 x 7 x 4")] == [5, 4, 1]
+    assert {"time t", "text"}.isdisjoint(texts(draw(report(MODELS["unet"]))))
+    figure.draw_without_rendering()
+    boxes = [patch.get_window_extent() for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    for text in figure.axes[0].texts:
+        if text.get_text() in ("time t", "text"):  # in a box, and in one alone
+            place = text.get_window_extent()
+            around = [box for box in boxes if box.overlaps(place)]
+            assert len(around) == 1 and around[0].y0 < place.y0 < place.y1 < around[0].y1
+
+
+def test_the_command_names_what_it_knows(tmp_path: Path) -> None:
+    for net, words in (("unet", ("noisy latent z_t", "time t", "text")), ("vae-decoder", ("latent z",)),
+                       ("classifier", ("input image",))):  # fmt: skip
+        result = CliRunner().invoke(main, ["shapes", net, "--draw", str(tmp_path / f"{net}.svg")])
+        assert result.exit_code == 0
+        svg = (tmp_path / f"{net}.svg").read_text(encoding="utf-8")
+        assert all(f">{word}<" in svg for word in words)

@@ -10,10 +10,10 @@ import io
 import re
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from minisd.checkpoint import CheckpointError, write_atomically
-from minisd.shapes.figure.layout import LETTER, LINE, Place, Point, Route, lay_out, side_height, side_text
+from minisd.shapes.figure.layout import LETTER, LETTERS, LINE, Place, Point, Route, lay_out, side_height, side_text
 from minisd.shapes.figure.parts import Arrow, Box, boxes_and_arrows
 from minisd.shapes.report.sums import Report
 from minisd.shapes.report.table import problem_text
@@ -35,12 +35,31 @@ _COLOURS = {
     "": "#404040",
 }
 _RED = _COLOURS["problem"]
+_TOLD = "#8a3b00"
 _MAP, _COPY, _EDGE = "#a9c7ea", "#ffffff", "#2f5480"
 _MESSAGE_WIDTH, _MESSAGE_LENGTH = 34, 200  # letters
+_SIDE_TEXT = 2 * LETTER + 0.1  # room for what stands beside the first box
 _SCALE = "Heights are to scale; widths grow with the logarithm of the channels."
 
 
-def save_figure(path: Path | str, report: Report) -> None:
+class Words(NamedTuple):
+    """What a network's figure calls the things that it is given.
+
+    Attributes:
+        input: the first map.
+        shift: what shifts a map's channels, such as the time; written into the boxes where it does; nothing if empty.
+        context: what a transformer block's cross-attention reads, such as a text; written in likewise.
+    """
+
+    input: str = "input image"
+    shift: str = ""
+    context: str = ""
+
+
+_PLAIN = Words()
+
+
+def save_figure(path: Path | str, report: Report, words: Words = _PLAIN) -> None:
     """Draw a network into a PNG, SVG or PDF file; up to the layer that fails, if one does.
 
     Rows that a pooling drops are marked where the map loses them, not where only its padding goes unread.
@@ -54,7 +73,7 @@ def save_figure(path: Path | str, report: Report) -> None:
     suffix = Path(path).suffix.lower()
     if suffix not in _FORMATS:
         raise CheckpointError(f"{path}: figures are PNG, SVG or PDF; choose a name that ends in {', '.join(_FORMATS)}")
-    figure, picture = draw(report), io.BytesIO()
+    figure, picture = draw(report, words), io.BytesIO()
     # Letters stay letters in an SVG, and the same network gives the same file.
     undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "minisd"}):
@@ -62,7 +81,7 @@ def save_figure(path: Path | str, report: Report) -> None:
     write_atomically(path, picture.getvalue())
 
 
-def draw(report: Report) -> Any:
+def draw(report: Report, words: Words = _PLAIN) -> Any:
     """The Matplotlib figure of a report. Raises ValueError as save_figure does."""
     from matplotlib.figure import Figure
 
@@ -72,8 +91,10 @@ def draw(report: Report) -> Any:
             f"a figure of {len(boxes)} boxes cannot be read: at most {MOST_BOXES} fit (activations and norms need "
             "none); draw a part of the network, such as its first layers or one of its blocks"
         )
-    before, behind = f"input image\n{report.network.input}", _last_words(report)
-    layout = lay_out(boxes, arrows, _extent(before)[0] + 0.4, (_extent(behind)[0] + 0.3, _extent(behind)[1]))
+    before, behind = f"{words.input}\n{report.network.input}", _last_words(report)
+    layout = lay_out(
+        boxes, arrows, _extent(before)[0] + _SIDE_TEXT + 0.15, (_extent(behind)[0] + 0.3, _extent(behind)[1])
+    )
     width = max(layout.width, LETTER * len(_SCALE) + 0.4)
     entries, legend_height = _legend(legend, width)
     figure = Figure(figsize=(width, layout.height + legend_height), dpi=120)
@@ -85,10 +106,11 @@ def draw(report: Report) -> Any:
         _draw_arrow(axes, arrow, route)
     for box, place in zip(boxes, layout.places, strict=True):
         _draw_box(axes, box, place)
+        _write_into(axes, box, place, words)
     for arrow in arrows:
         _draw_losses(axes, arrow, boxes[arrow.source], layout.places[arrow.source])
     first, last = layout.places[0], layout.places[-1]
-    _write(axes, first.left - 0.24, first.middle, before, ha="right", va="center")
+    _write(axes, first.left - _SIDE_TEXT, first.middle, before, ha="right", va="center")
     _write(
         axes, last.right + 0.14, last.middle, behind, ha="left", va="center", color=_RED if report.problem else "black"
     )
@@ -124,6 +146,14 @@ def _draw_box(axes: Any, box: Box, place: Place) -> None:
     text, height = side_text(box), side_height(side_text(box))
     bottom = min(place.bottom, place.middle - 0.09 - height)
     _write(axes, place.left - 0.04, bottom, text, ha="right", va="bottom", rotation=90 if height > LINE else 0)
+
+
+def _write_into(axes: Any, box: Box, place: Place, words: Words) -> None:
+    """What the map is told of, upright in its own part."""
+    told = " and ".join(filter(None, (words.shift if box.shifted else "", words.context if box.attends else "")))
+    if told and box.size and LETTER * len(told) < place.height:
+        style = {"ha": "center", "va": "center", "rotation": 90, "color": _TOLD, "fontweight": "bold"}
+        _write(axes, place.centre(), place.middle + place.height / 4, told, **style)
 
 
 def _draw_losses(axes: Any, arrow: Arrow, source: Box, place: Place) -> None:
@@ -179,7 +209,7 @@ def _draw_rectangle(axes: Any, left: float, bottom: float, width: float, height:
 
 def _write(axes: Any, x: float, y: float, text: str, **style: Any) -> None:
     if text:
-        axes.text(x, y, text, fontsize=8, linespacing=1.25, parse_math=False, **style)
+        axes.text(x, y, text, fontsize=LETTERS, linespacing=1.25, parse_math=False, **style)
 
 
 def _extent(text: str) -> tuple[float, float]:
@@ -194,7 +224,7 @@ def _legend(legend: dict[str, str], width: float) -> tuple[list[tuple[str, float
     for kind, text in legend.items():
         room = 0.8 + LETTER * len(text)
         if x > 0.2 and x + room > width:
-            x, y = 0.2, y - 0.22
+            x, y = 0.2, y - LINE - 0.08
         entries.append((kind, x, y))
         x += room
-    return entries, 0.5 - y
+    return entries, 2 * LINE + 0.2 - y

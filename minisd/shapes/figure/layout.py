@@ -12,9 +12,10 @@ from typing import Literal, NamedTuple
 
 from minisd.shapes.figure.parts import Arrow, Box
 
-LETTER = 0.075  # width of a letter of 8 points, at most
-LINE = 0.14
-GAP = 0.5  # between boxes side by side, for an arrow and a size
+LETTERS = 13  # their size in points
+LETTER = 0.0094 * LETTERS  # a letter's width, at most
+LINE = 0.0175 * LETTERS
+GAP = 0.6  # between boxes side by side, for an arrow and a size
 _BETWEEN_LEVELS = 0.55
 _LANE = 0.26  # between arrows that pass over boxes
 _LOWEST = 0.06  # a lower box could not be seen

@@ -39,6 +39,7 @@ from minisd.shapes.report.layers import (
     Slicing,
     Source,
     Stated,
+    Transformer,
     TransposedConvolution,
     Unflatten,
     Upsampling,
@@ -59,12 +60,15 @@ class Box:
         scale: input pixels to one of the map's.
         maps: numbers of the maps that it stands for, such as a convolution's and its activation's.
         copies: channels of each copy in it.
+        shifted, attends: whether its channels are shifted by what else the network is told, or a context is read.
     """
 
     size: Map | None
     scale: Fraction
     maps: list[int]
     copies: list[int] = field(default_factory=list)
+    shifted: bool = False
+    attends: bool = False
 
 
 @dataclass
@@ -149,6 +153,7 @@ class _Sketch:
             if self.maker is not None and isinstance(layer, Pointwise | Addition | Elementwise):
                 self.behind.setdefault(self.maker, []).append(name_of(row))
             self.boxes[last].maps.append(number)
+            self.boxes[last].shifted |= isinstance(layer, Shift)
             self.box_of.append(last)
         elif number in self.to_be_joined and sources[0] != last:
             (a, b), (c, d) = self.crops.get(inputs[0], NO_CROP)
@@ -163,7 +168,9 @@ class _Sketch:
     def _add_box(self, number: int, row: Row, sources: list[int]) -> None:
         kind, text = kind_and_text(row)
         target, main = len(self.boxes), _main(row, self.boxes, sources)
-        self.boxes.append(Box(row.output, _scale(row, self.boxes, self.boxes[main].scale), [number]))
+        box = Box(row.output, _scale(row, self.boxes, self.boxes[main].scale), [number])
+        box.attends = isinstance(row.step.layer, Transformer)
+        self.boxes.append(box)
         self.box_of.append(target)
         if isinstance(row.step.layer, Source):  # it comes of nothing that is drawn
             self.maker = None
