@@ -1,7 +1,8 @@
-"""Samplers against exact answers: the true noise, and Gaussian data, whose best model is known in closed form."""
+"""What all samplers have in common, and their steps by hand; test_order.py measures how good they are."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from itertools import pairwise
@@ -9,28 +10,31 @@ from typing import Any
 
 import numpy as np
 import pytest
+from diffusion.gaussian import MEAN, SD, denoise
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import defaults
 
 from minisd.diffusion.prediction import PREDICTIONS, target
 from minisd.diffusion.samplers import SAMPLERS, initial_noise, sample, sample_rngs
+from minisd.diffusion.samplers.coordinates import flow, karras, straight
 from minisd.diffusion.samplers.ddim import ddim_step
 from minisd.diffusion.samplers.ddpm import ddpm_step
-from minisd.diffusion.schedule import SCHEDULES, Array, NoiseSchedule, make_schedule
+from minisd.diffusion.samplers.euler import slope
+from minisd.diffusion.samplers.lms import lagrange_integrals
+from minisd.diffusion.samplers.unipc import exponential_integrals, weights
+from minisd.diffusion.schedule import SCHEDULES, Array, NoiseLevel, NoiseSchedule, make_schedule
+from minisd.diffusion.spacing import SPACINGS, make_levels
 
 Model = Callable[[Array, Array], Array]
-MEAN, SD = 0.3, 0.5
 
 
 def gaussian_model(schedule: NoiseSchedule, prediction: str = "v") -> Model:
-    """The best possible model of data x_0 ~ N(MEAN, SD^2): its x_t is Gaussian too, so E[noise | x_t] is linear."""
+    """The best possible model of Gaussian data."""
 
     def model(x_t: Array, t: Array) -> Array:
-        alpha, sigma = schedule.level(float(t[0]))[1:]
-        deviation = (x_t - alpha * MEAN) / (alpha**2 * SD**2 + sigma**2)
-        noise, x_0 = sigma * deviation, MEAN + alpha * SD**2 * deviation
-        return target(prediction, x_0, noise, alpha, sigma)
+        level = schedule.level(float(t[0]))
+        return target(prediction, *denoise(x_t, level), level.alpha, level.sigma)
 
     return model
 
@@ -74,33 +78,6 @@ def test_image_to_image_with_the_true_answer_returns_x_0(prediction: str) -> Non
     )
     np.testing.assert_allclose(result, x_0, rtol=0, atol=1e-12)
     assert visited == [599, 499, 399, 299, 199, 99]
-
-
-@pytest.mark.parametrize("name", sorted(SCHEDULES))
-def test_ddim_converges_at_first_order(name: str) -> None:
-    schedule = make_schedule(name, 2000)
-    x_T = np.full((1, 1, 1, 1), 1.3)
-    _, alpha, sigma = schedule.level(1999)
-    # DDIM's differential equation keeps (x_t - alpha MEAN) / sd(x_t) as it was at T.
-    exact = MEAN + SD * (x_T - alpha * MEAN) / math.hypot(alpha * SD, sigma)
-    model = gaussian_model(schedule)
-    errors = [abs(sample(model, x_T, schedule, steps=n, prediction="v") - exact).max() for n in (10, 20, 40, 80)]
-    orders = -np.diff(np.log2(errors))
-    # Found: 0.92..0.97 (linear), 0.80..0.86 (scaled_linear), 0.95..0.98 (cosine), rising towards 1.
-    assert ((orders > 0.75) & (orders < 1.05)).all() and (np.diff(orders) > 0).all(), orders
-
-
-@pytest.mark.parametrize("name", sorted(SCHEDULES))
-@pytest.mark.parametrize(("sampler", "options"), [("ddpm", {}), ("ddim", {"eta": 1.0}), ("ddim", {"eta": 0.0})])
-def test_all_steps_reproduce_the_data(name: str, sampler: str, options: dict[str, Any]) -> None:
-    schedule = make_schedule(name)
-    rngs = sample_rngs(seed=0, count=4)
-    x_T = initial_noise((50, 50, 1), rngs, np.float64)
-    x_0 = sample(
-        gaussian_model(schedule), x_T, schedule, sampler=sampler, steps=1000, prediction="v", rngs=rngs, **options
-    )
-    assert x_0.mean() == pytest.approx(MEAN, abs=4 * SD / math.sqrt(x_0.size))
-    assert x_0.std() == pytest.approx(SD, rel=0.03)  # 1000 steps cost about 1%, 10000 pixels about 0.7%
 
 
 @pytest.mark.parametrize("sampler", sorted(SAMPLERS))
@@ -185,7 +162,7 @@ def test_ddpm_step_is_the_papers_eq_11_and_ddim_at_eta_1(t: int, t_prev: int, se
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(("sampler", "options"), [("ddpm", {}), ("ddim", {}), ("ddim", {"eta": 0.7})])
+@pytest.mark.parametrize(("sampler", "options"), [*((name, {}) for name in SAMPLERS), ("ddim", {"eta": 0.7})])
 def test_same_picture_whatever_the_batch(sampler: str, options: dict[str, Any], dtype: type[Any]) -> None:
     schedule = make_schedule("scaled_linear")
 
@@ -200,6 +177,112 @@ def test_same_picture_whatever_the_batch(sampler: str, options: dict[str, Any], 
         starts = np.cumsum([0, *batches[:-1]]).tolist()
         apart = [pictures(first, count) for first, count in zip(starts, batches, strict=True)]
         np.testing.assert_array_equal(np.concatenate(apart), together)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_serves_every_spacing_prediction_and_schedule(sampler: str) -> None:
+    for name, spacing, prediction in itertools.product(SCHEDULES, SPACINGS, PREDICTIONS):
+        schedule, rngs = make_schedule(name), sample_rngs(seed=1, count=2)
+        x_T, model = initial_noise((2, 3, 1), rngs, np.float64), gaussian_model(schedule, prediction)
+        options: dict[str, Any] = {"spacing": spacing, "prediction": prediction, "rngs": rngs}
+        if (name, prediction) == ("flow", "noise") and spacing in ("trailing", "linspace"):  # from alpha = 0
+            with pytest.raises(ValueError, match="does not tell x_0 from noise where alpha is 0"):
+                sample(model, x_T, schedule, sampler=sampler, steps=6, **options)
+            continue
+        x_0 = sample(model, x_T, schedule, sampler=sampler, steps=6, **options)
+        assert abs(x_0 - MEAN).max() < 6 * SD, (name, spacing, prediction)
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_what_is_known_of_the_picture_is_kept(sampler: str, spacing: str) -> None:
+    """Inpainting tells denoise the left half; there x_t stays alpha x_0 + sigma noise, and the noise what it was."""
+    rng = np.random.default_rng(0)
+    known, first_noise = rng.standard_normal((2, 2, 3, 4, 1))
+    drawn: list[Array] = []
+
+    def told(x_t: Array, level: NoiseLevel) -> tuple[Array, Array]:
+        x_0_pred, noise_pred = denoise(x_t, level)
+        x_0_pred[:, :, :2] = known[:, :, :2]
+        noise_pred[:, :, :2] = ((x_t - level.alpha * known) / level.sigma)[:, :, :2]
+        return x_0_pred, noise_pred
+
+    def fresh_noise() -> Array:
+        drawn.append(rng.standard_normal(known.shape))
+        return drawn[-1]
+
+    levels = make_levels(make_schedule("scaled_linear"), 8, spacing=spacing)
+    x_T = levels[0].alpha * known + levels[0].sigma * first_noise
+    for (x_t, _), level in zip(SAMPLERS[sampler](told, x_T, levels, fresh_noise), levels[1:], strict=True):
+        off = (x_t - level.alpha * known)[:, :, :2]
+        if not drawn:
+            np.testing.assert_allclose(off, level.sigma * first_noise[:, :, :2], rtol=0, atol=1e-9)
+        assert abs(off).max() < 4.5 * level.sigma + 1e-9
+    np.testing.assert_allclose(x_t[:, :, :2], known[:, :, :2], rtol=0, atol=1e-9)
+
+
+def test_samplers_that_are_one_another() -> None:
+    """Euler's step is DDIM's; Euler ancestral's is DDPM's, and so is the SDE solver's first."""
+    rng = np.random.default_rng(2)
+    for name in SCHEDULES:
+        levels, x_T, noise = make_levels(make_schedule(name), 5), *rng.standard_normal((2, 2, 3, 1))
+
+        def walk(sampler: str, levels: Any = levels, x_T: Array = x_T, noise: Array = noise) -> Array:
+            return np.array([x for x, _ in SAMPLERS[sampler](denoise, x_T, levels, lambda: noise)])
+
+        np.testing.assert_allclose(walk("euler"), walk("ddim"), rtol=0, atol=1e-9)
+        np.testing.assert_allclose(walk("euler_ancestral"), walk("ddpm"), rtol=0, atol=1e-9)
+        np.testing.assert_allclose(walk("dpm_solver_sde")[0], walk("ddpm")[0], rtol=0, atol=1e-9)
+        np.testing.assert_allclose(walk("dpm_solver")[0], walk("ddim")[0], rtol=0, atol=1e-9)
+
+
+def test_how_often_the_model_is_asked() -> None:
+    """Once a step; Heun's method twice, but for the last one."""
+    for sampler in SAMPLERS:
+        asked: list[float] = []
+
+        def count(x_t: Array, level: NoiseLevel, asked: list[float] = asked) -> tuple[Array, Array]:
+            asked.append(level.t)
+            return denoise(x_t, level)
+
+        levels = make_levels(make_schedule("cosine"), 6)
+        assert len([*SAMPLERS[sampler](count, np.zeros((1, 1, 1, 1)), levels, lambda: np.zeros((1, 1, 1, 1)))]) == 6
+        assert len(asked) == (11 if sampler == "heun" else 6)
+
+
+def test_coordinates_are_karras_but_from_pure_noise() -> None:
+    level = NoiseLevel(5, 0.6, 0.8)
+    assert karras(level) == pytest.approx((0.6, 4 / 3)) and flow(level) == pytest.approx((1.4, 4 / 7))
+    x_0, noise = np.random.default_rng(0).standard_normal((2, 3))
+    for coordinates, d in ((karras, noise), (flow, noise - x_0)):
+        scale, s = coordinates(level)
+        np.testing.assert_allclose(slope((0.6 * x_0 + 0.8 * noise) / scale, x_0, s), d, atol=1e-12)
+    starts = {name: straight(make_levels(make_schedule(name), 10)) for name in SCHEDULES}
+    assert starts == {"linear": karras, "scaled_linear": karras, "cosine": flow, "flow": flow}
+
+
+def test_lagrange_integrals_are_those_of_the_polynomials() -> None:
+    rng = np.random.default_rng(1)
+    for count in (1, 2, 3, 4):
+        nodes, end = np.sort(rng.uniform(0, 5, count))[::-1].tolist(), -0.3
+        for node, found in zip(nodes, lagrange_integrals(nodes, nodes[0], end), strict=True):
+            others = [other for other in nodes if other != node]
+            one = np.polynomial.Polynomial.fromroots(others) if others else np.polynomial.Polynomial([1.0])
+            wanted = (one / one(node)).integ()
+            assert found == pytest.approx(wanted(end) - wanted(nodes[0]), rel=1e-9)
+
+
+def test_exponential_integrals_by_summing_up() -> None:
+    r = (np.arange(200_000) + 0.5) / 200_000
+    for h in (0.1, 1.0, 4.0):
+        wanted = [float((h * np.exp(h * (r - 1)) * r**k).mean()) for k in range(4)]
+        assert exponential_integrals(h, 4) == pytest.approx(wanted, rel=1e-8)
+        # Differences at r of a polynomial without a constant part are integrated exactly.
+        places = [-2.3, -1.0, 1.0]
+        found = sum(
+            w / r_m * (3 * r_m - r_m**2 + 2 * r_m**3) for w, r_m in zip(weights(h, places), places, strict=True)
+        )
+        assert found == pytest.approx(3 * wanted[1] - wanted[2] + 2 * wanted[3], rel=1e-8)
 
 
 def test_initial_noise_is_one_stream_per_sample() -> None:
@@ -273,6 +356,9 @@ def test_errors_teach() -> None:
         sample(rough_model, x_T, schedule, prediction="score")
     with pytest.raises(ValueError, match=r"shaped as x_t, \(2, 2, 2, 1\), got \(2, 2, 1\)"):
         sample(lambda x_t, t: x_t[0], x_T, schedule)
+    for sampler in ("lms", "unipc"):
+        with pytest.raises(ValueError, match=rf"{sampler}: wanted an order from 1 to [34], got 0"):
+            sample(rough_model, x_T, schedule, sampler=sampler, order=0)
     with pytest.raises(TypeError, match="eta"):
         sample(rough_model, x_T, schedule, sampler="ddpm", rngs=rngs, eta=0.5)
 
@@ -280,4 +366,5 @@ def test_errors_teach() -> None:
 def test_how_a_picture_is_drawn_unless_told_otherwise() -> None:
     found = {name: value for name, value in defaults(sample).items() if value is not None}
     assert found == {"sampler": "ddim", "steps": 50, "spacing": "trailing", "prediction": "noise"}
-    assert defaults(SAMPLERS["ddim"]) == {"eta": 0.0}
+    options = {name: defaults(sampler) for name, sampler in SAMPLERS.items() if defaults(sampler)}
+    assert options == {"ddim": {"eta": 0.0}, "lms": {"order": 4}, "unipc": {"order": 2}}

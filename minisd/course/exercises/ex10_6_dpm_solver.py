@@ -26,6 +26,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from minisd.diffusion.samplers.dpm_solver import dpm_solver as library
 from minisd.diffusion.schedule import CLEAN, NoiseSchedule
 
 POINTS, MINUTES = 12, 180
@@ -40,17 +41,7 @@ HINTS = (
 
 def dpm_solver(denoise, x_T, levels, fresh_noise):
     """Yields (x, x_0_pred) once a step."""
-    x_t, before, h_before = x_T, None, 1.0
-    for now, then in pairwise(levels):
-        x_0, _ = denoise(x_t, now)
-        if then.sigma == 0:
-            x_t = x_0
-        else:
-            h = math.log(then.alpha / then.sigma) - math.log(now.alpha / now.sigma)
-            line = x_0 if before is None else x_0 + h / (2 * h_before) * (x_0 - before)
-            x_t = then.sigma / now.sigma * x_t - then.alpha * math.expm1(-h) * line
-            before, h_before = x_0, h
-        yield x_t, x_0
+    yield from library(denoise, x_T, levels, fresh_noise)
 
 
 def cases(rng, dtype):
