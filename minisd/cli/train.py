@@ -26,9 +26,18 @@ from minisd.cli.options import (
 )
 from minisd.data.picture_file import GROUNDS
 from minisd.data.sets import DATA_SETS
+from minisd.train.plan import MINUTES
 
 
 @click.command()
+@click.option(
+    "--stage",
+    type=click.Choice(list(MINUTES)),
+    default="model",
+    show_default=True,
+    help="A whole model, or the network that draws a model's digits at 56 x 56 and 112 x 112.",
+)
+@click.option("--model", type=FOLDER, help="The model that --stage hires adds to. [default: the one that comes along]")
 @data_options()
 @click.option(
     "--background",
@@ -38,14 +47,12 @@ from minisd.data.sets import DATA_SETS
 @click.option(
     "--out",
     type=FOLDER,
-    help="Folder of the run, then of the model. [default: runs/DATA, numbered if one is there]",
+    help="Folder of the run, then of the model. [default: runs/DATA or runs/hires, numbered if one is there]",
 )
 @click.option(
     "--minutes",
     type=FiniteFloat(min=0, min_open=True),
-    default=14.0,
-    show_default=True,
-    help="How long the whole training may take.",
+    help=f"How long the whole training may take. [default: {MINUTES['model']:g}, for hires {MINUTES['hires']:g}]",
 )
 @click.option("--steps", type=POSITIVE, help="Steps of each network, instead of --minutes: the same on every machine.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed and steps give the same model.")
@@ -56,11 +63,13 @@ from minisd.data.sets import DATA_SETS
 @click.pass_context
 def train(
     ctx: click.Context,
+    stage: str,
+    model: Path | None,
     data: str,
     data_dir: Path | None,
     background: str | None,
     out: Path | None,
-    minutes: float,
+    minutes: float | None,
     steps: int | None,
     seed: int,
     device: str,
@@ -76,30 +85,37 @@ def train(
     if {"minutes", "steps"} <= set(given):
         raise click.UsageError("Give --minutes or --steps, not both.")
     check_data(data, data_dir, background)
+    if stage == "hires" and not DATA_SETS[data].digits:
+        raise click.UsageError("--stage hires learns how digits look when they are large: --data mnist or strokes.")
+    if stage != "hires" and model is not None:
+        raise click.UsageError("--model is for --stage hires; a whole model begins with random weights.")
     if own:
         ctx.with_resource(own_functions(own, device, unused=("sampler",)))
 
     from minisd.train.run import Run, Settings
 
-    out = out or _default_folder(data, resume)
+    out = out or _default_folder(data if stage == "model" else stage, resume)
     if resume:
         run = Run.resume(out, device if "device" in given else None)
     else:
-        folder = str(data_dir.resolve()) if data_dir else None  # --resume may come from elsewhere
-        run = Run.start(out, Settings(data, folder, seed, minutes, steps, device, background))
+        folder, base = (str(path.resolve()) if path else None for path in (data_dir, model))  # --resume from elsewhere
+        minutes = minutes or MINUTES[stage]
+        run = Run.start(out, Settings(data, folder, seed, minutes, steps, device, background, stage, base))
     require_device(run.settings.device)
     again = f"minisd train --resume --out {shlex.quote(str(out))}"
     with stoppable(ctx, lambda: f"saved. Go on with: {again}" if (out / "run.json").exists() else "nothing was begun"):
         run.train(click.echo, profile, prepare=lambda: compile_first(run.settings.device))
     click.echo(f"the model is in {out}")
-    if DATA_SETS[run.settings.data].digits:
+    if run.settings.stage == "hires":
+        click.echo(f'next: minisd draw "{EXAMPLE}" --size 112 --model {out}\n      minisd eval --hires --model {out}')
+    elif DATA_SETS[run.settings.data].digits:
         click.echo(f'next: minisd draw "{EXAMPLE}" --model {out}\n      minisd eval --model {out}')
     else:
         click.echo(f"next: minisd draw PROMPT --model {out}")
 
 
-def _default_folder(data: str, resume: bool) -> Path:
-    """runs/DATA, or with a number where models are: the first folder that holds none, but may hold a run begun."""
-    names = (Path("runs") / (f"{data}-{number}" if number > 1 else data) for number in count(1))
+def _default_folder(name: str, resume: bool) -> Path:
+    """runs/NAME, or with a number where models are: the first folder that holds none, but may hold a run begun."""
+    names = (Path("runs") / (f"{name}-{number}" if number > 1 else name) for number in count(1))
     free = next(folder for folder in names if not (folder / "model.json").exists())
-    return free if not resume or free.exists() else Path("runs") / data
+    return free if not resume or free.exists() else Path("runs") / name

@@ -81,7 +81,7 @@ SKELETONS: dict[int, tuple[tuple[str, ...], ...]] = {
 
 
 class StrokeSet(NamedTuple):
-    """Drawn digits: images uint8 (N, 28, 28), labels (N,), thickness (N,) in pixels, slant (N,) in degrees, + right."""
+    """Drawn digits: images uint8 (N, H, W), labels (N,), thickness (N,) in pixels of 28, slant (N,) in degrees."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -89,8 +89,10 @@ class StrokeSet(NamedTuple):
     slant: NDArray[np.float64]
 
 
-def draw_strokes(count: int, seed: int) -> StrokeSet:
+def draw_strokes(count: int, seed: int, size: int = SIZE) -> StrokeSet:
     """`count` drawn digits; the i-th depends on the seed and i alone, not on the count.
+
+    Another `size` than 28 shows the same digits larger or smaller, as sharp: what grows is the drawing, not the pixels.
 
     Thickness and slant are spread as MNIST's: log-normal about 2.55 px, and normal about 6 degrees with deviation 14.6.
     The slant is the one of `morphology.slant`: each skeleton is first sheared until its own moment mu_11 is 0.
@@ -99,7 +101,7 @@ def draw_strokes(count: int, seed: int) -> StrokeSet:
     >>> digits.images.shape, digits.images.dtype, digits.labels.shape
     ((3, 28, 28), dtype('uint8'), (3,))
     """
-    images = np.zeros((count, SIZE, SIZE), np.uint8)
+    images = np.zeros((count, size, size), np.uint8)
     labels = np.zeros(count, np.int64)
     thickness, slant = np.zeros(count), np.zeros(count)
     for i in range(count):
@@ -109,7 +111,7 @@ def draw_strokes(count: int, seed: int) -> StrokeSet:
         slant[i] = np.clip(rng.normal(6.0, 14.6), -30.0, 36.0)
         ways = SKELETONS[int(labels[i])]
         ends = _skeleton(ways[rng.integers(len(ways))], rng)
-        images[i] = _ink(_place(ends, thickness[i], slant[i], rng), thickness[i])
+        images[i] = _ink(_place(ends, thickness[i], slant[i], rng), thickness[i], size)
     return StrokeSet(images, labels, thickness, slant)
 
 
@@ -159,20 +161,23 @@ def _place(
     return placed
 
 
-def _ink(ends: NDArray[np.complex128], thickness: float) -> NDArray[np.uint8]:
+def _ink(ends: NDArray[np.complex128], thickness: float, size: int = SIZE) -> NDArray[np.uint8]:
     """Grey levels of round strokes: full ink to half a pixel inside the border, none from half a pixel outside it.
+
+    All is measured in pixels of 28 x 28; each of the picture's own pixels is `one` of them wide.
 
     Morpho-MNIST measures to the centre of the first sub-pixel outside the stroke, which adds 1/8 pixel to a thickness
     on average; so the pen is that much finer.
     """
     x, y = (part.astype(np.float32)[:, :, None, None] for part in (ends.real, ends.imag))
-    pixel = np.arange(SIZE, dtype=np.float32)
+    one = SIZE / size
+    pixel = np.arange(size, dtype=np.float32) * np.float32(one) + np.float32((one - 1) / 2)
     dx, dy = pixel - x[0], pixel[:, None] - y[0]  # (S, 1, W), (S, H, 1)
     ux, uy = x[1] - x[0], y[1] - y[0]
     square = ux * ux + uy * uy + 1e-12
     t = np.clip(dx * (ux / square) + dy * (uy / square), 0, 1)  # a segment's nearest point is start + t (end - start)
     distance = np.sqrt(((dx - t * ux) ** 2 + (dy - t * uy) ** 2).min(0))
-    ink: NDArray[np.float32] = 255 * np.clip((thickness - 1 / 8) / 2 + 0.5 - distance, 0, 1)
+    ink: NDArray[np.float32] = 255 * np.clip((thickness - 1 / 8) / 2 / one + 0.5 - distance / np.float32(one), 0, 1)
     return np.rint(ink).astype(np.uint8)
 
 

@@ -49,6 +49,8 @@ class UNetConfig:
             (Ronneberger et al. 2015). "block": every map is, that of the first convolution, of every block and of every
             halving, and one block more a level takes them in on the way up (Ho et al. 2020).
         groups, eps: of the group norms in residual blocks and before the last convolution.
+        hint_channels: of a picture that is laid beside x_t from the start, as a cascade's small picture is (Ho et al.
+            2022, section 3).
         context_width: D of the prompt's tokens; None for a network that hears no prompt.
         pooled_width: E of the prompt's pooled vector; None for a network that wants none.
         projections: each transformer begins with a group norm and a linear layer, and ends with one before its input
@@ -58,6 +60,7 @@ class UNetConfig:
     """
 
     latent_channels: int = 4
+    hint_channels: int = 0
     levels: tuple[Level, ...] = (Level(64, heads=2), Level(96, heads=3))
     middle: Level = Level(96)
     copies: str = "level"
@@ -72,6 +75,7 @@ class UNetConfig:
 
     def __post_init__(self) -> None:
         check_whole(self, "latent_channels")
+        check_whole(self, "hint_channels", least=0)
         check_levels(self, self.middle)
         if self.middle is None:
             raise ValueError("UNetConfig: middle: wanted a Level, got None")
@@ -113,7 +117,7 @@ def table(config: UNetConfig) -> Table:
     # Down: a level begins with the layer that gives its maps their size, then come its blocks.
     C = config.levels[0].channels
     for depth, level in enumerate(config.levels):
-        rows = [[Layer("halve", C, C) if depth else Layer("conv", config.latent_channels, C)]]
+        rows = [[Layer("halve", C, C) if depth else Layer("conv", config.latent_channels + config.hint_channels, C)]]
         for _ in range(level.blocks):
             rows.append(block(C, level))
             C = level.channels
@@ -168,7 +172,8 @@ class UNet(Module):
         self.conv_out.weight = zeros(3, 3, first, config.latent_channels)
 
     def forward(self, x_t: Tensor, t: Array, context: Tensor | None = None, pooled: Tensor | None = None) -> Tensor:
-        """Shapes: x_t (B, H, W, latent channels), t (B,) in 0..T-1, context (B, M, D), pooled (B, E) -> as x_t.
+        """Shapes: x_t (B, H, W, C), C latent and hint channels, t (B,) in 0..T-1, context (B, M, D), pooled (B, E) ->
+        (B, H, W, latent channels).
 
         t may stay on the host; all others live where the weights live.
 

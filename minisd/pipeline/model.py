@@ -6,12 +6,12 @@ The networks are asked here with plain arrays: texts in and vectors out, picture
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from minisd_kernels.devices import to_device, to_host
@@ -19,6 +19,7 @@ from minisd_kernels.devices import to_device, to_host
 from minisd import checkpoint
 from minisd.autograd import Array, Tensor, no_grad
 from minisd.diffusion.schedule import NoiseSchedule, make_schedule
+from minisd.hires import HiresInfo, Upscaler
 from minisd.model_info import ModelInfo
 from minisd.models import first_format
 from minisd.models.clip import CLIP, CLIPConfig
@@ -49,6 +50,9 @@ class SamplingDiverged(ArithmeticError):
 class Model:
     """The parts of a trained model, which fit each other.
 
+    Attributes:
+        hires: doubles the side of a picture; None for a model without.
+
     Raises:
         ValueError: they do not.
     """
@@ -58,6 +62,7 @@ class Model:
     unet: UNet
     tokenizer: Tokenizer
     info: ModelInfo
+    hires: Upscaler | None = None
 
     def __post_init__(self) -> None:
         self.schedule: NoiseSchedule = make_schedule(self.info.schedule, self.info.timesteps)
@@ -165,6 +170,7 @@ class Model:
                 "format": FORMAT,
                 **{name: dataclasses.asdict(network.config) for name, network in self._networks().items()},
                 "info": dataclasses.asdict(self.info),
+                **({"hires_info": dataclasses.asdict(self.hires.info)} if self.hires else {}),
                 "sha256": {name: checkpoint.digest(folder / name) for name in self._files()},
             },
         )
@@ -198,6 +204,7 @@ class Model:
                 unet=UNet(from_json(UNetConfig, about.get("unet")), rng=first("unet")),
                 tokenizer=tokenizer,
                 info=from_json(ModelInfo, about.get("info")),
+                hires=_upscaler(about, first) if "hires" in about else None,
             )
             digests = about.get("sha256", {})
             if not isinstance(digests, dict) or (digests and {*digests} != {*model._files()}):
@@ -220,7 +227,13 @@ class Model:
         return [*(f"{name}.safetensors" for name in self._networks()), _TOKENIZER]
 
     def _networks(self) -> dict[str, VAE | CLIP | UNet]:
-        return {"vae": self.vae, "clip": self.clip, "unet": self.unet}
+        hires = {"hires": self.hires.unet} if self.hires else {}
+        return {"vae": self.vae, "clip": self.clip, "unet": self.unet, **hires}
+
+
+def _upscaler(about: Mapping[str, Any], first: Callable[[str], checkpoint.FirstWeights]) -> Upscaler:
+    unet = UNet(from_json(UNetConfig, about["hires"]), rng=first("hires"))
+    return Upscaler(unet, from_json(HiresInfo, about.get("hires_info")))
 
 
 def shipped_model() -> Path:

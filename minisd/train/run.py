@@ -1,5 +1,7 @@
 """The whole training: VAE, CLIP and U-Net one after the other into one folder, stoppable and resumable at any moment.
 
+A second stage, hires, takes such a model and adds the network that doubles its pictures.
+
 folder/  run.json          what was asked for, and the number of steps planned for each network
          checkpoints/      the latest states of the network in training, and the networks that are finished
          *.safetensors, tokenizer.json, model.json      the model; model.json comes last
@@ -25,6 +27,7 @@ from minisd import checkpoint, plots
 from minisd.data.dataset import CaptionedImages, Source
 from minisd.data.picture_file import GROUNDS
 from minisd.data.sets import DATA_SETS, load_pictures
+from minisd.hires import HIRES_UNET, HiresInfo, Upscaler
 from minisd.memory import peak_memory
 from minisd.model_info import ModelInfo
 from minisd.models.checks import check, check_choice, is_number
@@ -39,6 +42,7 @@ from minisd.pipeline import Pipeline, shipped_model
 from minisd.text.tokenizer import Tokenizer, clean, split_words
 from minisd.train.clip import CLIPTask
 from minisd.train.drive import drive
+from minisd.train.hires import HiresTask
 from minisd.train.loop import Fit, Task, TrainingDiverged
 from minisd.train.plan import Plan, read_totals
 from minisd.train.profile import Profile
@@ -46,7 +50,8 @@ from minisd.train.unet import UNetTask, encode_all
 from minisd.train.vae import VAETask
 
 NETWORKS = ("vae", "clip", "unet")
-SHARES = {"vae": 0.16, "clip": 0.11, "unet": 0.73}  # of the time
+STAGES = {"model": NETWORKS, "hires": ("hires",)}
+SHARES = {"vae": 0.16, "clip": 0.11, "unet": 0.73, "hires": 1.0}  # of a stage's time
 _COMPILING_STEPS = 2
 
 
@@ -58,6 +63,8 @@ class Settings:
         minutes: the whole training's time; the number of steps is planned from their speed, and again while they go.
         steps: if given, every network's number of steps, whatever the time.
         device: where the networks are trained: cpu, cuda or emu.
+        stage: "model" for a whole model, "hires" for the network that doubles the pictures of one.
+        model: the folder of that one; None for the model that comes with minisd.
         background: the ground under transparent pictures of a folder, white or black; None to choose by their ink.
 
     Raises:
@@ -71,10 +78,14 @@ class Settings:
     steps: int | None = None
     device: str = "cpu"
     background: str | None = None
+    stage: str = "model"
+    model: str | None = None
 
     def __post_init__(self) -> None:
         check_choice(self, "data", DATA_SETS)
-        check(self, "data_dir", "a path or none", lambda x: x is None or (isinstance(x, str) and "\0" not in x))
+        check(self, "data_dir", "a path or none", _is_path)
+        check_choice(self, "stage", STAGES)
+        check(self, "model", "a path or none", _is_path)
         check(self, "seed", "a whole number of 0 or more", lambda x: type(x) is int and x >= 0)
         check(self, "minutes", "a number above 0", lambda x: is_number(x) and 0 < x < math.inf)
         check(self, "steps", "a whole number of 1 or more, or none", lambda x: x is None or (type(x) is int and x > 0))
@@ -109,7 +120,7 @@ class Run:
                 f"{folder} holds a training run already: go on with --resume --out {folder}, "
                 "or choose another folder with --out"
             )
-        if run.finished or any(run._weights(network).exists() for network in NETWORKS):
+        if run.finished or any(run._weights(network).exists() for network in SHARES):
             raise checkpoint.CheckpointError(f"{folder} holds a model already: choose another folder with --out")
         return run
 
@@ -123,7 +134,7 @@ class Run:
         path = folder / "run.json"
         match checkpoint.load_json(path):
             case {"settings": values, "planned": dict() as planned, "seconds": int() | float() as seconds} if (
-                not isinstance(seconds, bool) and 0 <= seconds < math.inf and planned.keys() <= set(NETWORKS)
+                not isinstance(seconds, bool) and 0 <= seconds < math.inf and planned.keys() <= SHARES.keys()
             ):
                 try:
                     settings = from_json(Settings, values)
@@ -168,7 +179,8 @@ class Run:
                 say(f"{self.folder} is trained already")
                 return self.folder
             device, source = self.settings.device, self.settings.data_dir
-            self._profiles = {network: Profile(device) for network in NETWORKS} if profile else {}
+            self._profiles = {network: Profile(device) for network in STAGES[self.settings.stage]} if profile else {}
+            base = self._base() if self.settings.stage == "hires" else None
             data = load_pictures(
                 self.settings.data, "train", Source(Path(source) if source else None, self.settings.background, say)
             )
@@ -178,13 +190,7 @@ class Run:
             H, W, C = picture_shape(data.images)
             what = f"{len(data):,} picture{'s' if len(data) != 1 else ''} of {self.settings.data}"
             say(f"{what}, {H} x {W}, {'in colour' if C == 3 else 'grey'}")
-            self._fit("vae", lambda: VAETask(data.images, self._rng("vae")), say)
-            self._fit("clip", lambda: CLIPTask(data, self._tokenizer(data), self._rng("clip")), say)
-            pipeline, latents = self._pipeline(data)
-            self._fit("unet", lambda: UNetTask(data, pipeline, latents), say)
-            self._load(pipeline.unet, "unet")
-            settings = {name: value for name, value in dataclasses.asdict(self.settings).items() if name != "data_dir"}
-            pipeline.info = dataclasses.replace(pipeline.info, trained=settings | {"planned": self._pairs()})
+            pipeline = self._fit_model(data, say) if base is None else self._fit_hires(base, data, say)
             pipeline.save(self.folder)
             if self._profiles:
                 say("\n\n".join(profile.table(network) for network, profile in self._profiles.items()))
@@ -194,6 +200,44 @@ class Run:
             if device == "cuda" and (peak := peak_memory(device)) is not None:
                 say(f"at most {peak / 1e6:.0f} MB of the GPU's memory were in use")
             return self.folder
+
+    def _fit_model(self, data: CaptionedImages, say: Callable[[str], None]) -> Pipeline:
+        self._fit("vae", lambda: VAETask(data.images, self._rng("vae")), say)
+        self._fit("clip", lambda: CLIPTask(data, self._tokenizer(data), self._rng("clip")), say)
+        pipeline, latents = self._pipeline(data)
+        self._fit("unet", lambda: UNetTask(data, pipeline, latents), say)
+        self._load(pipeline.unet, "unet")
+        pipeline.info = dataclasses.replace(pipeline.info, trained=self._how())
+        return pipeline
+
+    def _base(self) -> Pipeline:
+        """The model whose pictures are to be doubled.
+
+        Raises:
+            CheckpointError: no model there, or one whose pictures the network cannot learn to double.
+        """
+        base = Pipeline.load(self.settings.model)
+        if base.picture_shape != (28, 28, 1):
+            H, W, C = base.picture_shape
+            raise checkpoint.CheckpointError(
+                f"{self.settings.model} draws {H} x {W} {'in colour' if C == 3 else 'grey'}; --stage hires learns from "
+                "digits to double 28 x 28 grey pictures, and takes a model of such: --data mnist or strokes"
+            )
+        return base.to(self.settings.device)
+
+    def _fit_hires(self, base: Pipeline, data: CaptionedImages, say: Callable[[str], None]) -> Pipeline:
+        upscaler = Upscaler(UNet(HIRES_UNET, rng=self._rng("hires")), HiresInfo())
+        self._fit("hires", lambda: HiresTask(data, base, upscaler), say)
+        self._load(upscaler.unet, "hires")
+        upscaler.info = dataclasses.replace(upscaler.info, trained=self._how())
+        base.hires = upscaler
+        return base
+
+    def _how(self) -> dict[str, Any]:
+        """How the networks of this run were made; folders are somebody's own."""
+        settings = dataclasses.asdict(self.settings)
+        said = {name: value for name, value in settings.items() if name not in ("data_dir", "model")}
+        return said | {"planned": self._pairs()}
 
     @contextmanager
     def _nothing_left_unless_begun(self) -> Iterator[None]:
@@ -210,7 +254,7 @@ class Run:
 
     def _rng(self, network: str) -> np.random.Generator:
         """The stream that a network's first weights are drawn from."""
-        return np.random.default_rng([self.settings.seed, NETWORKS.index(network)])
+        return np.random.default_rng([self.settings.seed, [*SHARES].index(network)])
 
     def _weights(self, network: str) -> Path:
         return self.folder / "checkpoints" / f"{network}.safetensors"
@@ -292,7 +336,8 @@ class Run:
         """
         if self.settings.steps is not None:
             return Plan({0: self.settings.steps})
-        share = SHARES[network] / sum(SHARES[later] for later in NETWORKS[NETWORKS.index(network) :])
+        networks = STAGES[self.settings.stage]
+        share = SHARES[network] / sum(SHARES[later] for later in networks[networks.index(network) :])
         seconds = share * (self.settings.minutes * 60 - begun) - (time.monotonic() - self._sitting - begun)
         totals = self.planned.setdefault(network, {})
         said = any(self.planned.values())  # once is enough
@@ -332,11 +377,15 @@ class Run:
         return where
 
 
+def _is_path(value: object) -> bool:
+    return value is None or (isinstance(value, str) and "\0" not in value)
+
+
 def too_few(network: str, steps: int) -> str | None:
     """What to say of a plan of fewer than half of the steps that the model that comes with minisd was trained for."""
     about = checkpoint.load_json(shipped_model() / "model.json")
-    match about:
-        case {"info": {"trained": {"planned": dict() as planned}}} if network in planned:
+    match about.get("hires_info" if network == "hires" else "info"):
+        case {"trained": {"planned": dict() as planned}} if network in planned:
             wanted = max(read_totals(planned[network], network).items())[1]
             if 2 * steps < wanted:
                 return (

@@ -1,0 +1,69 @@
+"""Three ways from a drawing to a larger one. The word Hi-Res means either of the first two.
+
+    chain      a second U-Net draws the picture of twice the side, told the small one         (Ho et al. 2022)
+    img2img    the picture is enlarged, half covered by noise, and drawn to the end by the same networks, which are
+               convolutional and take any size                                               (Meng et al. 2022)
+    bicubic    the picture is enlarged and no more: what the others are measured against
+
+The second way serves Stable Diffusion, whose network was trained on details of every size. One that was trained on
+28 x 28 pixels knows strokes of two or three pixels, and at 112 x 112 takes a stroke of ten for something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from minisd_kernels.devices import to_device
+
+from minisd.autograd import Array
+from minisd.diffusion.guidance import ClassifierFreeGuidance
+from minisd.diffusion.samplers import initial_noise, sample
+from minisd.resizing import bicubic
+
+if TYPE_CHECKING:
+    from minisd.pipeline import Pipeline
+
+STRENGTH = 0.3  # of img2img
+
+
+def by_chain(pipeline: Pipeline, images: Array, prompts: Sequence[str], size: int, seed: int) -> Array:
+    """Shapes, of all ways: images (N, S, S) uint8 -> (N, size, size) uint8."""
+    assert pipeline.hires is not None, "check_size came before"
+    return pipeline.hires.enlarge(images, size, seed=seed)
+
+
+def by_img2img(
+    pipeline: Pipeline, images: Array, prompts: Sequence[str], size: int, seed: int, strength: float = STRENGTH
+) -> Array:
+    """The enlarged picture with the noise of time strength T, from which the first model draws on."""
+    large = by_bicubic(pipeline, images, prompts, size, seed)
+    info, drawn = pipeline.info, []
+    t_start = round(strength * info.timesteps) - 1
+    for start in range(0, len(images), 25):
+        part = [*prompts[start : start + 25]]
+        rngs = [np.random.default_rng([seed, start + i, size]) for i in range(len(part))]
+        z_0 = pipeline.encode(large[start : start + 25])
+        noise = to_device(initial_noise(z_0.shape[1:], rngs), pipeline.device)
+        model = ClassifierFreeGuidance(
+            pipeline.predict, pipeline.encode_prompts(part), pipeline.encode_prompts([""] * len(part)),
+            info.guidance, interval=info.guidance_interval,
+        )  # fmt: skip
+        z = sample(
+            model, pipeline.schedule.add_noise(z_0, noise, t_start), pipeline.schedule, sampler=info.sampler,
+            steps=max(1, round(strength * info.steps)), prediction=info.prediction, rngs=rngs, t_start=t_start,
+        )  # fmt: skip
+        drawn.append(pipeline.decode(z))
+    return np.concatenate(drawn)
+
+
+def by_bicubic(pipeline: Pipeline, images: Array, prompts: Sequence[str], size: int, seed: int) -> Array:
+    return np.rint(bicubic(images, size // images.shape[1]).clip(0, 255)).astype(np.uint8)
+
+
+WAYS: dict[str, Callable[[Pipeline, Array, Sequence[str], int, int], Array]] = {
+    "chain": by_chain,
+    "img2img": by_img2img,
+    "bicubic": by_bicubic,
+}
