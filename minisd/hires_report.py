@@ -14,7 +14,7 @@ from minisd.autograd import Array
 from minisd.data.morphology import thickness
 from minisd.evaluation import Judge
 from minisd.pipeline import Pipeline
-from minisd.pipeline.enlarging import WAYS
+from minisd.pipeline.enlarging import WAYS, check_size
 from minisd.resizing import area_mean
 from minisd.sharpness import edge_width
 from minisd.text.captions import Caption, caption_text
@@ -50,13 +50,13 @@ class Enlarged:
 
 def compare(
     pipeline: Pipeline, judge: Judge, *, count: int, size: int, seed: int = 0, say: Callable[[str], None] = print
-) -> list[Enlarged]:
-    """Enlarge `count` drawings, as many of each digit, in all ways.
+) -> tuple[list[Enlarged], dict[str, Array]]:
+    """Enlarge `count` drawings, one digit after the other, in all ways; returns what was measured, and the pictures.
 
     Raises:
         ValueError: a size that the model cannot draw.
     """
-    pipeline.check_size(size)
+    check_size(pipeline, size)
     prompts = [caption_text(Caption(i % 10)) for i in range(count)]
     say(f"drawing {count} digits")
     drawings = pipeline.draw(prompts, seed=seed)
@@ -67,7 +67,9 @@ def compare(
         pictures[name] = way(pipeline, drawings, prompts, size, seed)
         seconds[name] = (time.perf_counter() - began) / count
     blurred = edge_width(pictures["bicubic"])
-    return [_measured(name, drawings, large, judge, blurred, seconds[name]) for name, large in pictures.items()]
+    report = [_measured(name, drawings, large, judge, blurred, seconds[name]) for name, large in pictures.items()]
+    factor = size // drawings.shape[1]
+    return report, {"drawing": drawings.repeat(factor, axis=1).repeat(factor, axis=2)} | pictures
 
 
 def _measured(way: str, drawings: Array, large: Array, judge: Judge, blurred: float, seconds: float) -> Enlarged:

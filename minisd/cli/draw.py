@@ -43,6 +43,14 @@ _ON_A_WAY = 9  # pictures from one prompt or seed to another
 @sampling_options
 @guidance_option
 @drawing_options
+@click.option("--size", type=POSITIVE, help="Pixels a side: 28, 56 or 112, the same digit. [default: the model's]")
+@click.option(
+    "--hires",
+    type=click.Choice(["chain", "img2img", "bicubic"]),
+    default="chain",
+    show_default=True,
+    help="The way to a larger --size: a second network, image-to-image, or no more than smoothing.",
+)
 @device_option
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed gives the same picture.")
 @click.option(
@@ -50,7 +58,7 @@ _ON_A_WAY = 9  # pictures from one prompt or seed to another
     type=OutputFile(".png"),
     help="The PNG to write. [default: named after the prompt, with a number if that name is taken]",
 )
-@click.option("--npz", type=OutputFile(), help="Write `images` (N, 28, 28) and `prompts` (N,) to this file, too.")
+@click.option("--npz", type=OutputFile(), help="Write `images` (N, H, W) and `prompts` (N,) to this file, too.")
 @click.option("--show-steps", is_flag=True, help="Write OUT-steps.png, too: how the pictures emerge from noise.")
 @click.option("--columns", type=POSITIVE, help="Pictures in a row of the PNG. [default: --num of several prompts]")
 @click.option("--open", "open_it", is_flag=True, help="Look at the PNG with the system's viewer.")
@@ -67,6 +75,8 @@ def draw(
     guidance: float | None,
     sampler: str | None,
     spacing: str | None,
+    size: int | None,
+    hires: str,
     device: str,
     seed: int,
     out: Path | None,
@@ -81,6 +91,7 @@ def draw(
     from minisd import plots
     from minisd.diffusion.spacing import make_levels
     from minisd.pipeline import BATCH, Pipeline
+    from minisd.pipeline.enlarging import check_size
 
     if len(words) > 1:
         raise click.UsageError(f'Put quotes around a prompt of several words: minisd draw "{" ".join(words)[:80]}"')
@@ -105,8 +116,11 @@ def draw(
     with checking("--steps"):
         make_levels(pipeline.schedule, steps)
     wishes = what_is_asked(pipeline, asked)
+    with checking("--size"):
+        check_size(pipeline, size, hires)
+    pixels = (size or pipeline.picture_shape[0]) ** 2
     with checking("--num"):
-        pipeline.check_count(num * len(texts), bytes_each=_BYTES + 4 * max(map(len, texts)))
+        pipeline.check_count(num * len(texts), bytes_each=_BYTES + 8 * pixels + 4 * max(map(len, texts)))
     name = texts[0] if prompts is None else "prompts" if prompts == _STDIN else prompts.stem
     remarks = pipeline.remarks([*texts, asked["negative_prompt"] or "", asked["to"] or ""])
     files = hold_files(ctx, name, out, npz, strip=show_steps, film=on_a_way)
@@ -126,6 +140,8 @@ def draw(
             guidance=guidance,
             sampler=own_sampler or sampler,
             spacing=spacing,
+            size=size,
+            hires=hires,
             callback=watch,
             **wishes,
         )

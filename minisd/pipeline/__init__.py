@@ -22,6 +22,7 @@ from minisd.diffusion.guidance import ClassifierFreeGuidance
 from minisd.diffusion.interpolation import lerp
 from minisd.diffusion.samplers import sample
 from minisd.memory import available_memory
+from minisd.pipeline.enlarging import WAYS, check_size
 from minisd.pipeline.model import Model, Prompt, SamplingDiverged, shipped_model
 from minisd.pipeline.start import start_noise
 from minisd.pipeline.watch import Callback, Watch
@@ -85,6 +86,8 @@ class Pipeline(Model):
         clip_skip: int | None = None,
         sampler: str | None = None,
         spacing: str | None = None,
+        size: int | None = None,
+        hires: str = "chain",
         batch: int = BATCH,
         callback: Callback | None = None,
     ) -> Array:
@@ -104,6 +107,8 @@ class Pipeline(Model):
             clip_skip: the text encoder's layer that is read, counted from the end; None for the model's own.
                 Differs: diffusers counts one less.
             sampler, spacing: how the steps are taken and which t they visit, of SAMPLERS and SPACINGS.
+            size: pixels a side: the model's own, or twice or four times as many; all sizes show the same digit.
+            hires: the way to more pixels: "chain", by a second network, "img2img" or "bicubic": see enlarging.py.
             batch: pictures at a time, which bounds the memory.
             callback: called after every step with (step, t, z_t, z_0 as predicted then), latents that ``decode`` shows;
                 they live where the networks live.
@@ -113,12 +118,13 @@ class Pipeline(Model):
             PromptError: a prompt's brackets or weights cannot be read.
             SamplingDiverged: the latents are no longer finite.
 
-        Shapes: returns (N, H, W) or (N, H, W, 3) uint8.
+        Shapes: returns (N, H, W) or (N, H, W, 3) uint8, H and W `size` if it is given.
         """
         if isinstance(prompts, str) or not prompts:
             raise ValueError(f'draw: wanted a list of one prompt or more, such as ["a seven"], got {prompts!r}')
         if batch < 1:
             raise ValueError(f"draw: wanted a batch of 1 or more pictures, got {batch}")
+        check_size(self, size, hires)
         N, on_a_way = len(prompts), to is not None or to_seed is not None
         if on_a_way and N < 2:
             raise ValueError("draw: the way to another prompt or seed takes 2 pictures or more, such as num=8")
@@ -174,7 +180,8 @@ class Pipeline(Model):
                     f"drawing: the numbers are no longer finite at {place}; "
                     f"draw with less guidance than {guidance:g}, or have the model's weights looked at"
                 ) from None
-        return np.concatenate(drawn)
+        images = np.concatenate(drawn)
+        return images if size in (None, images.shape[1]) else WAYS[hires](self, images, prompts, size, self.seed)
 
     def _heard(self, prompts: Sequence[str], clip_skip: int | None) -> Prompt:
         """The text encoder's view of every prompt, its weighted words as loud as they are meant: text/weights.py."""

@@ -20,6 +20,7 @@ from minisd_kernels.devices import to_device
 from minisd.autograd import Array
 from minisd.diffusion.guidance import ClassifierFreeGuidance
 from minisd.diffusion.samplers import initial_noise, sample
+from minisd.hires import sides_from
 from minisd.resizing import bicubic
 
 if TYPE_CHECKING:
@@ -67,3 +68,26 @@ WAYS: dict[str, Callable[[Pipeline, Array, Sequence[str], int, int], Array]] = {
     "img2img": by_img2img,
     "bicubic": by_bicubic,
 }
+
+
+def check_size(pipeline: Pipeline, size: int | None, hires: str = "chain") -> None:
+    """Can pictures be drawn with `size` pixels a side? None, as many as the model's own, always can.
+
+    Raises:
+        ValueError: no; the message says what to do.
+    """
+    own, _, channels = pipeline.picture_shape
+    sides = sides_from(own)
+    if hires not in WAYS:
+        raise ValueError(f"no way to more pixels is called {hires!r}; choose one of {', '.join(WAYS)}")
+    if size not in (None, *sides):
+        raise ValueError(f"wanted {', '.join(map(str, sides[:-1]))} or {sides[-1]} pixels a side, got {size}")
+    if size in (None, own):
+        return
+    if channels != 1:
+        raise ValueError("only grey pictures can be drawn larger, and this model draws in colour")
+    if hires == "chain" and pipeline.hires is None:
+        raise ValueError(
+            f"this model draws {own} x {own} and has no network that goes on to {size} x {size}; "
+            "train one with: minisd train --stage hires --model FOLDER"
+        )
