@@ -124,3 +124,11 @@ def test_ink_follows_from_the_distance_to_the_curve():
             distances.append(abs(x + 1j * y - (a + t * (b - a))))
         level = 255 * min(1.0, max(0.0, (3.0 - 0.125) / 2 + 0.5 - min(distances)))
         assert abs(ink[y, x] - level) <= 0.5 + 1e-3  # rounded to the nearest
+
+
+def test_the_same_digits_drawn_large_are_the_small_ones_when_shrunk() -> None:
+    small, large = draw_strokes(6, 3), draw_strokes(6, 3, size=112)
+    np.testing.assert_array_equal(large.labels, small.labels)
+    shrunk = large.images.reshape(6, 28, 4, 28, 4).mean((2, 4))
+    assert np.abs(shrunk - small.images).mean() < 0.03 * small.images.mean()
+    assert 0 < ((large.images > 0) & (large.images < 255)).mean() < 0.05  # borders a pixel wide at this size, too
