@@ -50,8 +50,9 @@ from minisd.train.unet import UNetTask, encode_all
 from minisd.train.vae import VAETask
 
 NETWORKS = ("vae", "clip", "unet")
-STAGES = {"model": NETWORKS, "hires": ("hires",)}
-SHARES = {"vae": 0.16, "clip": 0.11, "unet": 0.73, "hires": 1.0}  # of a stage's time
+SHARES = {"vae": 0.16, "clip": 0.11, "unet": 0.73}  # of the time
+STAGES = {"model": SHARES, "hires": {"hires": 1.0}}
+ALL_NETWORKS = (*NETWORKS, "hires")
 _COMPILING_STEPS = 2
 
 
@@ -120,7 +121,7 @@ class Run:
                 f"{folder} holds a training run already: go on with --resume --out {folder}, "
                 "or choose another folder with --out"
             )
-        if run.finished or any(run._weights(network).exists() for network in SHARES):
+        if run.finished or any(run._weights(network).exists() for network in ALL_NETWORKS):
             raise checkpoint.CheckpointError(f"{folder} holds a model already: choose another folder with --out")
         return run
 
@@ -134,7 +135,7 @@ class Run:
         path = folder / "run.json"
         match checkpoint.load_json(path):
             case {"settings": values, "planned": dict() as planned, "seconds": int() | float() as seconds} if (
-                not isinstance(seconds, bool) and 0 <= seconds < math.inf and planned.keys() <= SHARES.keys()
+                not isinstance(seconds, bool) and 0 <= seconds < math.inf and planned.keys() <= set(ALL_NETWORKS)
             ):
                 try:
                     settings = from_json(Settings, values)
@@ -254,7 +255,7 @@ class Run:
 
     def _rng(self, network: str) -> np.random.Generator:
         """The stream that a network's first weights are drawn from."""
-        return np.random.default_rng([self.settings.seed, [*SHARES].index(network)])
+        return np.random.default_rng([self.settings.seed, ALL_NETWORKS.index(network)])
 
     def _weights(self, network: str) -> Path:
         return self.folder / "checkpoints" / f"{network}.safetensors"
@@ -336,8 +337,9 @@ class Run:
         """
         if self.settings.steps is not None:
             return Plan({0: self.settings.steps})
-        networks = STAGES[self.settings.stage]
-        share = SHARES[network] / sum(SHARES[later] for later in networks[networks.index(network) :])
+        shares = STAGES[self.settings.stage]
+        networks = [*shares]
+        share = shares[network] / sum(shares[later] for later in networks[networks.index(network) :])
         seconds = share * (self.settings.minutes * 60 - begun) - (time.monotonic() - self._sitting - begun)
         totals = self.planned.setdefault(network, {})
         said = any(self.planned.values())  # once is enough
