@@ -27,6 +27,7 @@ from minisd_kernels.devices import to_device, to_host
 from minisd.autograd import Array, Tensor, no_grad
 from minisd.diffusion.samplers import SAMPLERS, initial_noise, sample
 from minisd.diffusion.schedule import SCHEDULES, NoiseSchedule, make_schedule
+from minisd.diffusion.spacing import SPACINGS
 from minisd.models.checks import check, check_choice, check_whole
 from minisd.models.levels import Level
 from minisd.models.unet import UNet, UNetConfig, time_embedding
@@ -53,7 +54,7 @@ class HiresInfo:
 
     Attributes:
         augmentation: s, the time of the hint's noise when drawing.
-        steps, sampler: how it draws.
+        steps, sampler, spacing: how it draws.
         trained: how it was made.
 
     Raises:
@@ -65,6 +66,7 @@ class HiresInfo:
     augmentation: int = 50
     steps: int = 8
     sampler: str = "ddim"
+    spacing: str = "trailing"
     trained: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -73,6 +75,7 @@ class HiresInfo:
         check_whole(self, "augmentation", least=0, most=self.timesteps - 1)
         check_whole(self, "steps", most=self.timesteps)
         check_choice(self, "sampler", SAMPLERS)
+        check_choice(self, "spacing", SPACINGS)
         check(self, "trained", "names and values", lambda x: isinstance(x, dict))
 
 
@@ -118,10 +121,11 @@ class Upscaler:
                 return self.unet(Tensor(np.concatenate([x_t, hint], axis=-1)), t, pooled=level).data
 
         x_T = to_device(initial_noise((H, W, 4), rngs), self.unet.device)
-        steps = self.info.steps if steps is None else steps
+        info = self.info
         x_0 = sample(
-            model, x_T, self.schedule, sampler=self.info.sampler, steps=steps, prediction="v", rngs=rngs, clip=1.0
-        )
+            model, x_T, self.schedule, sampler=info.sampler, steps=steps or info.steps, spacing=info.spacing,
+            prediction="v", rngs=rngs, clip=1.0,
+        )  # fmt: skip
         return to_bytes(depth_to_space(to_host(x_0)))
 
     def enlarge(self, images: Array, side: int, *, seed: int, batch: int = 25, steps: int | None = None) -> Array:

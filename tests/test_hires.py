@@ -10,6 +10,7 @@ import pytest
 
 from minisd.autograd import Array, Tensor
 from minisd.data import draw_strokes
+from minisd.diffusion.prediction import target
 from minisd.hires import HIRES_UNET, HiresInfo, Upscaler, sides_from
 from minisd.models.levels import Level
 from minisd.models.unet import UNet, time_embedding
@@ -18,7 +19,7 @@ from minisd.resizing import space_to_depth
 
 pytestmark = pytest.mark.usefixtures("numpy_backend")
 
-TINY = replace(HIRES_UNET, levels=(Level(8), Level(8)), middle=Level(8), pooled_width=8, time_width=8)
+TINY = replace(HIRES_UNET, groups=2, levels=(Level(8), Level(8)), middle=Level(8), pooled_width=8, time_width=8)
 
 
 def upscaler(**info: Any) -> Upscaler:
@@ -40,8 +41,9 @@ class Knowing:
 
     def __call__(self, x: Tensor, t: Array, pooled: Tensor) -> Tensor:
         self.seen.append((x.data, t, pooled.data))
-        noise = self.schedule.noise_from_x_0(x.data[..., :4], self.x_0, t)
-        return Tensor(self.schedule.v_target(self.x_0, noise, t))
+        alpha, sigma = self.schedule.rates(t, self.x_0)
+        noise = (x.data[..., :4] - alpha * self.x_0) / sigma
+        return Tensor(target("v", self.x_0, noise, alpha, sigma))
 
 
 def test_a_network_that_knows_the_large_picture_draws_it_exactly() -> None:

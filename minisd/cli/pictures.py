@@ -94,7 +94,9 @@ def save_moments(
 
     chosen = np.linspace(0, len(moments) - 1, min(len(moments), _STRIP_MOMENTS)).round().astype(int)
     times = [list(moments)[i] for i in chosen]
-    frames = [*(pipeline.decode(moments[t]) for t in times), images[:_STRIP_PICTURES]]
+    small = [pipeline.decode(moments[t]) for t in times]
+    factor = images.shape[1] // small[0].shape[1]  # more than 1 for drawings that grew at last
+    frames = [*(frame.repeat(factor, axis=1).repeat(factor, axis=2) for frame in small), images[:_STRIP_PICTURES]]
     plots.save_strip(path, np.stack(frames), [*(f"t = {t:.0f}" for t in times), "drawn"], about=about)
 
 

@@ -9,6 +9,7 @@ from minisd.autograd import Array, Tensor
 from minisd.data.dataset import CaptionedImages
 from minisd.data.sharp import FACTOR, sharpened
 from minisd.data.strokes import draw_strokes
+from minisd.diffusion.prediction import target
 from minisd.hires import MOST_AUGMENTED, Upscaler
 from minisd.pictures import to_unit_range
 from minisd.pipeline import Pipeline
@@ -60,11 +61,12 @@ class HiresTask:
         # One t in each B-th part of 0..T-1: every batch sees all noise levels (Kingma et al. 2021, appendix I.1).
         t = ((np.arange(B) + rng.random(B)) / B * self.schedule.steps).astype(np.int64)
         x_t = self.schedule.add_noise(x_0, noise, t)
-        return np.concatenate([x_t, hint], axis=-1), t, s, self.schedule.v_target(x_0, noise, t)
+        wanted = target("v", x_0, noise, *self.schedule.rates(t, x_0))
+        return np.concatenate([x_t, hint], axis=-1), t, s, wanted
 
-    def loss(self, x_t: Tensor, t: Tensor, s: Tensor, target: Tensor) -> Tensor:
+    def loss(self, x_t: Tensor, t: Tensor, s: Tensor, wanted: Tensor) -> Tensor:
         predicted = self.module(x_t, t.data, pooled=self.upscaler.level_embedding(s.data))
-        return ops.mean_squared_error(predicted, target)
+        return ops.mean_squared_error(predicted, wanted)
 
     def preview(self) -> Array:
         """Drawings of the first model, each beside what becomes of it at twice the side."""

@@ -11,6 +11,7 @@ import pytest
 from minisd.autograd import Array
 from minisd.data.dataset import CaptionedPictures
 from minisd.data.strokes import draw_strokes
+from minisd.diffusion.prediction import x_0_and_noise
 from minisd.hires import HIRES_UNET, MOST_AUGMENTED, HiresInfo, Upscaler
 from minisd.models.levels import Level
 from minisd.models.unet import UNet
@@ -22,7 +23,7 @@ from minisd.train.loop import Fit
 
 pytestmark = pytest.mark.usefixtures("numpy_backend")
 
-TINY = replace(HIRES_UNET, levels=(Level(8),), middle=Level(8), pooled_width=8, time_width=8)
+TINY = replace(HIRES_UNET, groups=2, levels=(Level(8),), middle=Level(8), pooled_width=8, time_width=8)
 
 
 class Softening:
@@ -47,7 +48,8 @@ def pairs(task: HiresTask, count: int = 12) -> dict[int, list[tuple[Array, Array
     found: dict[int, list[tuple[Array, Array]]] = {32: [], 64: []}
     for seed in range(count):
         x, t, s, v = task.batch(np.arange(12), np.random.default_rng(seed))
-        x_0 = task.schedule.x_0_from_v(x[..., :4].astype(np.float64), v.astype(np.float64), t)
+        alpha, sigma = task.schedule.rates(t, v)
+        x_0, _ = x_0_and_noise("v", v, x[..., :4], alpha, sigma)
         hint = x[..., 4:] / np.sqrt(task.schedule.alpha_bar[s])[:, None, None, None]
         large = to_bytes(depth_to_space(x_0))
         found[large.shape[1]].append((large, to_bytes(hint)))
