@@ -43,14 +43,6 @@ _ON_A_WAY = 9  # pictures from one prompt or seed to another
 @sampling_options
 @guidance_option
 @drawing_options
-@click.option("--size", type=POSITIVE, help="Pixels a side: 28, 56 or 112, the same digit. [default: the model's]")
-@click.option(
-    "--hires",
-    type=click.Choice(["chain", "img2img", "bicubic"]),
-    default="chain",
-    show_default=True,
-    help="The way to a larger --size: a second network, image-to-image, or no more than smoothing.",
-)
 @device_option
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed gives the same picture.")
 @click.option(
@@ -75,8 +67,6 @@ def draw(
     guidance: float | None,
     sampler: str | None,
     spacing: str | None,
-    size: int | None,
-    hires: str,
     device: str,
     seed: int,
     out: Path | None,
@@ -91,7 +81,6 @@ def draw(
     from minisd import plots
     from minisd.diffusion.spacing import make_levels
     from minisd.pipeline import BATCH, Pipeline
-    from minisd.pipeline.enlarging import check_size
 
     if len(words) > 1:
         raise click.UsageError(f'Put quotes around a prompt of several words: minisd draw "{" ".join(words)[:80]}"')
@@ -116,11 +105,9 @@ def draw(
     with checking("--steps"):
         make_levels(pipeline.schedule, steps)
     wishes = what_is_asked(pipeline, asked)
-    with checking("--size"):
-        check_size(pipeline, size, hires)
-    pixels = (size or pipeline.picture_shape[0]) ** 2
+    larger = wishes.get("size", pipeline.picture_shape[0]) / pipeline.picture_shape[0]
     with checking("--num"):
-        pipeline.check_count(num * len(texts), bytes_each=_BYTES + 8 * pixels + 4 * max(map(len, texts)))
+        pipeline.check_count(num * len(texts), bytes_each=round(larger**2) * _BYTES + 4 * max(map(len, texts)))
     name = texts[0] if prompts is None else "prompts" if prompts == _STDIN else prompts.stem
     remarks = pipeline.remarks([*texts, asked["negative_prompt"] or "", asked["to"] or ""])
     files = hold_files(ctx, name, out, npz, strip=show_steps, film=on_a_way)
@@ -140,8 +127,6 @@ def draw(
             guidance=guidance,
             sampler=own_sampler or sampler,
             spacing=spacing,
-            size=size,
-            hires=hires,
             callback=watch,
             **wishes,
         )

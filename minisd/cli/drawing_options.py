@@ -53,6 +53,15 @@ def drawing_options(command: Callable[..., None]) -> Callable[..., None]:
             type=SHARE,
             help="Draw variations of the first picture: how far the others' noise lies from its, 0 to 1.",
         ),
+        click.option(
+            "--size", type=POSITIVE, help="Pixels a side, twice or four times the model's own. [default: the model's]"
+        ),
+        click.option(
+            "--hires",
+            type=click.Choice(["chain", "img2img", "bicubic"]),
+            help="The way to a larger --size: by a second network, by drawing over the enlarged picture, or by "
+            "smoothing. [default: chain]",
+        ),
     ):
         command = option(command)
     return command
@@ -64,6 +73,8 @@ def what_is_asked(pipeline: Pipeline, options: Mapping[str, Any]) -> dict[str, A
     Raises:
         click.BadParameter: an option that does not fit the model.
     """
+    from minisd.pipeline.enlarging import check_size
+
     asked = {name: value for name, value in options.items() if value is not None}
     if (clip_skip := asked.get("clip_skip")) is not None:
         with checking("--clip-skip"):
@@ -71,4 +82,9 @@ def what_is_asked(pipeline: Pipeline, options: Mapping[str, Any]) -> dict[str, A
     if (interval := asked.get("guidance_interval")) is not None:
         low, high = interval.split(":")
         asked["guidance_interval"] = int(low), int(high)
+    if (size := asked.get("size")) is not None:
+        with checking("--size"):
+            check_size(pipeline, size, asked.get("hires", "chain"))
+    elif "hires" in asked:
+        raise click.UsageError("--hires is a way to a larger --size, such as 112; say which.")
     return asked
