@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from minisd.data.colours import COLOURS
 from minisd.data.dataset import CaptionedImages, DataSet, Source, Split
 from minisd.data.digits import DigitSet
 from minisd.data.errors import DataError
@@ -12,7 +13,7 @@ from minisd.data.idx import IDX
 from minisd.data.mnist import MNIST
 from minisd.data.strokes import STROKES
 
-DATA_SETS: dict[str, DataSet] = {"mnist": MNIST, "strokes": STROKES, "folder": FOLDER, "idx": IDX}
+DATA_SETS: dict[str, DataSet] = {"mnist": MNIST, "strokes": STROKES, "colours": COLOURS, "folder": FOLDER, "idx": IDX}
 
 
 def load_pictures(name: str, split: Split, source: Source | None = None) -> CaptionedImages:

@@ -5,7 +5,8 @@ import gzip
 import numpy as np
 import pytest
 
-from minisd.data import DATA_SETS, DataError, DigitSet, load_digits, load_pictures, mnist, strokes
+from minisd.data import DATA_SETS, DataError, DigitSet, colours, load_digits, load_pictures, mnist, strokes
+from minisd.data.colours import ColourSet
 from minisd.data.dataset import CaptionedPictures, Source
 from minisd.data.idx import FILES, find, load_idx
 
@@ -93,6 +94,7 @@ def test_empty_files_are_no_data_set(tmp_path):
 def test_every_data_set_has_pictures_and_captions(tmp_path, monkeypatch):
     write(tmp_path)
     monkeypatch.setattr(strokes, "draw_strokes", lambda count, seed, real=strokes.draw_strokes: real(9, seed))
+    monkeypatch.setattr(colours, "draw_strokes", strokes.draw_strokes)
     monkeypatch.setattr(mnist, "MD5", dict.fromkeys(mnist.MD5, ""))
     monkeypatch.setattr(mnist, "_check_md5", lambda *_: None)
     from PIL import Image
@@ -102,13 +104,16 @@ def test_every_data_set_has_pictures_and_captions(tmp_path, monkeypatch):
     for name, data_set in DATA_SETS.items():
         source = Source(None if data_set.folder == "none" else tmp_path, say=lambda line: None)
         pictures = load_pictures(name, "train", source)
-        assert pictures.images.shape[1:] == (28, 28) and pictures.images.dtype == np.uint8
+        assert (
+            pictures.images.shape[1:] == ((32, 32, 3) if name == "colours" else (28, 28))
+            and pictures.images.dtype == np.uint8
+        )
         captions = pictures.captions(np.arange(len(pictures)), np.random.default_rng(0))
         assert len(captions) == len(pictures.images) and set(captions) <= set(pictures.all_captions())
         assert 1 <= len(pictures.example_captions()) <= 10 and set(pictures.example_captions()) <= set(
             pictures.all_captions()
         )
-        assert isinstance(pictures, DigitSet if data_set.digits else CaptionedPictures)
+        assert isinstance(pictures, DigitSet if data_set.digits else CaptionedPictures | ColourSet)
 
 
 def test_digits_captions_name_what_is_to_be_seen():
@@ -129,7 +134,9 @@ def test_digits_captions_name_what_is_to_be_seen():
 
 
 def test_what_no_data_set_can_do():
-    with pytest.raises(DataError, match="no data set is called 'cifar'; there are mnist, strokes, folder, idx"):
+    with pytest.raises(
+        DataError, match="no data set is called 'cifar'; there are mnist, strokes, colours, folder, idx"
+    ):
         load_pictures("cifar", "train")
     with pytest.raises(DataError, match="--data-dir FOLDER"):
         load_pictures("folder", "train")
