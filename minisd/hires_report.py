@@ -67,12 +67,12 @@ def compare(
         pictures[name] = way(pipeline, drawings, prompts, size, seed)
         seconds[name] = (time.perf_counter() - began) / count
     blurred = edge_width(pictures["bicubic"])
-    report = [_measured(name, drawings, large, judge, blurred, seconds[name]) for name, large in pictures.items()]
+    report = [measured(name, drawings, large, judge, blurred, seconds[name]) for name, large in pictures.items()]
     factor = size // drawings.shape[1]
     return report, {"drawing": drawings.repeat(factor, axis=1).repeat(factor, axis=2)} | pictures
 
 
-def _measured(way: str, drawings: Array, large: Array, judge: Judge, blurred: float, seconds: float) -> Enlarged:
+def measured(way: str, drawings: Array, large: Array, judge: Judge, blurred: float, seconds: float) -> Enlarged:
     small = np.rint(area_mean(large, large.shape[1] // drawings.shape[1])).astype(np.uint8)
     same = judge.digits(small) == judge.digits(drawings)
     ink = small.sum((1, 2)) / np.maximum(drawings.sum((1, 2), dtype=np.float64), 1)

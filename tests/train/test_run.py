@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,13 @@ from minisd.autograd import Array
 from minisd.checkpoint import CheckpointError, Checkpoints, load_arrays, load_json, load_module, save_json
 from minisd.data import DataError, draw_strokes
 from minisd.data.dataset import CaptionedPictures
+from minisd.hires import HIRES_UNET
+from minisd.models.levels import Level
 from minisd.nn import Module, Parameter
 from minisd.pipeline import Pipeline
 from minisd.train import run as run_module
 from minisd.train.drive import Interrupted
+from minisd.train.hires import HiresTask
 from minisd.train.loop import Fit, Recipe, TrainingDiverged
 from minisd.train.plan import Plan
 from minisd.train.run import NETWORKS, SHARES, Run, Settings, too_few
@@ -356,3 +362,60 @@ def test_odd_fields_are_one_message(tmp_path: Path, field: str) -> None:
         (tmp_path / "run.json").write_text(json.dumps(about))
         with pytest.raises(CheckpointError, match=r"run\.json"):
             Run.resume(tmp_path)
+
+
+# The second stage
+
+
+@pytest.fixture
+def tiny_hires(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = dataclasses.replace(HIRES_UNET, levels=(Level(8),), middle=Level(8), pooled_width=8, time_width=8)
+    monkeypatch.setattr(run_module, "HIRES_UNET", tiny)
+    monkeypatch.setattr(run_module, "HiresTask", partial(HiresTask, strokes=4))
+    monkeypatch.setattr(HiresTask, "preview", lambda task: None)
+
+
+def hires(folder: Path, say: Callable[[str], None] = lambda line: None) -> Path:
+    return Run.start(folder, Settings("strokes", steps=3, stage="hires")).train(say)
+
+
+@pytest.mark.usefixtures("tiny_hires", "numpy_backend")
+def test_the_second_stage_adds_a_network_to_a_model_and_changes_nothing_else(tmp_path: Path) -> None:
+    pipeline, shipped = Pipeline.load(hires(tmp_path / "out")), Pipeline.load()
+    assert pipeline.hires is not None
+    made = pipeline.hires.info.trained
+    assert (made["stage"], made["data"], made["steps"]) == ("hires", "strokes", 3) and "model" not in made
+    assert pipeline.info == shipped.info and pipeline.draw(["a 7"], steps=1, size=56).shape == (1, 56, 56)
+    np.testing.assert_array_equal(pipeline.draw(["a 7"], steps=1), shipped.draw(["a 7"], steps=1))
+    state = load_arrays(tmp_path / "out" / "checkpoints" / "hires-00000003" / Checkpoints.ARRAYS)
+    average = state["average.average"].astype(np.float16)
+    np.testing.assert_array_equal(pipeline.hires.unet.flat_parameters().astype(np.float16), average)
+
+
+@pytest.mark.usefixtures("tiny_hires", "numpy_backend")
+def test_the_second_stage_is_stopped_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hires(tmp_path / "straight")
+    take = Fit.step
+
+    def interrupted(fit: Fit) -> None:
+        take(fit)
+        if fit.steps_done == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Fit, "step", interrupted)
+    with pytest.raises(Interrupted, match="stopped at step 2 of hires"):
+        hires(tmp_path / "stopped")
+    monkeypatch.setattr(Fit, "step", take)
+    said: list[str] = []
+    Run.resume(tmp_path / "stopped").train(said.append)
+    assert "hires: going on from step 2" in said
+    for name in ("hires.safetensors", "model.json"):
+        assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes()
+
+
+def test_only_small_grey_pictures_are_doubled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = property(lambda pipeline: (32, 32, 3))
+    monkeypatch.setattr(Pipeline, "picture_shape", shape)
+    monkeypatch.setattr(Pipeline, "load", lambda path: object.__new__(Pipeline))
+    with pytest.raises(CheckpointError, match="mine draws 32 x 32 in colour; --stage hires learns from digits"):
+        Run.start(tmp_path / "out", Settings("strokes", steps=3, stage="hires", model="mine")).train()
