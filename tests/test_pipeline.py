@@ -17,6 +17,7 @@ from minisd import pipeline as room
 from minisd.autograd import Array, Tensor, no_grad
 from minisd.checkpoint import CheckpointError, load_json
 from minisd.data import draw_strokes
+from minisd.diffusion.samplers import SAMPLERS
 from minisd.model_info import ModelInfo
 from minisd.pictures import to_unit_range
 from minisd.pipeline import Pipeline, SamplingDiverged, shipped_model
@@ -533,3 +534,91 @@ def test_variations_lie_around_the_first_picture(pipeline: Pipeline) -> None:
 def test_impossible_requests_are_refused(pipeline: Pipeline, options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         pipeline.draw(**{"prompts": ["a seven"], **options})
+
+
+# Pictures to start from
+
+
+@pytest.fixture(scope="module")
+def digit() -> Array:
+    return draw_strokes(3, 0).images
+
+
+def test_a_little_strength_leaves_the_picture_and_all_of_it_nothing(pipeline: Pipeline, digit: Array) -> None:
+    weak, half, whole = (pipeline.draw(["an 8"] * 3, steps=6, image=digit, strength=s) for s in (0, 0.5, 1))
+    reconstructed = pipeline.decode(pipeline.encode(digit))
+    assert np.abs(weak.astype(int) - reconstructed).mean() < 3 < np.abs(half.astype(int) - reconstructed).mean()
+    np.testing.assert_array_equal(whole, pipeline.draw(["an 8"] * 3, steps=6))
+    np.testing.assert_array_equal(pipeline.draw(["an 8"], steps=6, image=digit[0], strength=0.5), half[:1])
+
+
+def test_image_to_image_takes_its_share_of_the_steps(pipeline: Pipeline, digit: Array) -> None:
+    """As in diffusers: strength 0.5 of 6 steps are 3, the first at half the noise."""
+    told: list[tuple[float, Array]] = []
+    pipeline.draw(
+        ["an 8"] * 3, steps=6, image=digit, strength=0.5, callback=lambda step, t, z_t, z_0: told.append((t, z_t))
+    )
+    assert [t for t, _ in told] == [499, 332, 166]
+    noise = np.stack([np.random.default_rng([0, i]).standard_normal((7, 7, 4)) for i in range(3)]).astype("f4")
+    np.testing.assert_allclose(told[0][1], pipeline.schedule.add_noise(pipeline.encode(digit), noise, 499), atol=1e-5)
+
+
+def left_half(shape: tuple[int, ...]) -> Array:
+    mask = np.zeros(shape, np.uint8)
+    mask[..., :14] = 255
+    return mask
+
+
+def test_known_pixels_stay_and_hidden_ones_are_never_seen(pipeline: Pipeline, digit: Array) -> None:
+    mask = left_half((28, 28))
+    drawn = pipeline.draw(["an 8"] * 3, steps=3, image=digit, mask_image=mask, resample=2)
+    np.testing.assert_array_equal(drawn[..., 14:], digit[..., 14:])
+    assert (drawn[..., :14] != digit[..., :14]).any(axis=(1, 2)).all()
+    blotted = np.where(mask == 255, 200, digit).astype(np.uint8)
+    np.testing.assert_array_equal(
+        pipeline.draw(["an 8"] * 3, steps=3, image=blotted, mask_image=mask == 255, resample=2), drawn
+    )
+    one = pipeline.draw(["an 8"], steps=3, image=digit[0], mask_image=mask, resample=2)
+    np.testing.assert_array_equal(one, drawn[:1])
+
+
+def test_what_is_drawn_fits_what_is_known(pipeline: Pipeline, digit: Array) -> None:
+    """With everything known but a corner of the ground, the corner stays ground; without the hold it need not."""
+    mask = np.zeros((3, 28, 28), bool)
+    mask[:, 4:24, 4:12] = True
+    fits, alone = (
+        pipeline.draw(["a seven"] * 3, steps=6, seed=3, mask_image=mask, **options)
+        for options in ({"image": digit, "resample": 2}, {"image": 0 * digit})
+    )
+    assert not np.array_equal(fits[mask], alone[mask])
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_any_batch_draws_the_same(pipeline: Pipeline, digit: Array, sampler: str) -> None:
+    for options in (
+        {"image": digit[0], "strength": 0.6},
+        {"image": digit[0], "mask_image": left_half((28, 28)), "resample": 2},
+        {"variation": 0.3},
+        {"to": "an 8", "to_seed": 3},
+    ):  # fmt: skip
+        whole, single = (pipeline.draw(["a 7"] * 3, steps=2, sampler=sampler, batch=b, **options) for b in (3, 1))
+        np.testing.assert_array_equal(whole, single)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"strength": 0.5}, "give image, too"),
+        ({"mask_image": np.ones((28, 28), bool)}, "give image, too"),
+        ({"image": np.zeros((28, 28), np.uint8), "strength": 1.1}, "a strength from 0 .* got 1.1"),
+        ({"image": np.zeros((28, 28), np.uint8), "strength": float("nan")}, "a strength from 0"),
+        ({"image": np.zeros((28, 28))}, r"image: wanted uint8 of shape \(28, 28\), or \(1, 28, 28\).*got float64"),
+        ({"image": np.zeros((30, 28), np.uint8)}, r"got uint8 of shape \(30, 28\)"),
+        ({"image": np.zeros((2, 28, 28), np.uint8)}, r"got uint8 of shape \(2, 28, 28\)"),
+        ({"image": np.zeros((28, 28), np.uint8), "mask_image": np.ones((14, 14), bool)}, r"mask_image: wanted bool or"),
+        ({"image": np.zeros((28, 28), np.uint8), "resample": 0}, "resample: wanted 1 or more"),
+    ],
+)
+def test_impossible_pictures_are_refused(pipeline: Pipeline, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        pipeline.draw(["a seven"], steps=2, **options)

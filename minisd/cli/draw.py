@@ -81,6 +81,7 @@ def draw(
     from minisd import plots
     from minisd.diffusion.spacing import make_levels
     from minisd.pipeline import BATCH, Pipeline
+    from minisd.pipeline.given import steps_from
 
     if len(words) > 1:
         raise click.UsageError(f'Put quotes around a prompt of several words: minisd draw "{" ".join(words)[:80]}"')
@@ -119,7 +120,8 @@ def draw(
         _choose_backend(ctx, len(texts))
     pipeline.to(device)
     own_sampler = ctx.with_resource(own_functions(own, device, unused=("backward",))) if own else None
-    with watched(steps * -(-len(texts) // BATCH)) as (watch, moments):
+    steps_each = steps_from(steps, wishes.get("strength", 1)) * wishes.get("resample", 1)
+    with watched(steps_each * -(-len(texts) // BATCH)) as (watch, moments):
         images = pipeline.draw(
             texts,
             seed=seed,
@@ -134,6 +136,7 @@ def draw(
     about = how_drawn(
         ctx, model, distinct, seed=seed, steps=steps, sampler=None if own_sampler else sampler or settings.sampler,
         guidance=settings.guidance if guidance is None else guidance, spacing=spacing or settings.spacing,
+        **{name: value for name, value in wishes.items() if name in ("strength", "resample")},
         **({"num": num} if on_a_way else {}),
     )  # fmt: skip
     save_sheet(files.sheet, images, distinct, num, num if on_a_way and columns is None else columns, about)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from minisd.cli.given import read_init, read_mask
 from minisd.cli.options import POSITIVE, SEED, FiniteFloat, checking
 
 if TYPE_CHECKING:
     from minisd.pipeline import Pipeline
 
 SHARE = FiniteFloat(min=0, max=1)
+PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class Interval(click.types.StringParamType):
@@ -62,6 +65,25 @@ def drawing_options(command: Callable[..., None]) -> Callable[..., None]:
             help="The way to a larger --size: by a second network, by drawing over the enlarged picture, or by "
             "smoothing. [default: chain]",
         ),
+        click.option("--init", type=PICTURE, help="Start from this picture, not from noise."),
+        click.option(
+            "--strength", type=SHARE, help="How much of --init is drawn anew, 0 to 1. [default: 0.6; with --mask 1]"
+        ),
+        click.option(
+            "--mask",
+            type=PICTURE,
+            help="Draw where this picture is white; where it is black --init stays, to the byte.",
+        ),
+        click.option(
+            "--resample",
+            type=POSITIVE,
+            help="Go each stretch of the way so often, to make the drawn part fit --init. [default: 1; with --mask 5]",
+        ),
+        click.option(
+            "--invert/--no-invert",
+            default=None,
+            help="Take --init's dark for light. [default: if it is dark on light, and the model draws light on dark]",
+        ),
     ):
         command = option(command)
     return command
@@ -71,9 +93,11 @@ def what_is_asked(pipeline: Pipeline, options: Mapping[str, Any]) -> dict[str, A
     """The options that were given, as ``Pipeline.draw`` takes them.
 
     Raises:
-        click.BadParameter: an option that does not fit the model.
+        click.UsageError: an option that needs another, or does not fit the model.
+        DataError: a picture that cannot be read.
     """
     from minisd.pipeline.enlarging import check_size
+    from minisd.pipeline.given import RESAMPLE, STRENGTH
 
     asked = {name: value for name, value in options.items() if value is not None}
     if (clip_skip := asked.get("clip_skip")) is not None:
@@ -87,4 +111,15 @@ def what_is_asked(pipeline: Pipeline, options: Mapping[str, Any]) -> dict[str, A
             check_size(pipeline, size, asked.get("hires", "chain"))
     elif "hires" in asked:
         raise click.UsageError("--hires is a way to a larger --size, such as 112; say which.")
+    init, mask, invert = (asked.pop(name, None) for name in ("init", "mask", "invert"))
+    if init is None:
+        for name in ("strength", "mask", "resample", "invert"):
+            if options[name] is not None:
+                raise click.UsageError(f"--{name} says what becomes of a picture; give it with --init.")
+        return asked
+    asked["image"] = read_init(init, pipeline, invert)
+    if mask is not None:
+        asked["mask_image"] = read_mask(mask, init, pipeline)
+    asked.setdefault("strength", STRENGTH if mask is None else 1.0)
+    asked.setdefault("resample", 1 if mask is None else RESAMPLE)
     return asked

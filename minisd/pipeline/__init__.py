@@ -19,15 +19,16 @@ from minisd_kernels.devices import to_device
 
 from minisd.autograd import Array
 from minisd.diffusion.guidance import ClassifierFreeGuidance
-from minisd.diffusion.interpolation import lerp
 from minisd.diffusion.samplers import sample
 from minisd.memory import available_memory
 from minisd.pipeline.enlarging import WAYS, check_size
+from minisd.pipeline.given import Given, steps_from
+from minisd.pipeline.hearing import between, hear
 from minisd.pipeline.model import Model, Prompt, SamplingDiverged, shipped_model
-from minisd.pipeline.start import start_noise
-from minisd.pipeline.watch import Callback, Watch
+from minisd.pipeline.start import start_noise, way_to
+from minisd.pipeline.watch import Callback, watching
 from minisd.text.remarks import remarks
-from minisd.text.weights import combination, plain
+from minisd.text.weights import plain
 
 __all__ = ["BATCH", "Pipeline", "Prompt", "SamplingDiverged", "shipped_model"]
 
@@ -78,6 +79,10 @@ class Pipeline(Model):
         to: str | None = None,
         to_seed: int | None = None,
         variation: float | None = None,
+        image: Array | None = None,
+        strength: float | None = None,
+        mask_image: Array | None = None,
+        resample: int = 1,
         seed: int | None = 0,
         steps: int | None = None,
         guidance: float | None = None,
@@ -99,6 +104,10 @@ class Pipeline(Model):
             negative_prompt: what guidance goes away from, a text for all pictures or one for each.
             to, to_seed: a second prompt, a second seed: the pictures lead from the first to it, all from one noise.
             variation: 0 to 1, how far each picture's noise lies from the first one's; all are then alike to the first.
+            image: a picture to start from, uint8 as drawn, or one for each prompt.
+            strength: 0 to 1, how much of it is drawn anew; if None 0.6, and 1 with a mask.
+            mask_image: where to draw, True or white; elsewhere every pixel of `image` stays as it is.
+            resample: how often each stretch of the way is gone, with noise added back up between (Lugmayr et al. 2022).
             seed: None for one that nobody chose; ``pipeline.seed`` says which it was.
             steps: sampling steps, 1 to 1000.
             guidance: 1 follows the prompt as trained, more follows it more closely and varies less; 0 ignores it.
@@ -125,75 +134,52 @@ class Pipeline(Model):
         if batch < 1:
             raise ValueError(f"draw: wanted a batch of 1 or more pictures, got {batch}")
         check_size(self, size, hires)
-        N, on_a_way = len(prompts), to is not None or to_seed is not None
-        if on_a_way and N < 2:
-            raise ValueError("draw: the way to another prompt or seed takes 2 pictures or more, such as num=8")
+        N, steps = len(prompts), self.info.steps if steps is None else steps
         negative = [negative_prompt] * N if isinstance(negative_prompt, str) else [*negative_prompt]
         if len(negative) != N:
             raise ValueError(f"draw: wanted a negative prompt for all, or one for each of {N}, got {len(negative)}")
+        given = Given.of(self, N, image, strength, mask_image)
+        way = way_to(to, to_seed, N)
         guidance = self.info.guidance if guidance is None else guidance
         self.seed = secrets.randbits(32) if seed is None else seed
-        way = np.linspace(0, 1, N) if on_a_way else None  # how far along each picture stands
 
         drawn = []
         for start in range(0, N, batch):
             part = slice(start, start + batch)
-            prompt = self._heard(prompts[part], clip_skip)
-            if to is not None and way is not None:
-                end = self._heard([to] * len(prompts[part]), clip_skip)
-                prompt = Prompt(*(lerp(a, b, way[part]) for a, b in zip(prompt, end, strict=True)))
-            rngs, noise = start_noise(
-                self.latent_shape,
-                self.seed,
-                range(N)[part],
-                variation=variation,
-                to_seed=to_seed,
-                way=None if way is None else way[part],
-            )
+            context = hear(self, prompts[part], clip_skip)
+            if to is not None:
+                context = between(context, hear(self, [to] * len(prompts[part]), clip_skip), way[part])
             model = ClassifierFreeGuidance(
                 self.predict,
-                prompt,
-                self._heard(negative[part], clip_skip),
+                context,
+                hear(self, negative[part], clip_skip),
                 guidance,
                 interval=self.info.guidance_interval if guidance_interval is None else guidance_interval,
                 rescale=guidance_rescale,
             )
-            watch = Watch(callback)
-            try:
-                with np.errstate(all="ignore"):  # what overflows is said in words
-                    z_0 = sample(
-                        model,
-                        to_device(noise, self.device),
-                        self.schedule,
-                        sampler=sampler or self.info.sampler,
-                        steps=self.info.steps if steps is None else steps,
-                        spacing=spacing or self.info.spacing,
-                        prediction=self.info.prediction,
-                        rngs=rngs,
-                        callback=watch,
-                    )
-                drawn.append(self.decode(z_0))
-            except SamplingDiverged:
-                if (place := watch.where_it_diverged()) is None:
-                    raise
-                raise SamplingDiverged(
-                    f"drawing: the numbers are no longer finite at {place}; "
-                    f"draw with less guidance than {guidance:g}, or have the model's weights looked at"
-                ) from None
+            rngs, noise = start_noise(self.latent_shape, self.seed, range(N)[part], variation, to_seed, way[part])
+            z_T, t_start = to_device(noise, self.device), None
+            if given is not None:
+                z_T, t_start = given.start(self, part, z_T)
+            with watching(callback, guidance) as watch:
+                z_0 = sample(
+                    model,
+                    z_T,
+                    self.schedule,
+                    sampler=sampler or self.info.sampler,
+                    steps=steps if given is None else steps_from(steps, given.strength),
+                    spacing=spacing or self.info.spacing,
+                    prediction=self.info.prediction,
+                    rngs=rngs,
+                    t_start=t_start,
+                    hold=None if given is None else given.hold(self, part),
+                    resample=resample,
+                    callback=watch,
+                )
+                pictures = self.decode(z_0)
+            drawn.append(pictures if given is None else given.paste(part, pictures))
         images = np.concatenate(drawn)
         return images if size in (None, images.shape[1]) else WAYS[hires](self, images, prompts, size, self.seed)
-
-    def _heard(self, prompts: Sequence[str], clip_skip: int | None) -> Prompt:
-        """The text encoder's view of every prompt, its weighted words as loud as they are meant: text/weights.py."""
-        sums = {prompt: combination(prompt) for prompt in prompts}
-        rows = {text: row for row, text in enumerate(dict.fromkeys(text for terms in sums.values() for text in terms))}
-        encoded = self.encode_prompts([*rows], clip_skip=clip_skip)
-
-        def summed(vectors: Array, terms: dict[str, float]) -> Array:
-            return sum(number * vectors[rows[text] : rows[text] + 1] for text, number in terms.items())
-
-        parts = ({prompt: summed(vectors, sums[prompt]) for prompt in sums} for vectors in encoded)
-        return Prompt(*(np.concatenate([part[prompt] for prompt in prompts]) for part in parts))
 
     def check_count(self, count: int, *, bytes_each: int | None = None) -> None:
         """Can `count` pictures be held in memory, where each takes `bytes_each`, if not only its pixels?

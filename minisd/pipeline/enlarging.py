@@ -21,6 +21,7 @@ from minisd.autograd import Array
 from minisd.diffusion.guidance import ClassifierFreeGuidance
 from minisd.diffusion.samplers import initial_noise, sample
 from minisd.hires import sides_from
+from minisd.pipeline.hearing import hear
 from minisd.resizing import bicubic
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def by_img2img(
         z_0 = pipeline.encode(large[start : start + 25])
         noise = to_device(initial_noise(z_0.shape[1:], rngs), pipeline.device)
         model = ClassifierFreeGuidance(
-            pipeline.predict, pipeline.encode_prompts(part), pipeline.encode_prompts([""] * len(part)),
+            pipeline.predict, hear(pipeline, part, None), pipeline.encode_prompts([""] * len(part)),
             info.guidance, interval=info.guidance_interval,
         )  # fmt: skip
         z = sample(

@@ -124,9 +124,7 @@ class Model:
 
     def encode(self, images: Array) -> Array:
         """Scaled latents (N, h, w, C), the most likely ones, of pictures uint8 as drawn; they stay with the VAE."""
-        with no_grad():
-            mean, _ = self.vae.encode(Tensor(to_unit_range(images)).to(self.device))
-        return mean.data * np.float32(self.info.scale_factor)
+        return self.to_latents(to_device(to_unit_range(images), self.device))
 
     def decode(self, z: Array) -> Array:
         """Pictures, (N, H, W) or (N, H, W, 3) uint8, of scaled latents (N, h, w, C).
@@ -134,11 +132,22 @@ class Model:
         Raises:
             SamplingDiverged: the decoder's numbers are not finite.
         """
-        with no_grad(), np.errstate(all="ignore"):
-            images = to_host(self.vae.decode(Tensor(z / np.float32(self.info.scale_factor)).to(self.device)).data)
+        with np.errstate(all="ignore"):
+            images = to_host(self.to_pixels(to_device(z, self.device)))
         if not np.isfinite(images).all():
             raise SamplingDiverged("decoding: the pictures' numbers are not finite; have the model's weights looked at")
         return to_bytes(images)
+
+    def to_latents(self, x: Array) -> Array:
+        """Scaled latents (N, h, w, C) of pictures (N, H, W, channels) in [-1, 1], where the VAE lives."""
+        with no_grad():
+            mean, _ = self.vae.encode(Tensor(x))
+        return mean.data * np.float32(self.info.scale_factor)
+
+    def to_pixels(self, z: Array) -> Array:
+        """Pictures (N, H, W, channels), mostly in [-1, 1], of scaled latents (N, h, w, C), where the VAE lives."""
+        with no_grad():
+            return self.vae.decode(Tensor(z / np.float32(self.info.scale_factor))).data
 
     def predict(self, z_t: Array, t: Array, prompt: Prompt) -> Array:
         """What the U-Net says of latents z_t (N, h, w, C) at times t (N,): noise or v, see ``info.prediction``."""

@@ -11,14 +11,21 @@ from minisd.diffusion.interpolation import slerp
 from minisd.diffusion.samplers import initial_noise, sample_rngs
 
 
+def way_to(to: str | None, to_seed: int | None, count: int) -> Array:
+    """How far along each of `count` pictures stands on the way to another prompt or seed, 0 to 1; (0,) if on none.
+
+    Raises:
+        ValueError: one picture alone makes no way.
+    """
+    if to is None and to_seed is None:
+        return np.empty(0)
+    if count < 2:
+        raise ValueError("draw: the way to another prompt or seed takes 2 pictures or more, such as num=8")
+    return np.linspace(0, 1, count)
+
+
 def start_noise(
-    shape: Sequence[int],
-    seed: int,
-    places: range,
-    *,
-    variation: float | None = None,
-    to_seed: int | None = None,
-    way: Array | None = None,
+    shape: Sequence[int], seed: int, places: range, variation: float | None, to_seed: int | None, way: Array
 ) -> tuple[list[np.random.Generator], Array]:
     """The random streams of the pictures at `places`, which go on where a sampler draws fresh noise, and their noise.
 
@@ -26,20 +33,20 @@ def start_noise(
     differ in nothing but what is varied.
 
     Args:
-        variation: the share of picture i's own noise, on the sphere's way from picture 0's.
+        variation: the share of picture i's own noise, on the sphere's way from picture 0's; None for all of it.
         to_seed: a second seed, whose picture 0 has the noise that the way leads to.
-        way: how far along the pictures stand, 0 to 1, (N,); None if they are on no way.
+        way: how far along the pictures stand, 0 to 1, (N,); empty if they are on no way.
 
     Shapes: shape (h, w, C); the noise (N, h, w, C), on the CPU.
     """
     N = len(places)
-    if variation is None and way is None:
-        rngs = sample_rngs(seed, N, first=places.start)
-        return rngs, initial_noise(shape, rngs)
+    own = sample_rngs(seed, N, first=places.start)
+    if variation is None and not len(way):
+        return own, initial_noise(shape, own)
     rngs = [rng for _ in places for rng in sample_rngs(seed, 1)]
     noise = initial_noise(shape, rngs)
     if variation is not None:
-        noise = slerp(noise, initial_noise(shape, sample_rngs(seed, N, first=places.start)), variation)
+        noise = slerp(noise, initial_noise(shape, own), variation)
     if to_seed is not None:
         noise = slerp(noise, np.repeat(initial_noise(shape, sample_rngs(to_seed, 1)), N, axis=0), way)
     return rngs, noise

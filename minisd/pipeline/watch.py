@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import numpy as np
 from minisd_kernels.devices import to_host
 
 from minisd.autograd import Array
+from minisd.pipeline.model import SamplingDiverged
 
 Callback: TypeAlias = Callable[[int, float, Array, Array], None]  # (step, t, z_t, z_0 as predicted then)
 
 
-class Watch:
-    """Passes every step on to `callback`, and keeps the sum of its z_0, which stays where it was made."""
+@contextmanager
+def watching(callback: Callback | None, guidance: float) -> Iterator[Callback]:
+    """Gives what is to be called after every step, and calls `callback` in turn.
 
-    def __init__(self, callback: Callback | None) -> None:
-        self.callback = callback
-        self.totals: list[tuple[float, Array]] = []
+    Raises:
+        SamplingDiverged: the block raised it, and a step's numbers were not finite; says which.
+    """
+    totals: list[tuple[float, Array]] = []  # t and the sum of z_0 of each step, which stays where it was made
 
-    def __call__(self, step: int, t: float, z_t: Array, z_0: Array) -> None:
-        self.totals.append((t, z_0.sum()))
-        if self.callback is not None:
-            self.callback(step, t, z_t, z_0)
+    def watch(step: int, t: float, z_t: Array, z_0: Array) -> None:
+        totals.append((t, z_0.sum()))
+        if callback is not None:
+            callback(step, t, z_t, z_0)
 
-    def where_it_diverged(self) -> str | None:
-        """The first step whose numbers are not finite; only here is anything fetched from a device to look at it."""
-        for step, (t, total) in enumerate(self.totals):
+    try:
+        with np.errstate(all="ignore"):  # what overflows is said in words
+            yield watch
+    except SamplingDiverged:  # only now is anything fetched from a device to look at it
+        for step, (t, total) in enumerate(totals):
             if not np.isfinite(to_host(total)):
-                return f"step {step + 1} of {len(self.totals)}, t = {t:g}"
-        return None
+                raise SamplingDiverged(
+                    f"drawing: the numbers are no longer finite at step {step + 1} of {len(totals)}, t = {t:g}; "
+                    f"draw with less guidance than {guidance:g}, or have the model's weights looked at"
+                ) from None
+        raise

@@ -79,6 +79,73 @@ def test_unknown_words_are_said_of_all_prompts(model: Path, asked: list[tuple[li
     assert "'a wild seven': the model never saw 'wild'" in said and "'cat'" in said and "'dog'" in said
 
 
+def save(name: str, pixels: NDArray[np.uint8]) -> None:
+    Image.fromarray(pixels).save(name)
+
+
+@pytest.fixture
+def seven(model: Path) -> NDArray[np.uint8]:
+    """A seven that the model drew, in seven.png as minisd writes it, and masks for it."""
+    assert draw(model, "a seven", "--out", "seven.png", "--npz", "seven.npz").exit_code == 0
+    with np.load("seven.npz") as file:
+        pixels: NDArray[np.uint8] = file["images"][0]
+    mask = np.zeros((28, 28), np.uint8)
+    mask[:, 14:] = 255
+    save("right.png", mask)
+    save("large.png", mask.repeat(20, axis=0).repeat(20, axis=1))
+    return pixels
+
+
+def test_a_drawing_of_minisd_is_read_back_pixel_by_pixel(
+    model: Path, seven: NDArray[np.uint8], asked: list[tuple[list[str], dict[str, Any]]]
+) -> None:
+    asked.clear()
+    assert draw(model, "an 8", "--init", "seven.png").exit_code == 0
+    assert draw(model, "an 8", "--init", "seven.png", "--mask", "large.png", "--strength", 0.9).exit_code == 0
+    assert draw(model, "an 8", "--init", "seven.png", "--mask", "right.png", "--resample", 2).exit_code == 0
+    (plain, masked, small) = [options for _, options in asked]
+    np.testing.assert_array_equal(plain["image"], seven)
+    assert plain["strength"] == 0.6 and plain["resample"] == 1 and "mask_image" not in plain
+    assert masked["strength"] == 0.9 and masked["resample"] > 1 and small["strength"] == 1 and small["resample"] == 2
+    for options in (masked, small):
+        np.testing.assert_array_equal(options["mask_image"], np.arange(28) >= np.full((28, 1), 14))
+    command = load_about("an-8.png")["command"]
+    assert "--init seven.png" in command and "--strength 0.6" in command
+
+
+def test_known_pixels_are_in_the_file_to_the_byte(model: Path, seven: NDArray[np.uint8]) -> None:
+    assert draw(model, "an 8", "--init", "seven.png", "--mask", "right.png", "--npz", "a.npz").exit_code == 0
+    with np.load("a.npz") as file:
+        np.testing.assert_array_equal(file["images"][0, :, :14], seven[:, :14])
+        assert (file["images"][0, :, 14:] != seven[:, 14:]).any()
+
+
+@pytest.mark.parametrize(("option", "inverted"), [((), True), (("--invert",), True), (("--no-invert",), False)])
+def test_dark_ink_on_light_paper_is_inverted_and_that_is_said(
+    model: Path,
+    seven: NDArray[np.uint8],
+    asked: list[tuple[list[str], dict[str, Any]]],
+    option: tuple[str, ...],
+    inverted: bool,
+) -> None:
+    asked.clear()
+    save("scan.png", 255 - seven)
+    result = draw(model, "an 8", "--init", "scan.png", *option)
+    ((_, options),) = asked
+    np.testing.assert_array_equal(options["image"], seven if inverted else 255 - seven)
+    assert ("scan.png is dark on light: it was inverted" in result.stderr) == (option == ())
+
+
+def test_a_picture_of_another_size_is_fitted(model: Path, asked: list[tuple[list[str], dict[str, Any]]]) -> None:
+    photo = np.zeros((300, 200), np.uint8)
+    photo[:, 100:] = 250
+    save("photo.png", photo)
+    assert draw(model, "an 8", "--init", "photo.png", "--mask", "photo.png", "--no-invert").exit_code == 0
+    ((_, options),) = asked
+    assert options["image"].shape == options["mask_image"].shape == (28, 28)
+    assert options["mask_image"][14, 20] and not options["mask_image"][14, 8]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -98,6 +165,21 @@ def test_unknown_words_are_said_of_all_prompts(model: Path, asked: list[tuple[li
         (("a seven", "--to-seed", "-1"), "--to-seed"),
         (("a seven", "--to", "an eight", "--num", "1"), "2 pictures or more"),
         (("--prompts", "list.txt", "--to", "an eight"), "lead away from one PROMPT"),
+        (("a seven", "--strength", "0.5"), "--strength says what becomes of a picture; give it with --init"),
+        (("a seven", "--mask", "black.png"), "give it with --init"),
+        (("a seven", "--resample", "2"), "give it with --init"),
+        (("a seven", "--no-invert"), "give it with --init"),
+        (("a seven", "--init", "black.png", "--strength", "1.1"), "--strength"),
+        (("a seven", "--init", "black.png", "--strength", "nan"), "not a finite number"),
+        (("a seven", "--init", "black.png", "--resample", "0"), "--resample"),
+        (("a seven", "--init", "list.txt"), "list.txt: cannot be read as a picture"),
+        (("a seven", "--init", "missing.png"), "does not exist"),
+        (("a seven", "--init", "black.png", "--mask", "list.txt"), "list.txt: cannot be read as a picture"),
+        (
+            ("a seven", "--init", "black.png", "--mask", "small.png"),
+            "small.png has 20 x 10 pixels, and black",
+        ),
+        (("a seven", "--init", "black.png", "--mask", "black.png"), "black.png is black everywhere"),
     ],
 )
 def test_impossible_wishes_are_refused(
@@ -105,5 +187,7 @@ def test_impossible_wishes_are_refused(
 ) -> None:
     monkeypatch.setattr("minisd.pipeline.sample", None)  # nothing is drawn before the arguments are checked
     Path("list.txt").write_text("a seven\n")
+    save("black.png", np.zeros((28, 28), np.uint8))
+    save("small.png", np.full((10, 20), 255, np.uint8))
     refused(draw(model, *arguments), said)
-    assert os.listdir() == ["list.txt"]
+    assert sorted(os.listdir()) == ["black.png", "list.txt", "small.png"]

@@ -365,6 +365,6 @@ def test_errors_teach() -> None:
 
 def test_how_a_picture_is_drawn_unless_told_otherwise() -> None:
     found = {name: value for name, value in defaults(sample).items() if value is not None}
-    assert found == {"sampler": "ddim", "steps": 50, "spacing": "trailing", "prediction": "noise"}
+    assert found == {"sampler": "ddim", "steps": 50, "spacing": "trailing", "prediction": "noise", "resample": 1}
     options = {name: defaults(sampler) for name, sampler in SAMPLERS.items() if defaults(sampler)}
     assert options == {"ddim": {"eta": 0.0}, "lms": {"order": 4}, "unipc": {"order": 2}}

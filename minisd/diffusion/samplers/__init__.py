@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from minisd_kernels.devices import device_of, to_device
 
+from minisd.diffusion.inpainting import back_up, stretches
 from minisd.diffusion.prediction import x_0_and_noise
 from minisd.diffusion.samplers.ddim import ddim
 from minisd.diffusion.samplers.ddpm import ddpm
@@ -75,6 +76,8 @@ def sample(
     rngs: Sequence[np.random.Generator] | None = None,
     t_start: int | None = None,
     clip: float | None = None,
+    hold: Callable[[Array], Array] | None = None,
+    resample: int = 1,
     callback: Callable[[int, float, Array, Array], None] | None = None,
     **options: Any,
 ) -> Array:
@@ -88,6 +91,8 @@ def sample(
         rngs: a stream per sample, as x_T was drawn from; needed by samplers that draw fresh noise.
         t_start: the t of x_T; None is T-1, all noise.
         clip: keep x_0_pred in [-clip, clip]: 1 for pixels; None, no clipping, for latents, which have no such bounds.
+        hold: what is known of x_0: puts it into each x_0_pred, as inpainting does (inpainting.py).
+        resample: how often each stretch of the way is gone, with noise added back up between (RePaint, inpainting.py).
         callback: called after each step as callback(step_index, t, x_t, x_0_pred), with the x_t the step started from.
         options: the sampler's own, as eta for ddim.
 
@@ -117,6 +122,9 @@ def sample(
         x_0_pred, noise_pred = x_0_and_noise(prediction, predicted, x_t, level.alpha, level.sigma)
         if clip is not None:
             x_0_pred = x_0_pred.clip(-clip, clip)
+        if hold is not None:
+            x_0_pred = hold(x_0_pred)
+        if clip is not None or hold is not None:
             noise_pred = (x_t - level.alpha * x_0_pred) / level.sigma  # the two must still add up to x_t
         return x_0_pred, noise_pred
 
@@ -125,9 +133,15 @@ def sample(
             raise ValueError(f"sample: {sampler} draws fresh noise; pass rngs=sample_rngs(seed, {B})")
         return to_device(initial_noise(x_T.shape[1:], rngs, x_T.dtype), device_of(x_T))
 
-    x_t = x_T
-    for index, (x_prev, x_0_pred) in enumerate(SAMPLERS[sampler](denoise, x_T, levels, fresh_noise, **options)):
-        if callback is not None:
-            callback(index, levels[index].t, x_t, x_0_pred)
-        x_t = x_prev
+    x_t, at, index = x_T, levels[0], 0
+    for stretch in stretches(levels, resample):
+        if stretch[0] != at:
+            x_t = back_up(x_t, at, stretch[0], fresh_noise())
+        for level, (x_prev, x_0_pred) in zip(
+            stretch, SAMPLERS[sampler](denoise, x_t, stretch, fresh_noise, **options), strict=False
+        ):
+            if callback is not None:
+                callback(index, level.t, x_t, x_0_pred)
+            x_t, index = x_prev, index + 1
+        at = stretch[-1]
     return x_t
