@@ -94,7 +94,7 @@ def test_empty_files_are_no_data_set(tmp_path):
 def test_every_data_set_has_pictures_and_captions(tmp_path, monkeypatch):
     write(tmp_path)
     monkeypatch.setattr(strokes, "draw_strokes", lambda count, seed, real=strokes.draw_strokes: real(9, seed))
-    monkeypatch.setattr(colours, "draw_strokes", strokes.draw_strokes)
+    monkeypatch.setattr(colours, "draw_colours", lambda count, seed, real=colours.draw_colours: real(9, seed))
     monkeypatch.setattr(mnist, "MD5", dict.fromkeys(mnist.MD5, ""))
     monkeypatch.setattr(mnist, "_check_md5", lambda *_: None)
     from PIL import Image
