@@ -197,13 +197,11 @@ def stoppable(ctx: click.Context, what_is_left: Callable[[], str]) -> Iterator[N
         ctx.exit(128 + getattr(stop, "signum", signal.SIGINT))
 
 
-def check_data(data: str, data_dir: Path | None, background: str | None = None) -> None:
+def check_data(data: str, data_dir: Path | None) -> None:
     if DATA_SETS[data].folder == "needed" and data_dir is None:
         raise click.UsageError(f"--data {data}, {DATA_SETS[data].about}, needs --data-dir: the folder they are in.")
     if DATA_SETS[data].folder == "none" and data_dir is not None:
         raise click.UsageError(f"--data {data} is in no folder; leave out --data-dir.")
-    if background is not None and data != "folder":
-        raise click.UsageError("--background is for --data folder; leave it out.")
 
 
 own_option = click.option(

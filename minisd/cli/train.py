@@ -17,15 +17,18 @@ from minisd.cli.options import (
     POSITIVE,
     SEED,
     FiniteFloat,
+    Size,
     check_data,
+    checking,
     data_options,
     device_option,
     own_functions,
     own_option,
     stoppable,
 )
-from minisd.data.picture_file import GROUNDS
+from minisd.data.picture_file import FITS, GROUNDS
 from minisd.data.sets import DATA_SETS
+from minisd.data.sizes import check_size
 from minisd.train.plan import MINUTES
 
 
@@ -43,6 +46,18 @@ from minisd.train.plan import MINUTES
     "--background",
     type=click.Choice(list(GROUNDS)),
     help="The ground under transparent pictures of a folder. [default: white, but black under white ink]",
+)
+@click.option(
+    "--size",
+    type=Size(),
+    help="Pixels of a folder's pictures, 32 or 48x64, height by width: 16 to 64. [default: what fits most of them]",
+)
+@click.option(
+    "--fit",
+    type=click.Choice(FITS),
+    default=FITS[0],
+    show_default=True,
+    help="A folder's pictures of another shape: pad shows all of them, crop fills the size.",
 )
 @click.option(
     "--out",
@@ -68,6 +83,8 @@ def train(
     data: str,
     data_dir: Path | None,
     background: str | None,
+    size: tuple[int, int] | None,
+    fit: str,
     out: Path | None,
     minutes: float | None,
     steps: int | None,
@@ -84,7 +101,12 @@ def train(
         raise click.UsageError(f"--resume goes on with the settings that the run was begun with; leave out {options}.")
     if {"minutes", "steps"} <= set(given):
         raise click.UsageError("Give --minutes or --steps, not both.")
-    check_data(data, data_dir, background)
+    check_data(data, data_dir)
+    if data != "folder" and (unused := {"background", "size", "fit"} & {*given}):
+        raise click.UsageError(f"--{min(unused)} is for --data folder; leave it out.")
+    if size is not None:
+        with checking("--size"):
+            check_size(size)
     if stage == "hires" and not DATA_SETS[data].digits:
         raise click.UsageError("--stage hires learns how digits look when they are large: --data mnist or strokes.")
     if stage != "hires" and model is not None:
@@ -100,7 +122,8 @@ def train(
     else:
         folder, base = (str(path.resolve()) if path else None for path in (data_dir, model))  # --resume from elsewhere
         minutes = minutes or MINUTES[stage]
-        run = Run.start(out, Settings(data, folder, seed, minutes, steps, device, background, stage, base))
+        settings = Settings(data, folder, seed, minutes, steps, device, background, stage, base, size, fit)
+        run = Run.start(out, settings)
     require_device(run.settings.device)
     again = f"minisd train --resume --out {shlex.quote(str(out))}"
     with stoppable(ctx, lambda: f"saved. Go on with: {again}" if (out / "run.json").exists() else "nothing was begun"):

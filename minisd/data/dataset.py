@@ -14,7 +14,7 @@ Split = Literal["train", "test"]
 
 
 class CaptionedImages(Protocol):
-    """Pictures (N, H, W) uint8, each with one or many captions."""
+    """Pictures (N, H, W) or (N, H, W, 3) uint8, each with one or many captions."""
 
     @property
     def images(self) -> NDArray[np.uint8]: ...
@@ -62,11 +62,15 @@ class Source(NamedTuple):
     Attributes:
         folder: the folder that they are in.
         background: the ground under transparent ones, "white" or "black".
+        size: their height and width; None for what fits most of them.
+        fit: what is done with those of another shape, "pad" or "crop".
         say: what to do with remarks on what was passed over.
     """
 
     folder: Path | None = None
     background: str | None = None
+    size: tuple[int, int] | None = None
+    fit: str = "pad"
     say: Callable[[str], None] = print
 
 

@@ -1,56 +1,104 @@
 """Your own pictures: a folder of images with a caption each.
 
-Pictures come as cameras, scanners and drawing programs write them: turned by a note in the file, with 12 or 16 bits, on
-a transparent ground. They are made what the eye sees in them. What cannot be used is an error that says where and what
-to do; what is passed over is said.
+Pictures come as people have them, of many sizes and kinds, and are made what the eye sees in them, of one size. Where
+captions are missing or unclear, an error says where and what to do; what is passed over is said, and why.
 """
 
 import csv
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minisd.data.dataset import CaptionedPictures, DataSet, Source, Split
 from minisd.data.errors import DataError
-from minisd.data.picture_file import SUFFIXES, Picture, read_picture
+from minisd.data.picture_file import SUFFIXES, Picture, UnreadablePicture, picture_size, read_picture
+from minisd.data.sizes import check_size, fitting_size
+
+_Read = TypeVar("_Read")
 
 _TOLD = 3  # so many names stand for all that something is said of
 
 
 def load_folder(
-    path: Path | str, size: int = 28, *, background: str | None = None, say: Callable[[str], None] = print
+    path: Path | str,
+    size: int | tuple[int, int] | None = None,
+    *,
+    fit: str = "pad",
+    background: str | None = None,
+    say: Callable[[str], None] = print,
 ) -> tuple[NDArray[np.uint8], list[str]]:
-    """The images of a folder as grey levels (N, size, size) and their captions.
+    """The pictures of a folder, (N, H, W) or, if there is colour in any, (N, H, W, 3), and their captions.
 
-    The captions stand in `captions.csv`, with the columns file and caption; without that file, beside each image in a
-    text file of the same name (cat.png, cat.txt). An image that is not square is padded with
-    the colour of its edge. A transparent one
-    is laid on `background`, "white" or "black"; if None on white, but on black if its ink would be lost on white.
+    The captions stand in `captions.csv`, with the columns file and caption; without that file, beside each picture in a
+    text file of the same name (cat.png, cat.txt). A picture that cannot be read is passed over.
 
     Args:
-        say: is told, in a sentence each, what was passed over and how transparency was taken.
+        size: H and W; without it what fits most of the pictures, see ``fitting_size``.
+        fit, background: what is done with pictures of another shape, and under transparent ones: see ``read_picture``.
+        say: is told, in a sentence each, what was passed over, how pictures were fitted and what else was done to them.
 
     Raises:
-        DataError: no such folder, no images, an image that cannot be read, or an image without a caption.
+        DataError: no such folder, no pictures, an impossible size, or a picture without a caption.
     """
     folder = Path(path)
     if not folder.is_dir():
         raise DataError(
             f"{folder}: no such folder; wanted a folder of images with captions.csv or a .txt for each image"
         )
+    wanted = (size, size) if isinstance(size, int) else size
+    if wanted is not None:
+        check_size(wanted)
     files = _Files(folder)
     table = files.find("captions.csv")
     pairs = _from_table(table, files) if table else _from_text_files(files)
     if not pairs:
         raise DataError(f"{folder}: no images; wanted files that end in {', '.join(SUFFIXES)}, each with a caption")
-    pictures = [read_picture(image, (size, size), colour=False, background=background) for image, _ in pairs]
-    for remark in (*files.remarks({image for image, _ in pairs}, table), *_on_grounds(pairs, pictures)):
+    for remark in files.remarks({image for image, _ in pairs}, table):
         say(remark)
-    return np.stack([picture.pixels for picture in pictures]), [caption for _, caption in pairs]
+
+    unreadable: dict[Path, UnreadablePicture] = {}
+    images = dict.fromkeys(image for image, _ in pairs)  # each once, though it may have several captions
+    sizes = _read_each(images, picture_size, unreadable)
+    H, W = wanted or fitting_size(sizes.values())
+    fitted = partial(read_picture, size=(H, W), fit=fit, background=background)
+    pictures = _read_each(sizes, fitted, unreadable)
+    for remark in (
+        *_on_unreadable(unreadable),
+        *_on_fitting({path: sizes[path] for path in pictures}, (H, W), fit, asked=wanted is not None),
+        *_on_pictures(pictures),
+        *_on_several_captions(pairs),
+    ):
+        say(remark)
+    pairs = [(path, caption) for path, caption in pairs if path in pictures]
+    pixels = [pictures[path].pixels for path, _ in pairs]
+    if any(one.ndim == 3 for one in pixels):
+        pixels = [one if one.ndim == 3 else one[..., None].repeat(3, axis=2) for one in pixels]
+    return np.stack(pixels), [caption for _, caption in pairs]
+
+
+def _read_each(
+    paths: Iterable[Path], read: Callable[[Path], _Read], unreadable: dict[Path, UnreadablePicture]
+) -> dict[Path, _Read]:
+    """What `read` makes of each path; those that it cannot read are added to `unreadable`.
+
+    Raises:
+        UnreadablePicture: it can read none.
+    """
+    done = {}
+    for path in paths:
+        try:
+            done[path] = read(path)
+        except UnreadablePicture as error:
+            unreadable[path] = error
+    if not done:
+        raise next(iter(unreadable.values()))
+    return done
 
 
 class _Files:
@@ -200,17 +248,56 @@ def _from_text_files(files: _Files) -> list[tuple[Path, str]]:
     return pairs
 
 
-def _on_grounds(pairs: list[tuple[Path, str]], pictures: list[Picture]) -> Iterator[str]:
-    """What transparent pictures were laid on, and that pictures are named twice."""
-    for ground in dict.fromkeys(picture.ground for picture in pictures if picture.ground):
-        on_it = [path for (path, _), picture in zip(pairs, pictures, strict=True) if picture.ground == ground]
+def _on_unreadable(unreadable: Mapping[Path, UnreadablePicture]) -> Iterator[str]:
+    for reason in dict.fromkeys(error.reason for error in unreadable.values()):
+        paths = [path for path, error in unreadable.items() if error.reason == reason]
+        yield f"passed over {len(paths)}: {_names(paths)} (cannot be read: {reason}; fetch or save again)"
+
+
+def _on_fitting(
+    sizes: Mapping[Path, tuple[int, int]], size: tuple[int, int], fit: str, *, asked: bool
+) -> Iterator[str]:
+    """Of pictures that have not the size that all are made."""
+    H, W = size
+    if others := {path: own for path, own in sizes.items() if own != size}:
+        (height, width), count = Counter(others.values()).most_common(1)[0]
+        which = f"all are {height} x {width}" if count == len(sizes) else f"{count} of them are {height} x {width}"
+        hint = "" if asked else " (--size chooses another size)"
+        yield f"{_count(len(others), 'picture')} made {H} x {W}, height by width; {which}{hint}"
+    cut: list[Path] = []  # of another shape, by a pixel or more
+    thin: list[Path] = []  # those of which next to nothing is left
+    for path, (height, width) in others.items():
+        scale = (min if fit == "pad" else max)(H / height, W / width)
+        if (scale < 1 or fit == "crop") and max(abs(scale * height - H), abs(scale * width - W)) >= 1:
+            (thin if scale * min(height, width) < min(size) / 4 and fit == "pad" else cut).append(path)
+    if cut:
+        how = "padded with the colour of their edge" if fit == "pad" else "cropped to the middle"
+        other = "--fit crop cuts them to shape" if fit == "pad" else "--fit pad shows all of them"
+        yield f"{_count(len(cut), 'picture')} of another shape {how}: {_names(cut)} ({other})"
+    if thin:
+        yield (
+            f"{_count(len(thin), 'picture')} so long or so wide that hardly anything is left to see: "
+            f"{_names(thin)} (cut out what matters, or --fit crop)"
+        )
+
+
+def _on_pictures(pictures: Mapping[Path, Picture]) -> Iterator[str]:
+    """What transparent pictures were laid on, and which files hold more pictures than one."""
+    for ground in dict.fromkeys(picture.ground for picture in pictures.values() if picture.ground):
+        on_it = [path for path, picture in pictures.items() if picture.ground == ground]
         yield f"laid {_count(len(on_it), 'transparent picture')} on {ground}: {_names(on_it)} (--background chooses)"
+    if many := [path for path, picture in pictures.items() if picture.first_of_many]:
+        yield f"{_count(len(many), 'file')} of several pictures: {_names(many)} (the first of each is used)"
+
+
+def _on_several_captions(pairs: list[tuple[Path, str]]) -> Iterator[str]:
     if twice := [path for path, lines in Counter(path for path, _ in pairs).items() if lines > 1]:
         yield f"{_count(len(twice), 'picture')} with several captions: {_names(twice)} (used with each of them)"
 
 
 def _load(split: Split, source: Source) -> CaptionedPictures:
-    images, texts = load_folder(source.folder or Path(), background=source.background, say=source.say)
+    folder, size = source.folder or Path(), source.size
+    images, texts = load_folder(folder, size, fit=source.fit, background=source.background, say=source.say)
     return CaptionedPictures(images, texts)
 
 

@@ -23,8 +23,16 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", "
 GROUNDS = {"white": 255, "black": 0}
 FITS = ("pad", "crop")
 _COLOUR = 32  # levels between a pixel's red, green and blue: less is a grey that a camera tinted
-_FEW = 4  # pixels that a picture may be short of its size: fewer are filled up, as enlarging would blur it
+_FEW = 8  # pixels: a picture that is short of its size by fewer is filled up, as enlarging would blur it
 _ORIENTATION = 0x0112  # the note of a camera that was turned; from 5 on height and width change places
+
+
+class UnreadablePicture(DataError):
+    """A file that is no picture, or a damaged one; `reason` says why in a few words."""
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(f"{path}: cannot be read as a picture ({reason}); save it again as PNG")
+        self.reason = reason
 
 
 class Picture(NamedTuple):
@@ -59,7 +67,8 @@ def read_picture(
         background: the ground under transparent parts; if None white, but black if the ink would be lost on white.
 
     Raises:
-        DataError: the file is missing or cannot be read as a picture, or an argument is unknown.
+        UnreadablePicture: the file is missing or cannot be read as a picture.
+        DataError: an argument is unknown.
     """
     if background not in (None, *GROUNDS):
         raise DataError(f"background is {background!r}; wanted {' or '.join(GROUNDS)}")
@@ -77,7 +86,7 @@ def read_picture(
             if size is not None:
                 image = _fitted(image, size, fit)
     except Exception as error:  # whatever a decoder raises at what it finds in a damaged file
-        raise DataError(f"{path}: cannot be read as a picture ({_reason(Path(path), error)})") from None
+        raise UnreadablePicture(path, _reason(Path(path), error)) from None
     pixels = np.asarray(image)
     if colour is None and pixels.ndim == 3 and not has_colour(pixels):
         pixels = np.asarray(image.convert("L"))
@@ -88,7 +97,7 @@ def picture_size(path: Path | str) -> tuple[int, int]:
     """Height and width of the picture in a file, held upright, from the file's first bytes.
 
     Raises:
-        DataError: the file is missing or no picture.
+        UnreadablePicture: the file is missing or no picture.
     """
     from PIL import Image
 
@@ -96,9 +105,10 @@ def picture_size(path: Path | str) -> tuple[int, int]:
         with warnings.catch_warnings(), Image.open(path) as file:
             warnings.simplefilter("ignore")
             sides = file.height, file.width
-            turned = file.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+            noted = file.format != "PNG" or "exif" in file.info  # a PNG would be read whole to look for a note
+            turned = noted and file.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
     except Exception as error:
-        raise DataError(f"{path}: cannot be read as a picture ({_reason(Path(path), error)})") from None
+        raise UnreadablePicture(path, _reason(Path(path), error)) from None
     return sides[::-1] if turned else sides
 
 
@@ -123,6 +133,8 @@ def _reason(path: Path, error: Exception) -> str:
             return "it is empty"
         case UnidentifiedImageError():
             return "it is no picture of a kind that is known here"
+        case OSError() if "truncated" in str(error):
+            return "it ends too early"
         case _:
             return " ".join(str(error).split()) or type(error).__name__
 

@@ -25,8 +25,9 @@ from tqdm import tqdm
 
 from minisd import checkpoint, plots
 from minisd.data.dataset import CaptionedImages, Source
-from minisd.data.picture_file import GROUNDS
+from minisd.data.picture_file import FITS, GROUNDS
 from minisd.data.sets import DATA_SETS, load_pictures
+from minisd.data.sizes import check_size
 from minisd.hires import HIRES_UNET, HiresInfo, Upscaler
 from minisd.memory import peak_memory
 from minisd.model_info import ModelInfo
@@ -67,6 +68,8 @@ class Settings:
         stage: "model" for a whole model, "hires" for the network that doubles the pictures of one.
         model: the folder of that one; None for the model that comes with minisd.
         background: the ground under transparent pictures of a folder, white or black; None to choose by their ink.
+        size: height and width of a folder's pictures; None for what fits most of them.
+        fit: what is done with those of another shape, pad or crop.
 
     Raises:
         ValueError: a field of the wrong kind or out of range.
@@ -81,6 +84,8 @@ class Settings:
     background: str | None = None
     stage: str = "model"
     model: str | None = None
+    size: tuple[int, int] | None = None
+    fit: str = "pad"
 
     def __post_init__(self) -> None:
         check_choice(self, "data", DATA_SETS)
@@ -92,6 +97,10 @@ class Settings:
         check(self, "steps", "a whole number of 1 or more, or none", lambda x: x is None or (type(x) is int and x > 0))
         check_choice(self, "device", DEVICES)
         check_choice(self, "background", GROUNDS, none=True)
+        if self.size is not None:
+            check(self, "size", "a height and a width", _is_pair)
+            check_size(self.size)
+        check_choice(self, "fit", FITS)
 
 
 @dataclass
@@ -179,12 +188,10 @@ class Run:
             if self.finished:
                 say(f"{self.folder} is trained already")
                 return self.folder
-            device, source = self.settings.device, self.settings.data_dir
+            device = self.settings.device
             self._profiles = {network: Profile(device) for network in STAGES[self.settings.stage]} if profile else {}
             base = self._base() if self.settings.stage == "hires" else None
-            data = load_pictures(
-                self.settings.data, "train", Source(Path(source) if source else None, self.settings.background, say)
-            )
+            data = load_pictures(self.settings.data, "train", self._source(say))
             prepare()
             self._sitting = time.monotonic() - self.seconds
             self._save_plan()
@@ -201,6 +208,11 @@ class Run:
             if device == "cuda" and (peak := peak_memory(device)) is not None:
                 say(f"at most {peak / 1e6:.0f} MB of the GPU's memory were in use")
             return self.folder
+
+    def _source(self, say: Callable[[str], None]) -> Source:
+        settings = self.settings
+        folder = Path(settings.data_dir) if settings.data_dir else None
+        return Source(folder, settings.background, settings.size, settings.fit, say)
 
     def _fit_model(self, data: CaptionedImages, say: Callable[[str], None]) -> Pipeline:
         self._fit("vae", lambda: VAETask(data.images, self._rng("vae")), say)
@@ -377,6 +389,10 @@ class Run:
         found = checkpoints.latest()
         where = "no checkpoint was written yet" if found is None else f"the last good checkpoint is {found.name}"
         return where
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(type(side) is int for side in value)
 
 
 def _is_path(value: object) -> bool:

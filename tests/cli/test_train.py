@@ -32,11 +32,16 @@ def test_what_was_asked_for_reaches_the_run(tmp_path: Path, monkeypatch: pytest.
     assert minisd("train").exit_code == 0
     (tmp_path / "pictures").mkdir()
     options = ["--data-dir", tmp_path / "pictures", "--seed", 7, "--steps", 9, "--background", "black", "--profile"]
+    options += ["--size", "32x48", "--fit", "crop"]
     assert minisd("train", "--data", "folder", *options, "--out", "mine").exit_code == 0
     assert minisd("train", "--data", "strokes", "--minutes", 3.5).exit_code == 0
     assert runs == [
         (Path("runs/mnist"), Settings("mnist", None, 0, 14.0, None, "cpu", None), False),
-        (Path("mine"), Settings("folder", str(tmp_path / "pictures"), 7, 14.0, 9, "cpu", "black"), True),
+        (
+            Path("mine"),
+            Settings("folder", str(tmp_path / "pictures"), 7, 14.0, 9, "cpu", "black", size=(32, 48), fit="crop"),
+            True,
+        ),
         (Path("runs/strokes"), Settings("strokes", None, 0, 3.5, None, "cpu", None), False),
     ]
     monkeypatch.setattr("minisd.cli.train.require_device", lambda device: None)
@@ -90,6 +95,11 @@ def test_a_model_is_not_trained_over(model: Path, tmp_path: Path) -> None:
         (("--data", "idx"), "needs --data-dir"),
         (("--data", "strokes", "--background", "black"), "--background is for --data folder"),
         (("--background", "green"), "--background"),
+        (("--data", "strokes", "--size", "32"), "--size is for --data folder"),
+        (("--fit", "pad"), "--fit is for --data folder"),
+        (("--data", "folder", "--data-dir", ".", "--size", "30"), "wanted multiples of 4 from 16 to 64"),
+        (("--data", "folder", "--data-dir", ".", "--size", "x"), "is no size"),
+        (("--data", "folder", "--data-dir", ".", "--fit", "stretch"), "--fit"),
         (("--resume", "--background", "white"), "leave out --background"),
         (("--resume", "--seed", "1", "--steps", "2"), "leave out --seed, --steps"),
         (("--resume",), "run.json: there is no such file"),

@@ -38,7 +38,7 @@ def test_captions_in_text_files_and_resizing(tmp_path):
         ({"captions.csv": b"file,caption\na.png,x\n"}, "line 2: no file"),
         ({"captions.csv": b"file,caption\na.png\n"}, "fill both columns"),
         ({"captions.csv": b"file,caption\na.png,\xff\xfe\n"}, "UTF-8"),
-        ({"a.png": b"not a picture", "a.txt": b"x"}, "cannot be read as a picture"),
+        ({"a.png": b"not a picture", "a.txt": b"x"}, r"a\.png: cannot be read as a picture"),
         ({"a.png": b""}, "no caption; write one into a.txt"),
         ({"a.png": b"", "a.txt": b"  "}, "a.txt: empty"),
         ({"a.png": b"", "a.txt": b"\xff"}, "UTF-8"),
@@ -150,23 +150,97 @@ def test_on_what_transparent_pictures_were_laid_is_said(tmp_path):
         load_folder(tmp_path, background="green")
 
 
-def test_empty_files_are_named(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"")
-    (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(DataError, match=r"a\.png: cannot be read as a picture \(it is empty\)"):
-        load_folder(tmp_path)
-
-
 def test_missing_folder(tmp_path):
     with pytest.raises(DataError, match="no such folder"):
         load_folder(tmp_path / "nowhere")
 
 
-def test_truncated_picture(tmp_path):
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 50), dtype=np.uint8)).save(tmp_path / "a.png")
-    data = (tmp_path / "a.png").read_bytes()
+# Sizes, colour, and what cannot be read
+
+
+def put(tmp_path, **pictures):
+    """Pictures by name, each captioned with its name; what `load_folder` makes of them, and what it says."""
+    for name, image in pictures.items():
+        image.save(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.txt").write_text(name)
+
+    def load(**options):
+        said = []
+        images, captions = load_folder(tmp_path, say=said.append, **options)
+        return images, captions, said
+
+    return load
+
+
+def grey(H, W, level=128):
+    return Image.new("L", (W, H), level)
+
+
+def test_pictures_of_one_size_stay_as_they_are(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (2, 32, 24), dtype=np.uint8)
+    images, captions, said = put(tmp_path, a=Image.fromarray(noise[0]), b=Image.fromarray(noise[1]))()
+    np.testing.assert_array_equal(images, noise)
+    assert captions == ["a", "b"] and said == []
+
+
+def test_what_is_made_of_other_sizes_is_said(tmp_path):
+    load = put(tmp_path, a=grey(300, 400), b=grey(300, 400), c=grey(150, 200), d=grey(400, 300), e=grey(20, 9000))
+    images, _, said = load()
+    assert images.shape == (5, 48, 64) and (images == 128).all()
+    assert said == [
+        "5 pictures made 48 x 64, height by width; 2 of them are 300 x 400 (--size chooses another size)",
+        "1 picture of another shape padded with the colour of their edge: d.png (--fit crop cuts them to shape)",
+        "1 picture so long or so wide that hardly anything is left to see: e.png (cut out what matters, or --fit crop)",
+    ]
+    images, _, said = load(size=(32, 32), fit="crop")
+    assert images.shape == (5, 32, 32) and said == [
+        "5 pictures made 32 x 32, height by width; 2 of them are 300 x 400",
+        "5 pictures of another shape cropped to the middle: a.png, b.png, c.png and 2 more "
+        "(--fit pad shows all of them)",
+    ]
+
+
+def test_one_coloured_picture_makes_all_of_them_coloured(tmp_path):
+    load = put(tmp_path, a=grey(28, 28, 7), b=Image.new("RGB", (28, 28), (9, 9, 9)))
+    assert load()[0].shape == (2, 28, 28)
+    images, _, said = put(tmp_path, c=Image.new("RGB", (28, 28), (200, 0, 0)))()
+    assert images[:, 0, 0].tolist() == [[7, 7, 7], [9, 9, 9], [200, 0, 0]] and said == []
+
+
+def test_what_cannot_be_read_is_passed_over_and_said(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (50, 50), dtype=np.uint8)
+    load = put(tmp_path, a=grey(28, 28), b=Image.fromarray(noise), c=grey(28, 28), d=grey(28, 28), e=grey(28, 28, 5))
+    (tmp_path / "b.png").write_bytes((tmp_path / "b.png").read_bytes()[:1000])  # its size is still to be read
+    (tmp_path / "c.png").write_bytes(b"")
+    (tmp_path / "d.png").write_bytes(b"")
+    images, captions, said = load()
+    assert captions == ["a", "e"] and images[:, 0, 0].tolist() == [128, 5]
+    assert said == [
+        "passed over 2: c.png, d.png (cannot be read: it is empty; fetch or save again)",
+        "passed over 1: b.png (cannot be read: it ends too early; fetch or save again)",
+    ]
+    for name in "ae":
+        (tmp_path / f"{name}.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"\.png: cannot be read as a picture"):
+        load()
+
+
+def test_of_an_animation_the_first_picture_is_used_and_said(tmp_path):
+    grey(28, 28, 0).save(tmp_path / "a.gif", save_all=True, append_images=[grey(28, 28, 255)])
     (tmp_path / "a.txt").write_text("x")
-    for length in range(0, len(data), 97):
-        (tmp_path / "a.png").write_bytes(data[:length])
-        with pytest.raises(DataError, match=r"a\.png: cannot be read"):
-            load_folder(tmp_path)
+    images, _, said = put(tmp_path)()
+    assert images.max() == 0 and said == ["1 file of several pictures: a.gif (the first of each is used)"]
+
+
+def test_an_impossible_size_is_refused(tmp_path):
+    for size, nearest in ((30, "32 x 32"), ((8, 28), "16 x 28"), ((64, 100), "64 x 64")):
+        with pytest.raises(DataError, match=rf"wanted multiples of 4 from 16 to 64; nearest: {nearest}"):
+            load_folder(tmp_path, size)
+
+
+def test_captions_of_every_alphabet(tmp_path):
+    texts = {"a": "\u7ea2\u8272\u7684\u4e03", "b": "\u043a\u043e\u0442", "c": "\U0001f431 \u201cface\u201d"}
+    load = put(tmp_path, **{name: grey(28, 28) for name in texts})
+    for name, text in texts.items():
+        (tmp_path / f"{name}.txt").write_bytes(f"\ufeff{text}\r\n".encode())
+    assert load()[1] == [*texts.values()]

@@ -336,7 +336,7 @@ def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
 ODD: list[Any] = [None, True, -1, 0, 1.5, "x", "1", [], [1], {}, {"a": 1}, 1e999]
 SETTINGS: dict[str, list[Any]] = {  # and what of these is sound
     "data": [], "data_dir": [None, "x", "1"], "seed": [0], "minutes": [1.5], "steps": [None], "device": [],
-    "background": [None], "unknown": [],
+    "background": [None], "unknown": [], "size": [None], "fit": [],
 }  # fmt: skip
 
 
