@@ -56,6 +56,29 @@ class CaptionedPictures:
         return [distinct[i * len(distinct) // count] for i in range(count)]
 
 
+@dataclass(frozen=True)
+class ClassedPictures:
+    """Pictures with labels; a label's caption is one of its wordings, the plainest first."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    wordings: Sequence[Sequence[str]]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def captions(self, indices: NDArray[Any], rng: np.random.Generator) -> list[str]:
+        ways = [self.wordings[int(self.labels[i])] for i in indices]
+        return [words[int(rng.integers(len(words)))] for words in ways]
+
+    def all_captions(self) -> list[str]:
+        return sorted({text for words in self.wordings for text in words})
+
+    def example_captions(self) -> list[str]:
+        count = min(10, len(self.wordings))
+        return [self.wordings[i * len(self.wordings) // count][0] for i in range(count)]
+
+
 class Source(NamedTuple):
     """Where pictures come from, as the user said it.
 

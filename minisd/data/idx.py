@@ -6,7 +6,7 @@ Fashion-MNIST, Kuzushiji-MNIST and others have the very names of MNIST's files, 
 import gzip
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +22,32 @@ FILES = {
 NAMES = "labels.txt"
 
 
-def load_idx(split: Split, folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def load_idx(
+    split: Split,
+    folder: Path,
+    files: Mapping[str, tuple[str, str]] = FILES,
+    *,
+    below: str = "*",
+    check: Callable[[Path], None] = lambda path: None,
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The images (N, 28, 28) and the labels (N,) of the IDX data set in `folder`; see ``find`` for where they may be.
+
+    Args:
+        files: the names of each split's two files.
+        check: called with each file before it is read, to refuse it.
 
     Raises:
         DataError: a file is missing, damaged or not what its name says.
     """
     paths = []
-    for name in FILES[split]:
-        if (path := find(folder, name)) is None:
+    for name in files[split]:
+        if (path := find(folder, name, below)) is None:
+            place = "a subfolder's raw" if below == "*" else f"{below}/raw"
             raise DataError(
-                f"{folder}: no {name}\nwanted in it, in its subfolder raw or in a subfolder's raw, plain or .gz:\n"
-                + "\n".join(f"  {name}" for names in FILES.values() for name in names)
+                f"{folder}: no {name}\nwanted in it, in its subfolder raw or in {place}, plain or .gz:\n"
+                + "\n".join(f"  {name}" for names in files.values() for name in names)
             )
+        check(path)
         paths.append(path)
     images, labels = map(read_idx, paths)
     return check_pair(images, labels, paths)
@@ -62,10 +75,10 @@ def check_pair(
     return images, labels.astype(np.int64)
 
 
-def find(folder: Path, name: str) -> Path | None:
+def find(folder: Path, name: str, below: str = "*") -> Path | None:
     """The file `name` in a folder: plain or .gz, with a dot for its last dash but one, as some mirrors write it.
 
-    It may lie in the subfolder raw, or in the raw of a subfolder, as torchvision leaves it.
+    It may lie in the subfolder raw, or in the raw of a subfolder that `below` fits, as torchvision leaves it.
 
     Raises:
         DataError: several subfolders have such a file.
@@ -75,11 +88,11 @@ def find(folder: Path, name: str) -> Path | None:
         for spelling in spellings:
             if (place / spelling).is_file():
                 return place / spelling
-    below = [path for spelling in spellings for path in sorted(folder.glob(f"*/raw/{spelling}"))]
-    places = sorted({str(path.parent) for path in below})
+    deeper = [path for spelling in spellings for path in sorted(folder.glob(f"{below}/raw/{spelling}"))]
+    places = sorted({str(path.parent) for path in deeper})
     if len(places) > 1:
         raise DataError(f"{folder}: {name} is in {' and in '.join(places)}; name the one that is meant: --data-dir")
-    return below[0] if below else None
+    return deeper[0] if deeper else None
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:

@@ -11,9 +11,19 @@ from minisd.data.errors import DataError
 from minisd.data.folder import FOLDER
 from minisd.data.idx import IDX
 from minisd.data.mnist import MNIST
+from minisd.data.relatives import EMNIST_LETTERS, FASHION, KMNIST
 from minisd.data.strokes import STROKES
 
-DATA_SETS: dict[str, DataSet] = {"mnist": MNIST, "strokes": STROKES, "colours": COLOURS, "folder": FOLDER, "idx": IDX}
+DATA_SETS: dict[str, DataSet] = {
+    "mnist": MNIST,
+    "strokes": STROKES,
+    "colours": COLOURS,
+    "folder": FOLDER,
+    "fashion": FASHION,
+    "kmnist": KMNIST,
+    "emnist-letters": EMNIST_LETTERS,
+    "idx": IDX,
+}
 
 
 def load_pictures(name: str, split: Split, source: Source | None = None) -> CaptionedImages:
