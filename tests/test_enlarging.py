@@ -26,7 +26,7 @@ def pipeline() -> Pipeline:
     tiny = replace(HIRES_UNET, levels=(Level(8),), middle=Level(8), pooled_width=8, time_width=8)
     pipeline = Pipeline.load()
     unet = UNet(tiny, rng=np.random.default_rng(0))
-    pipeline.info = replace(pipeline.info, steps=3)
+    pipeline.info = replace(pipeline.info, steps=1)
     pipeline.hires = Upscaler(unet, HiresInfo(steps=2, augmentation=3, trained={"seed": 0}))
     return pipeline
 
