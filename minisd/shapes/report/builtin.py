@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from minisd.hires import HIRES_UNET
 from minisd.models.classifier import ClassifierConfig
 from minisd.models.clip import CLIPConfig
 from minisd.models.levels import Layer
@@ -55,7 +56,7 @@ def _two_convolutions(channels: int, config: UNetClassicConfig) -> str:
     return f"conv3:{channels}{padding} relu conv3:{channels}{padding} relu"
 
 
-def unet(config: UNetConfig | None = None) -> str:
+def unet(config: UNetConfig | None = None, side: int = 7) -> str:
     """The U-Net that predicts the noise in a latent; the embeddings of time and prompt are not on the picture's way."""
     config = config or UNetConfig()
     layers, residual = unet_table(config), _Residual(config.time_width)
@@ -63,7 +64,7 @@ def unet(config: UNetConfig | None = None) -> str:
     def words(row: list[Layer]) -> list[str]:
         return [_unet_layer(layer, config, residual) for layer in row]
 
-    text = [f"7x7x{config.latent_channels}"]
+    text = [f"{side}x{side}x{config.latent_channels + config.hint_channels}"]
     for number, row in enumerate(layers.down):
         text += [*words(row), f"@copy{number}"]
     text += words(layers.middle)
@@ -145,6 +146,7 @@ MODELS = {
     "fcn": fcn(572, 572),
     "skip-fcn": skip_fcn(572, 572),
     "unet": unet(),
+    "hires": unet(HIRES_UNET, 56),
     "vae-encoder": vae_encoder(),
     "vae-decoder": vae_decoder(),
     "clip-image": clip_image(),

@@ -14,6 +14,7 @@ from minisd_kernels import max_pool2d
 from minisd_kernels.backends import available_backends
 from minisd_kernels.shapes import ShapeError, UNetShape
 
+from minisd.hires import HIRES_UNET
 from minisd.models.classifier import Classifier, ClassifierConfig
 from minisd.models.clip import CLIPConfig, ImageEncoder
 from minisd.models.fcn import FCN, SkipFCN
@@ -228,17 +229,20 @@ def test_rows_columns_and_channels_put_together() -> None:
 def own_networks() -> dict[str, tuple[int, str]]:
     """Parameters of the real module, and the output that its documentation promises."""
     classic, vae = UNetClassicConfig(), VAE(VAEConfig(), rng=rng)
-    unet = UNet(UNetConfig(), rng=rng)
-    beside_the_way = sum(
-        part.parameter_count() for part in (unet.time_1, unet.time_2, unet.prompt_norm, unet.from_prompt)
-    )
+
+    def on_the_way(config: UNetConfig) -> int:
+        unet = UNet(config, rng=rng)
+        beside = (unet.time_1, unet.time_2, unet.prompt_norm, unet.from_prompt)
+        return unet.parameter_count() - sum(part.parameter_count() for part in beside if part)
+
     decoder: list[Module] = [*vae.decoder, vae.decoder_norm, vae.to_image]
     in_decoder = sum(part.parameter_count() for part in decoder)
     return {
         "unet-classic": (UNetClassic(classic, rng=rng).parameter_count(), "388 x 388 x 2"),
         "fcn": (FCN(classic, rng=rng).parameter_count(), "388 x 388 x 2"),
         "skip-fcn": (SkipFCN(classic, rng=rng).parameter_count(), "448 x 448 x 2"),
-        "unet": (unet.parameter_count() - beside_the_way, "7 x 7 x 4"),
+        "unet": (on_the_way(UNetConfig()), "7 x 7 x 4"),
+        "hires": (on_the_way(HIRES_UNET), "56 x 56 x 4"),
         "vae-encoder": (vae.parameter_count() - in_decoder, "7 x 7 x 8"),
         "vae-decoder": (in_decoder, "28 x 28 x 1"),
         "clip-image": (ImageEncoder(CLIPConfig(1, 0), rng=rng).parameter_count(), "1 x 1 x 64"),
