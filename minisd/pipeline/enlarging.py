@@ -21,6 +21,7 @@ from minisd.autograd import Array
 from minisd.diffusion.guidance import ClassifierFreeGuidance
 from minisd.diffusion.samplers import initial_noise, sample
 from minisd.hires import sides_from
+from minisd.pipeline.given import Given, steps_from
 from minisd.pipeline.hearing import hear
 from minisd.resizing import bicubic
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from minisd.pipeline import Pipeline
 
 STRENGTH = 0.3  # of img2img
+_BATCH = 25  # pictures at a time: at 112 x 112 each has 784 latent pixels that attend to each other
 
 
 def by_chain(pipeline: Pipeline, images: Array, prompts: Sequence[str], size: int, seed: int) -> Array:
@@ -39,24 +41,27 @@ def by_chain(pipeline: Pipeline, images: Array, prompts: Sequence[str], size: in
 def by_img2img(
     pipeline: Pipeline, images: Array, prompts: Sequence[str], size: int, seed: int, strength: float = STRENGTH
 ) -> Array:
-    """The enlarged picture with the noise of time strength T, from which the first model draws on."""
-    large = by_bicubic(pipeline, images, prompts, size, seed)
-    info, drawn = pipeline.info, []
-    t_start = round(strength * info.timesteps) - 1
-    for start in range(0, len(images), 25):
-        part = [*prompts[start : start + 25]]
-        rngs = [np.random.default_rng([seed, start + i, size]) for i in range(len(part))]
-        z_0 = pipeline.encode(large[start : start + 25])
-        noise = to_device(initial_noise(z_0.shape[1:], rngs), pipeline.device)
-        model = ClassifierFreeGuidance(
-            pipeline.predict, hear(pipeline, part, None), pipeline.encode_prompts([""] * len(part)),
-            info.guidance, interval=info.guidance_interval,
-        )  # fmt: skip
-        z = sample(
-            model, pipeline.schedule.add_noise(z_0, noise, t_start), pipeline.schedule, sampler=info.sampler,
-            steps=max(1, round(strength * info.steps)), prediction=info.prediction, rngs=rngs, t_start=t_start,
-        )  # fmt: skip
-        drawn.append(pipeline.decode(z))
+    """The enlarged picture under the noise of t = strength T, from where the first model draws on: see given.py."""
+    info, side, drawn = pipeline.info, size // pipeline.vae.config.factor, []
+    given = Given(by_bicubic(pipeline, images, prompts, size, seed), strength, None)
+    for start in range(0, len(images), _BATCH):
+        part = slice(start, start + _BATCH)
+        told, untold = hear(pipeline, prompts[part], None), hear(pipeline, [""] * len(prompts[part]), None)
+        rngs = [np.random.default_rng([seed, start + i, size]) for i in range(len(prompts[part]))]
+        noise = initial_noise((side, side, pipeline.vae.config.latent_channels), rngs)
+        z_t, t_start = given.start(pipeline, part, to_device(noise, pipeline.device))
+        z_0 = sample(
+            ClassifierFreeGuidance(pipeline.predict, told, untold, info.guidance, interval=info.guidance_interval),
+            z_t,
+            pipeline.schedule,
+            sampler=info.sampler,
+            steps=steps_from(info.steps, strength),
+            spacing=info.spacing,
+            prediction=info.prediction,
+            rngs=rngs,
+            t_start=t_start,
+        )
+        drawn.append(pipeline.decode(z_0))
     return np.concatenate(drawn)
 
 
