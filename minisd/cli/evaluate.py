@@ -23,9 +23,13 @@ from minisd.cli.options import (
     sampling_options,
 )
 from minisd.cli.outputs import new_files
+from minisd.data.sets import DATA_SETS
 
 if TYPE_CHECKING:
-    from minisd.evaluation import DrawingReport, Floor, GuidanceCurve, Report
+    from minisd.autograd import Array
+    from minisd.colour_report import ColourReport
+    from minisd.evaluation import DrawingReport, Floor, GuidanceCurve, Judge, Report
+    from minisd.pipeline import Pipeline
 
 
 @click.command("eval", short_help="Measure a model's drawings, VAE and text encoder.")
@@ -44,7 +48,7 @@ if TYPE_CHECKING:
     help="Drawings, as many of each digit: a multiple of 10.",
 )
 @click.option("--seed", type=SEED, default=0, show_default=True)
-@data_options(digits=True)
+@data_options("digits", "coloured digits")
 @click.option("--judge", type=FOLDER, help="Folder of a judge. [default: the one that comes with minisd]")
 @click.option("--json", "json_file", type=OutputFile(), help="Write the numbers to this file, too.")
 @click.option("--plot", type=OutputFile(".png"), help="Draw how they change with several values of --guidance.")
@@ -67,6 +71,8 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Measure a model: its drawings against real digits, its VAE and its text encoder.
 
+    Of coloured digits: how often digit, ink and ground are those that were asked for.
+
     Of several values of --guidance, the drawings alone: more guidance makes them obey better and vary less.
     """
     several = guidance is not None and len(guidance) > 1
@@ -74,9 +80,11 @@ def evaluate(
         raise click.UsageError("--plot draws a curve: give several values, such as --guidance 0,0.5,1,1.5,2,4.")
     check_data(data, data_dir)
     require_device(device)
+    if several and not DATA_SETS[data].digits:
+        raise click.UsageError(f"--data {data} measures at one --guidance at a time.")
 
-    from minisd import checkpoint, evaluation
-    from minisd.data import DigitSet, load_digits
+    from minisd import checkpoint, colour_report, evaluation
+    from minisd.data import ColourSet, DigitSet, load_digits, load_pictures
     from minisd.diffusion.spacing import make_levels
     from minisd.pipeline import Pipeline
 
@@ -84,29 +92,67 @@ def evaluate(
     pipeline, of_digits = Pipeline.load(model), evaluation.Judge.load(judge)
     with checking("--steps"):
         make_levels(pipeline.schedule, steps or pipeline.info.steps)
-    real, test = load_digits(data, "train", data_dir), load_digits(data, "test", data_dir)
-    with checking("--num"):
-        evaluation.check_count(num, real, test)
-    compile_first(device)
-    pipeline.to(device)
-    of_digits.classifier.to(device)
-    parts: tuple[Pipeline, evaluation.Judge, DigitSet, DigitSet] = pipeline, of_digits, real, test
+    one_guidance = guidance[0] if guidance else None
     options: dict[str, Any] = {"count": num, "seed": seed, "steps": steps, "sampler": sampler, "spacing": spacing}
     options["say"] = lambda line: click.echo(line, err=True)
-    report: Report | GuidanceCurve
-    if several:
-        report = evaluation.guidance_curve(*parts, guidance or (), **options)
-        click.echo("\n".join(_curve_table(report)))
+    report: Report | GuidanceCurve | ColourReport
+    if DATA_SETS[data].digits:
+        real, test = load_digits(data, "train", data_dir), load_digits(data, "test", data_dir)
+        _check_fits(pipeline, data, test.images)
+        with checking("--num"):
+            evaluation.check_count(num, real, test)
+        _compile_for(pipeline, of_digits, device)
+        parts: tuple[Pipeline, Judge, DigitSet, DigitSet] = pipeline, of_digits, real, test
+        if several:
+            report = evaluation.guidance_curve(*parts, guidance or (), **options)
+            click.echo("\n".join(_curve_table(report)))
+        else:
+            report = evaluation.evaluate(*parts, guidance=one_guidance, **options)
+            for name, value in _table(report, len(test)):
+                click.echo(f"{name:<36}{value}".rstrip())
     else:
-        report = evaluation.evaluate(*parts, guidance=guidance[0] if guidance else None, **options)
-        for name, value in _table(report, len(test)):
-            click.echo(f"{name:<36}{value}".rstrip())
+        coloured = load_pictures(data, "test")
+        assert isinstance(coloured, ColourSet)
+        _check_fits(pipeline, data, coloured.images)
+        _compile_for(pipeline, of_digits, device)
+        report = colour_report.evaluate(pipeline, of_digits, coloured, guidance=one_guidance, **options)
+        click.echo("\n".join(_colour_table(report)))
     if json_file is not None:
         checkpoint.save_json(json_file, report.as_json())
     if plot is not None and isinstance(report, evaluation.GuidanceCurve):
         _plot(plot, report)
     for path in filter(None, (json_file, plot)):
         click.echo(f"wrote {path}")
+
+
+def _check_fits(pipeline: Pipeline, data: str, images: Array) -> None:
+    """Drawings can be measured by pictures of their own kind alone."""
+    from minisd.pictures import picture_shape
+
+    def said(shape: tuple[int, int, int]) -> str:
+        return f"{shape[0]} x {shape[1]} {'in colour' if shape[2] == 3 else 'grey'}"
+
+    draws, wanted = pipeline.picture_shape, picture_shape(images)
+    if draws != wanted:
+        raise click.UsageError(
+            f"the model draws {said(draws)}, and the pictures of --data {data} are {said(wanted)}; "
+            "measure it with the --data that it was trained on."
+        )
+
+
+def _compile_for(pipeline: Pipeline, judge: Judge, device: str) -> None:
+    compile_first(device)
+    pipeline.to(device)
+    judge.classifier.to(device)
+
+
+def _colour_table(report: ColourReport) -> Iterator[str]:
+    """A line for each kind of pictures, under a line of what is told of them."""
+    yield f"{'as asked':<36}   digit     ink  ground   all three"
+    for part in (*report.drawings, report.judge):
+        parts = "".join(f"{value:>8.3f}" for value in (part.digit, part.ink, part.ground))
+        yield f"{f'{part.pictures}-{part.count}':<36}{parts}{part.all_three:>12.3f}"
+    yield f"{'PSNR of reconstructions by the VAE':<36}{report.vae_psnr:>8.2f} dB"
 
 
 def _curve_table(curve: GuidanceCurve) -> Iterator[str]:

@@ -17,7 +17,7 @@ from minisd.cli.outputs import new_files, numbered_files
 @click.option("--minutes", type=FiniteFloat(min=0, min_open=True), default=2.0, show_default=True)
 @click.option("--steps", type=POSITIVE, help="Training steps, instead of --minutes.")
 @click.option("--seed", type=SEED, default=0, show_default=True)
-@data_options(digits=True)
+@data_options("digits")
 @device_option
 @click.pass_context
 def judge(

@@ -171,11 +171,11 @@ def checking(option: str) -> Iterator[None]:
         raise click.BadParameter(str(error), param_hint=option) from error
 
 
-def data_options(*, digits: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """--data and --data-dir: of all data sets, or of those that hold digits with labels."""
-    sets = {name: one for name, one in DATA_SETS.items() if one.digits or not digits}
+def data_options(*measured: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """--data and --data-dir: of all data sets, or of those that drawings can be so measured by."""
+    sets = {name: one for name, one in DATA_SETS.items() if one.measured in measured or not measured}
     where = "The folder of MNIST's files. [default: they are fetched]"
-    if not digits:
+    if not measured:
         where = "The folder of your pictures or IDX files, or of MNIST's files. [default: MNIST is fetched]"
 
     def with_options(command: Callable[..., None]) -> Callable[..., None]:

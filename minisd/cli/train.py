@@ -133,6 +133,9 @@ def train(
         click.echo(f'next: minisd draw "{EXAMPLE}" --size 112 --model {out}\n      minisd eval --hires --model {out}')
     elif DATA_SETS[run.settings.data].digits:
         click.echo(f'next: minisd draw "{EXAMPLE}" --model {out}\n      minisd eval --model {out}')
+    elif DATA_SETS[run.settings.data].measured:
+        click.echo(f'next: minisd draw "a red seven on blue" --model {out}')
+        click.echo(f"      minisd eval --data {run.settings.data} --model {out}")
     else:
         click.echo(f"next: minisd draw PROMPT --model {out}")
 

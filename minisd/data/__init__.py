@@ -1,6 +1,7 @@
 """Pictures to train on: MNIST, digits and cells drawn by code, your own folder; and what can be measured on them."""
 
 from minisd.data.cells import CellSet, draw_cells
+from minisd.data.colours import ColourSet, draw_colours
 from minisd.data.digits import DigitSet
 from minisd.data.errors import DataError
 from minisd.data.folder import load_folder
@@ -14,12 +15,14 @@ __all__ = [
     "SLANT_BINS",
     "THICKNESS_BINS",
     "CellSet",
+    "ColourSet",
     "DataError",
     "DigitSet",
     "StrokeSet",
     "bins",
     "cache_folder",
     "draw_cells",
+    "draw_colours",
     "draw_strokes",
     "load_digits",
     "load_folder",

@@ -30,7 +30,7 @@ PALETTE = {  # red, green and blue of each colour that has a name here
     "white": (245, 245, 245),
 }
 NAMES = tuple(PALETTE)
-_FRAME = 2  # pixels of ground around the 28 x 28 of a drawn digit
+FRAME = 2  # pixels of ground around the 28 x 28 of a drawn digit
 _UNEVEN = 10  # levels by which a colour may differ from the palette's: paint is never the same
 _MENTION = 5 / 6  # how often a caption says the ink, and how often the ground
 
@@ -117,7 +117,7 @@ def draw_colours(count: int, seed: int, *, held_out: bool | None = False) -> Col
     ((3, 32, 32, 3), dtype('uint8'))
     """
     strokes = draw_strokes(count, seed)
-    images = np.zeros((count, *(side + 2 * _FRAME for side in strokes.images.shape[1:]), 3), np.uint8)
+    images = np.zeros((count, *(side + 2 * FRAME for side in strokes.images.shape[1:]), 3), np.uint8)
     inks, grounds = np.zeros((2, count), np.int64)
     chosen = combinations(held_out=bool(held_out)) + (combinations(held_out=True) if held_out is None else ())
     pairs = [[colours for digit, *colours in chosen if digit == d] for d in range(10)]
@@ -125,7 +125,7 @@ def draw_colours(count: int, seed: int, *, held_out: bool | None = False) -> Col
         rng = np.random.default_rng((seed, i, 1))
         inks[i], grounds[i] = pairs[strokes.labels[i]][rng.integers(len(pairs[strokes.labels[i]]))]
         ink, ground = (np.array(PALETTE[NAMES[n]]) + rng.uniform(-_UNEVEN, _UNEVEN, 3) for n in (inks[i], grounds[i]))
-        alpha = np.pad(strokes.images[i], _FRAME)[..., None] / 255
+        alpha = np.pad(strokes.images[i], FRAME)[..., None] / 255
         images[i] = np.rint((ground + alpha * (ink - ground)).clip(0, 255)).astype(np.uint8)
     return ColourSet(images, strokes.labels, inks, grounds)
 
@@ -135,4 +135,6 @@ def _load(split: Split, source: Source) -> ColourSet:
     return draw_colours(20_000, 0) if split == "train" else draw_colours(2_000, 1, held_out=None)
 
 
-COLOURS = DataSet("coloured digits on coloured grounds, drawn by code", _load, folder="none")
+COLOURS = DataSet(
+    "coloured digits on coloured grounds, drawn by code", _load, folder="none", measured="coloured digits"
+)

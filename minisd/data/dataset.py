@@ -105,10 +105,15 @@ class DataSet:
         about: what it holds.
         load: its pictures.
         folder: whether it is in a folder that the user names.
-        digits: whether it holds digits with labels, a ``DigitSet``, which a judge can learn and `minisd eval` compare.
+        measured: what drawings can be measured by: "digits", a ``DigitSet``, which a judge can learn, too; "coloured
+            digits", a ``ColourSet``; None if it holds no more than captions.
     """
 
     about: str
     load: Callable[[Split, Source], CaptionedImages]
     folder: Literal["needed", "optional", "none"]
-    digits: bool = False
+    measured: Literal["digits", "coloured digits"] | None = None
+
+    @property
+    def digits(self) -> bool:
+        return self.measured == "digits"

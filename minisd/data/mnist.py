@@ -120,4 +120,4 @@ def _load(split: Split, source: Source) -> DigitSet:
     return DigitSet(*load_mnist(split, source.folder))
 
 
-MNIST = DataSet("handwritten digits", _load, folder="optional", digits=True)
+MNIST = DataSet("handwritten digits", _load, folder="optional", measured="digits")

@@ -188,4 +188,4 @@ def _load(split: Split, source: Source) -> DigitSet:
     return DigitSet(strokes.images, strokes.labels, strokes)
 
 
-STROKES = DataSet("digits drawn by code", _load, folder="none", digits=True)
+STROKES = DataSet("digits drawn by code", _load, folder="none", measured="digits")

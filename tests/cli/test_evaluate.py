@@ -11,7 +11,8 @@ import pytest
 from command_line import digits, minisd, refused
 
 from minisd import checkpoint
-from minisd.data import DigitSet
+from minisd.colour_report import ColourReport, Obeyed
+from minisd.data import ColourSet, DigitSet, draw_colours
 from minisd.evaluation import DrawingReport, Floor, GuidanceCurve, Judge, Report
 from minisd.nn import Module
 from minisd.pipeline import Pipeline
@@ -213,3 +214,37 @@ def test_judge_refuses() -> None:
     refused(minisd("judge", "--out", "file/judge"), "could not be written")
     refused(minisd("judge", "--steps", "0"), "--steps")
     refused(minisd("judge", "--data-dir", "missing"), "--data strokes")
+
+
+def test_eval_of_coloured_digits_is_told_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def evaluate(pipeline: Pipeline, judge: Judge, test: ColourSet, **options: Any) -> ColourReport:
+        options.pop("say")("drawing")
+        seen.append({"test": test, **options})
+        shown, hidden = Obeyed("shown", 10, 0.1, 0.2, 0.3, 0.01), Obeyed("never shown", 10, 0.4, 0.5, 0.6, 0.02)
+        return ColourReport(Obeyed("drawn by code", 5, 1.0, 0.99, 0.98, 0.97), [shown, hidden], 31.25)
+
+    few = draw_colours(2, 0)
+    monkeypatch.setattr("minisd.colour_report.evaluate", evaluate)
+    monkeypatch.setattr("minisd.data.load_pictures", lambda name, split: few)
+    monkeypatch.setattr("minisd.cli.evaluate._check_fits", lambda *parts: None)
+    result = minisd("--backend", "numpy", "eval", "--data", "colours", "--guidance", 2, "--json", "a.json")
+    assert result.exit_code == 0, result.output
+    assert [line.split() for line in result.stdout.splitlines()[1:5]] == [
+        ["shown-10", "0.100", "0.200", "0.300", "0.010"],
+        ["never", "shown-10", "0.400", "0.500", "0.600", "0.020"],
+        ["drawn", "by", "code-5", "1.000", "0.990", "0.980", "0.970"],
+        ["PSNR", "of", "reconstructions", "by", "the", "VAE", "31.25", "dB"],
+    ]
+    assert seen == [
+        {"test": few, "guidance": 2.0, "count": 1000, "seed": 0, "steps": None, "sampler": None, "spacing": None}
+    ]
+    assert checkpoint.load_json("a.json")["drawings"][1]["ground"] == 0.6
+
+
+def test_drawings_are_measured_by_pictures_of_their_own_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minisd.data.load_pictures", lambda name, split: draw_colours(1, 0))
+    said = "the model draws 28 x 28 grey, and the pictures of --data colours are 32 x 32 in colour"
+    refused(minisd("eval", "--data", "colours"), said)
+    refused(minisd("eval", "--data", "colours", "--guidance", "1,2"), "measures at one --guidance at a time")
