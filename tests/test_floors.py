@@ -33,6 +33,7 @@ FLOORS = {
     "minisd.models": 5,
     "minisd.diffusion.samplers": 5,
     "minisd.diffusion.guidance": 5,
+    "minisd.diffusion.comparison": 5,
     "minisd.checkpoint": 6,
     "minisd.hires": 6,
     "minisd.metrics": 6,

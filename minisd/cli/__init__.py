@@ -27,6 +27,7 @@ COMMANDS = {
     "shapes": ("shapes", "shapes"),
     "claims": ("claims", "claims"),
     "animate": ("animate", "animate"),
+    "samplers": ("samplers", "samplers"),
     "bench": ("bench", "bench"),
     "kernels": ("kernels", "kernels"),
     "tutorials": ("course", "tutorials"),

@@ -7,6 +7,7 @@ used and never pyplot, which keeps every figure alive and looks for a screen.
 from minisd.plots.curves import save_loss_curve, save_panels, save_profile
 from minisd.plots.film import save_film
 from minisd.plots.lettering import load_font, missing_letters
+from minisd.plots.paths import save_paths
 from minisd.plots.png import load_about, save_png
 from minisd.plots.rows import draw_rows
 from minisd.plots.segmentation import save_segmentation
@@ -21,6 +22,7 @@ __all__ = [
     "save_grid",
     "save_loss_curve",
     "save_panels",
+    "save_paths",
     "save_png",
     "save_profile",
     "save_segmentation",
