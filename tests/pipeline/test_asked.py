@@ -49,7 +49,7 @@ def test_weighted_words_are_sums_of_prompts(tiny: Pipeline) -> None:
     np.testing.assert_array_equal(one, plain)
     np.testing.assert_allclose(nothing, without, atol=1e-5)
     assert np.abs(more - plain).max() > 1e-3
-    np.testing.assert_allclose(heard("b", "a (7:2)8", "b")[1], more, atol=1e-5)
+    np.testing.assert_allclose(heard("a (7:2)8", "b", "a (7:0)b")[0], more, atol=1e-5)
 
 
 def test_unknown_words_are_told_of_without_their_weights(tiny: Pipeline) -> None:
