@@ -128,8 +128,8 @@ class Upscaler:
         )  # fmt: skip
         return to_bytes(depth_to_space(to_host(x_0)))
 
-    def enlarge(self, images: Array, side: int, *, seed: int, batch: int = 25, steps: int | None = None) -> Array:
-        """Pictures of `side` pixels each way, doubled as often as it takes.
+    def enlarge(self, images: Array, side: int, *, seed: int, first: int = 0, steps: int | None = None) -> Array:
+        """Pictures of `side` pixels each way, doubled as often as it takes; else as ``double``.
 
         Shapes: (N, S, S) uint8 -> (N, side, side) uint8.
 
@@ -138,14 +138,10 @@ class Upscaler:
         """
         sides = sides_from(images.shape[1])
         if side not in sides:
-            raise ValueError(f"size: wanted {' or '.join(map(str, sides))} pixels a side, got {side}")
-        large = []
-        for start in range(0, len(images), batch):
-            part = images[start : start + batch]
-            while part.shape[1] < side:
-                part = self.double(part, seed=seed, first=start, steps=steps)
-            large.append(part)
-        return np.concatenate(large)
+            raise ValueError(f"wanted {' or '.join(map(str, sides))} pixels a side, got {side}")
+        while images.shape[1] < side:
+            images = self.double(images, seed=seed, first=first, steps=steps)
+        return images
 
     def level_embedding(self, s: Array) -> Tensor:
         """What the network is told of the hint's noise, s (B,) in 0..T-1 -> (B, pooled width)."""

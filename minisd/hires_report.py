@@ -14,7 +14,7 @@ from minisd.autograd import Array
 from minisd.data.morphology import thickness
 from minisd.evaluation import Judge
 from minisd.pipeline import Pipeline
-from minisd.pipeline.enlarging import WAYS, check_size
+from minisd.pipeline.enlarging import WAYS, check_size, enlarge
 from minisd.resizing import area_mean
 from minisd.sharpness import edge_width
 from minisd.text.captions import Caption, caption_text
@@ -61,10 +61,10 @@ def compare(
     say(f"drawing {count} digits")
     drawings = pipeline.draw(prompts, seed=seed)
     pictures, seconds = {}, {}
-    for name, way in WAYS.items():
+    for name in WAYS:
         say(f"enlarging them to {size} x {size}: {name}")
         began = time.perf_counter()
-        pictures[name] = way(pipeline, drawings, prompts, size, seed)
+        pictures[name] = enlarge(pipeline, drawings, prompts, size=size, seed=seed, hires=name)
         seconds[name] = (time.perf_counter() - began) / count
     blurred = edge_width(pictures["bicubic"])
     report = [measured(name, drawings, large, judge, blurred, seconds[name]) for name, large in pictures.items()]

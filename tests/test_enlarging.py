@@ -15,7 +15,8 @@ from minisd.hires import HIRES_UNET, HiresInfo, Upscaler
 from minisd.models.levels import Level
 from minisd.models.unet import UNet
 from minisd.pipeline import Pipeline, shipped_model
-from minisd.pipeline.enlarging import WAYS, by_bicubic, by_img2img, check_size
+from minisd.pipeline import enlarging as room
+from minisd.pipeline.enlarging import WAYS, by_bicubic, by_img2img, check_size, enlarge
 
 pytestmark = pytest.mark.usefixtures("numpy_backend")
 
@@ -32,23 +33,28 @@ def pipeline() -> Pipeline:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_all_sizes_show_the_same_drawing_whatever_the_batch(pipeline: Pipeline, way: str) -> None:
+def test_all_sizes_show_the_same_drawing_whatever_the_batch(
+    pipeline: Pipeline, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     texts = ["a seven", "a two", "an 8"]
     drawings = pipeline.draw(texts, seed=4)
     large = pipeline.draw(texts, seed=4, size=56, hires=way)
     assert large.shape == (3, 56, 56) and large.dtype == np.uint8
-    np.testing.assert_array_equal(large, WAYS[way](pipeline, drawings, texts, 56, 4))
+    monkeypatch.setattr(room, "BATCH", 2)
+    done: list[int] = []
+    again = enlarge(pipeline, drawings, texts, size=56, seed=4, hires=way, watch=done.append)
+    np.testing.assert_array_equal(again, large)
+    assert done == [2, 1]
     np.testing.assert_array_equal(pipeline.draw(texts, seed=4, size=28, hires=way), drawings)
     np.testing.assert_array_equal(pipeline.draw(texts[:1], seed=4, size=56, hires=way), large[:1])
-    np.testing.assert_array_equal(pipeline.draw(texts, seed=4, size=56, hires=way, batch=2), large)
 
 
 def test_image_to_image_draws_over_the_enlarged_picture(pipeline: Pipeline) -> None:
     drawings, texts = draw_strokes(2, 0).images, ["a digit"] * 2
     smooth = by_bicubic(pipeline, drawings, texts, 56, 0).astype(float)
-    kept, changed = (by_img2img(pipeline, drawings, texts, 56, 0, strength) for strength in (0.02, 0.6))
+    kept, changed = (by_img2img(pipeline, drawings, texts, 56, 0, strength=strength) for strength in (0.02, 0.6))
     assert np.abs(kept - smooth).mean() < 0.5 * np.abs(changed - smooth).mean()
-    assert np.any(by_img2img(pipeline, drawings, texts, 56, 1, 0.6) != changed)
+    assert np.any(by_img2img(pipeline, drawings, texts, 56, 1, strength=0.6) != changed)
 
 
 def test_a_size_or_a_way_that_there_is_not(pipeline: Pipeline) -> None:

@@ -71,7 +71,6 @@ def test_a_picture_depends_on_its_seed_and_place_and_on_no_other_picture() -> No
     small, double = draw_strokes(3, 0).images, upscaler()
     all_three = double.enlarge(small, 112, seed=5)
     assert all_three.shape == (3, 112, 112) and all_three.dtype == np.uint8
-    np.testing.assert_array_equal(double.enlarge(small, 112, seed=5, batch=2), all_three)
     np.testing.assert_array_equal(
         double.double(double.double(small[2:], seed=5, first=2), seed=5, first=2)[0], all_three[2]
     )

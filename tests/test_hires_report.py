@@ -50,8 +50,10 @@ def test_all_ways_are_measured_on_the_same_drawings(judge: Judge, monkeypatch: p
         return LARGE
 
     monkeypatch.setattr(enlarging, "check_size", lambda *_: None)
+    monkeypatch.setattr(enlarging, "BATCH", 30)
     monkeypatch.setattr("minisd.hires_report.check_size", lambda *_: None)
-    monkeypatch.setattr("minisd.hires_report.WAYS", {"chain": as_drawn, "bicubic": by_bicubic})
+    for name in ("minisd.hires_report.WAYS", "minisd.pipeline.enlarging.WAYS"):
+        monkeypatch.setattr(name, {"chain": as_drawn, "bicubic": by_bicubic})
     pipeline = Pipeline.load()
     asked: list[str] = []
 

@@ -24,7 +24,7 @@ from minisd.cli.options import (
     own_option,
     sampling_options,
 )
-from minisd.cli.pictures import hold_files, how_drawn, save_arrays, save_moments, save_sheet, show, watched
+from minisd.cli.pictures import counted, hold_files, how_drawn, save_arrays, save_moments, save_sheet, show, watched
 
 _BY_NUMPY = 64  # pictures: NumPy draws so many sooner than Numba has compiled its kernels
 _BYTES = 12_000  # of memory for a picture: itself, its place on the sheet, and the file that the sheet becomes
@@ -81,6 +81,7 @@ def draw(
     from minisd import plots
     from minisd.diffusion.spacing import make_levels
     from minisd.pipeline import BATCH, Pipeline
+    from minisd.pipeline.enlarging import enlarge
     from minisd.pipeline.given import steps_from
 
     if len(words) > 1:
@@ -106,9 +107,11 @@ def draw(
     with checking("--steps"):
         make_levels(pipeline.schedule, steps)
     wishes = what_is_asked(pipeline, asked)
-    larger = wishes.get("size", pipeline.picture_shape[0]) / pipeline.picture_shape[0]
+    larger = {name: wishes.pop(name) for name in ("size", "hires") if name in wishes}
+    side = pipeline.picture_shape[0]
     with checking("--num"):
-        pipeline.check_count(num * len(texts), bytes_each=round(larger**2) * _BYTES + 4 * max(map(len, texts)))
+        times = (larger.get("size", side) // side) ** 2
+        pipeline.check_count(num * len(texts), bytes_each=times * _BYTES + 4 * max(map(len, texts)))
     name = texts[0] if prompts is None else "prompts" if prompts == _STDIN else prompts.stem
     remarks = pipeline.remarks([*texts, asked["negative_prompt"] or "", asked["to"] or ""])
     files = hold_files(ctx, name, out, npz, strip=show_steps, film=on_a_way)
@@ -132,6 +135,9 @@ def draw(
             callback=watch,
             **wishes,
         )
+    if larger:
+        with counted(len(texts)) as tell:
+            images = enlarge(pipeline, images, texts, seed=seed, watch=tell, **larger)
     settings = pipeline.info
     about = how_drawn(
         ctx, model, distinct, seed=seed, steps=steps, sampler=None if own_sampler else sampler or settings.sampler,

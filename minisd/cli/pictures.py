@@ -66,6 +66,15 @@ def watched(steps: int) -> Iterator[tuple[Callable[[int, float, Array, Array], N
         yield watch, moments
 
 
+@contextmanager
+def counted(pictures: int) -> Iterator[Callable[[float], bool | None]]:
+    """A bar of so many pictures to enlarge; gives what ``enlarge`` is to call with how many it has finished."""
+    from tqdm import tqdm
+
+    with tqdm(total=pictures, desc="enlarging", delay=2, leave=False, disable=None, dynamic_ncols=True) as bar:
+        yield bar.update
+
+
 def save_sheet(
     path: Path, images: Array, prompts: Sequence[str], num: int, columns: int | None, about: dict[str, Any]
 ) -> None:

@@ -21,7 +21,7 @@ from minisd.autograd import Array
 from minisd.diffusion.guidance import ClassifierFreeGuidance
 from minisd.diffusion.samplers import sample
 from minisd.memory import available_memory
-from minisd.pipeline.enlarging import WAYS, check_size
+from minisd.pipeline.enlarging import check_size, enlarge
 from minisd.pipeline.given import Given, steps_from
 from minisd.pipeline.hearing import between, hear
 from minisd.pipeline.model import Model, Prompt, SamplingDiverged, shipped_model
@@ -179,7 +179,7 @@ class Pipeline(Model):
                 pictures = self.decode(z_0)
             drawn.append(pictures if given is None else given.paste(part, pictures))
         images = np.concatenate(drawn)
-        return images if size in (None, images.shape[1]) else WAYS[hires](self, images, prompts, size, self.seed)
+        return images if size is None else enlarge(self, images, prompts, size=size, seed=self.seed, hires=hires)
 
     def check_count(self, count: int, *, bytes_each: int | None = None) -> None:
         """Can `count` pictures be held in memory, where each takes `bytes_each`, if not only its pixels?

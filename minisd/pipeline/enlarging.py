@@ -29,47 +29,83 @@ if TYPE_CHECKING:
     from minisd.pipeline import Pipeline
 
 STRENGTH = 0.3  # of img2img
-_BATCH = 25  # pictures at a time: at 112 x 112 each has 784 latent pixels that attend to each other
+BATCH = 25  # pictures at a time: at 112 x 112 each has 784 latent pixels that attend to each other
 
 
-def by_chain(pipeline: Pipeline, images: Array, prompts: Sequence[str], size: int, seed: int) -> Array:
+def enlarge(
+    pipeline: Pipeline,
+    images: Array,
+    prompts: Sequence[str],
+    *,
+    size: int,
+    seed: int,
+    hires: str = "chain",
+    watch: Callable[[int], object] = lambda count: None,
+) -> Array:
+    """Drawings with `size` pixels a side; picture i depends on (seed, i) and itself alone.
+
+    Shapes: images (N, S, S) uint8 -> (N, size, size) uint8.
+
+    Args:
+        watch: is told how many pictures have become large, again and again.
+
+    Raises:
+        ValueError: as ``check_size``.
+    """
+    check_size(pipeline, size, hires)
+    if size == images.shape[1]:
+        return images
+    large = []
+    for start in range(0, len(images), BATCH):
+        part = slice(start, start + BATCH)
+        large.append(WAYS[hires](pipeline, images[part], prompts[part], size, seed, start))
+        watch(len(large[-1]))
+    return np.concatenate(large)
+
+
+def by_chain(pipeline: Pipeline, images: Array, prompts: Sequence[str], size: int, seed: int, first: int = 0) -> Array:
     """Shapes, of all ways: images (N, S, S) uint8 -> (N, size, size) uint8."""
     assert pipeline.hires is not None, "check_size came before"
-    return pipeline.hires.enlarge(images, size, seed=seed)
+    return pipeline.hires.enlarge(images, size, seed=seed, first=first)
 
 
 def by_img2img(
-    pipeline: Pipeline, images: Array, prompts: Sequence[str], size: int, seed: int, strength: float = STRENGTH
+    pipeline: Pipeline,
+    images: Array,
+    prompts: Sequence[str],
+    size: int,
+    seed: int,
+    first: int = 0,
+    strength: float = STRENGTH,
 ) -> Array:
     """The enlarged picture under the noise of t = strength T, from where the first model draws on: see given.py."""
-    info, side, drawn = pipeline.info, size // pipeline.vae.config.factor, []
+    info, side, N = pipeline.info, size // pipeline.vae.config.factor, len(images)
     given = Given(by_bicubic(pipeline, images, prompts, size, seed), strength, None)
-    for start in range(0, len(images), _BATCH):
-        part = slice(start, start + _BATCH)
-        told, untold = hear(pipeline, prompts[part], None), hear(pipeline, [""] * len(prompts[part]), None)
-        rngs = [np.random.default_rng([seed, start + i, size]) for i in range(len(prompts[part]))]
-        noise = initial_noise((side, side, pipeline.vae.config.latent_channels), rngs)
-        z_t, t_start = given.start(pipeline, part, to_device(noise, pipeline.device))
-        z_0 = sample(
-            ClassifierFreeGuidance(pipeline.predict, told, untold, info.guidance, interval=info.guidance_interval),
-            z_t,
-            pipeline.schedule,
-            sampler=info.sampler,
-            steps=steps_from(info.steps, strength),
-            spacing=info.spacing,
-            prediction=info.prediction,
-            rngs=rngs,
-            t_start=t_start,
-        )
-        drawn.append(pipeline.decode(z_0))
-    return np.concatenate(drawn)
+    rngs = [np.random.default_rng([seed, first + i, size]) for i in range(N)]
+    noise = initial_noise((side, side, pipeline.vae.config.latent_channels), rngs)
+    z_t, t_start = given.start(pipeline, slice(N), to_device(noise, pipeline.device))
+    told, untold = hear(pipeline, prompts, None), hear(pipeline, [""] * N, None)
+    z_0 = sample(
+        ClassifierFreeGuidance(pipeline.predict, told, untold, info.guidance, interval=info.guidance_interval),
+        z_t,
+        pipeline.schedule,
+        sampler=info.sampler,
+        steps=steps_from(info.steps, strength),
+        spacing=info.spacing,
+        prediction=info.prediction,
+        rngs=rngs,
+        t_start=t_start,
+    )
+    return pipeline.decode(z_0)
 
 
-def by_bicubic(pipeline: Pipeline, images: Array, prompts: Sequence[str], size: int, seed: int) -> Array:
+def by_bicubic(
+    pipeline: Pipeline, images: Array, prompts: Sequence[str], size: int, seed: int, first: int = 0
+) -> Array:
     return np.rint(bicubic(images, size // images.shape[1]).clip(0, 255)).astype(np.uint8)
 
 
-WAYS: dict[str, Callable[[Pipeline, Array, Sequence[str], int, int], Array]] = {
+WAYS: dict[str, Callable[[Pipeline, Array, Sequence[str], int, int, int], Array]] = {
     "chain": by_chain,
     "img2img": by_img2img,
     "bicubic": by_bicubic,
