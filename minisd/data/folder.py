@@ -19,6 +19,7 @@ from minisd.data.dataset import CaptionedPictures, DataSet, Source, Split
 from minisd.data.errors import DataError
 from minisd.data.picture_file import SUFFIXES, Picture, UnreadablePicture, picture_size, read_picture
 from minisd.data.sizes import check_size, fitting_size
+from minisd.text.scripts import spaced
 
 _Read = TypeVar("_Read")
 
@@ -298,7 +299,7 @@ def _on_several_captions(pairs: list[tuple[Path, str]]) -> Iterator[str]:
 def _load(split: Split, source: Source) -> CaptionedPictures:
     folder, size = source.folder or Path(), source.size
     images, texts = load_folder(folder, size, fit=source.fit, background=source.background, say=source.say)
-    return CaptionedPictures(images, texts)
+    return CaptionedPictures(images, [spaced(text) for text in texts])
 
 
 FOLDER = DataSet("a folder of your pictures", _load, folder="needed")

@@ -28,6 +28,7 @@ from minisd.models.unet import UNet, UNetConfig
 from minisd.models.vae import VAE, VAEConfig
 from minisd.pictures import to_bytes, to_unit_range
 from minisd.text.captions import DIGITS, in_english
+from minisd.text.scripts import spaced
 from minisd.text.tokenizer import Tokenizer, TokenizerError
 
 FORMAT = 2
@@ -155,8 +156,14 @@ class Model:
             return self.unet(Tensor(z_t), t, Tensor(prompt.context), Tensor(prompt.pooled)).data
 
     def _as_read(self, text: str) -> str:
-        """The text as the tokenizer is given it: with all digits in English, if the model knows English ones."""
-        return in_english(text) if {*DIGITS} <= {*self.info.words} else text
+        """The text as the tokenizer is given it: as the captions were that the model was trained on.
+
+        If it knows the English digits, all digits are in English; and unless it knows words of several Chinese or
+        Japanese characters, each is a word.
+        """
+        words = self.info.words
+        text = in_english(text) if {*DIGITS} <= {*words} else text
+        return spaced(text) if all(spaced(word) == word for word in words) else text
 
     def save(self, folder: str | Path) -> None:
         """Write model.json, tokenizer.json and a safetensors file for each network into `folder`.

@@ -51,10 +51,11 @@ from minisd.train.unet import UNetTask, encode_all
 from minisd.train.vae import VAETask
 
 NETWORKS = ("vae", "clip", "unet")
-SHARES = {"vae": 0.16, "clip": 0.11, "unet": 0.73}  # of the time
+SHARES = {"vae": 0.16, "clip": 0.11, "unet": 0.73}  # of the time, for 28 x 28
 STAGES = {"model": SHARES, "hires": {"hires": 1.0}}
 ALL_NETWORKS = (*NETWORKS, "hires")
 _COMPILING_STEPS = 2
+_VOCABULARY = 1024  # symbols at most; the captions of digits need fewer, those of one's own pictures may need all
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ class Run:
     settings: Settings
     planned: dict[str, dict[int, int]] = field(default_factory=dict)
     seconds: float = 0.0
+    _shares: dict[str, float] = field(default_factory=lambda: SHARES, init=False, repr=False, compare=False)
 
     @classmethod
     def start(cls, folder: Path, settings: Settings) -> Run:
@@ -195,7 +197,8 @@ class Run:
             prepare()
             self._sitting = time.monotonic() - self.seconds
             self._save_plan()
-            H, W, C = picture_shape(data.images)
+            H, W, C = shape = picture_shape(data.images)
+            self._shares = STAGES[self.settings.stage] if base else time_shares(shape)
             what = f"{len(data):,} picture{'s' if len(data) != 1 else ''} of {self.settings.data}"
             say(f"{what}, {H} x {W}, {'in colour' if C == 3 else 'grey'}")
             pipeline = self._fit_model(data, say) if base is None else self._fit_hires(base, data, say)
@@ -218,10 +221,20 @@ class Run:
         self._fit("vae", lambda: VAETask(data.images, self._rng("vae")), say)
         self._fit("clip", lambda: CLIPTask(data, self._tokenizer(data), self._rng("clip")), say)
         pipeline, latents = self._pipeline(data)
+        self._say_what_is_not_heard(pipeline, data, say)
         self._fit("unet", lambda: UNetTask(data, pipeline, latents), say)
         self._load(pipeline.unet, "unet")
         pipeline.info = dataclasses.replace(pipeline.info, trained=self._how())
         return pipeline
+
+    def _say_what_is_not_heard(self, pipeline: Pipeline, data: CaptionedImages, say: Callable[[str], None]) -> None:
+        """Whether captions are longer than a prompt may be."""
+        length = pipeline.clip.config.context_length
+        captions = data.all_captions()
+        ends = [end for end in pipeline.tokenizer(captions, length).dropped if end]
+        if ends:
+            many = f"{len(ends):,} of {len(captions):,} captions are longer than {length - 2} tokens"
+            say(f"{many}: of the rest of each, such as {ends[0][:60]!r}, nothing is heard")
 
     def _base(self) -> Pipeline:
         """The model whose pictures are to be doubled.
@@ -276,7 +289,7 @@ class Run:
         checkpoint.load_module(module, self._weights(network))
 
     def _tokenizer(self, data: CaptionedImages) -> Tokenizer:
-        return Tokenizer.train(data.all_captions())
+        return Tokenizer.train(data.all_captions(), _VOCABULARY)
 
     def _pipeline(self, data: CaptionedImages) -> tuple[Pipeline, tuple[Any, Any]]:
         """VAE and CLIP as trained, a U-Net still to train, and the latents of the data."""
@@ -349,7 +362,7 @@ class Run:
         """
         if self.settings.steps is not None:
             return Plan({0: self.settings.steps})
-        shares = STAGES[self.settings.stage]
+        shares = self._shares
         networks = [*shares]
         share = shares[network] / sum(shares[later] for later in networks[networks.index(network) :])
         seconds = share * (self.settings.minutes * 60 - begun) - (time.monotonic() - self._sitting - begun)
@@ -389,6 +402,20 @@ class Run:
         found = checkpoints.latest()
         where = "no checkpoint was written yet" if found is None else f"the last good checkpoint is {found.name}"
         return where
+
+
+def time_shares(picture: tuple[int, int, int]) -> dict[str, float]:
+    """Each network's part of the time, so that their numbers of steps are to each other as those of MNIST's.
+
+    VAE and CLIP work on pictures of H x W pixels, the U-Net on latents, which larger pictures need not make larger.
+
+    >>> {name: round(share, 2) for name, share in time_shares((64, 64, 3)).items()}
+    {'vae': 0.35, 'clip': 0.24, 'unet': 0.4}
+    """
+    pixels = picture[0] * picture[1]
+    work = {"vae": pixels / 28**2, "clip": pixels / 28**2, "unet": pixels / vae_config(picture).factor ** 2 / 7**2}
+    parts = {name: SHARES[name] * work[name] for name in SHARES}
+    return {name: part / sum(parts.values()) for name, part in parts.items()}
 
 
 def _is_pair(value: object) -> bool:

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minisd.data import DataError, load_folder
+from minisd.data import DataError, load_folder, load_pictures
+from minisd.data.dataset import Source
 
 
 def save(path, size=(28, 28), value=128):
@@ -244,3 +245,17 @@ def test_captions_of_every_alphabet(tmp_path):
     for name, text in texts.items():
         (tmp_path / f"{name}.txt").write_bytes(f"\ufeff{text}\r\n".encode())
     assert load()[1] == [*texts.values()]
+
+
+def test_chinese_captions_are_learned_character_by_character(tmp_path):
+    put(tmp_path, a=grey(16, 20))
+    (tmp_path / "a.txt").write_text("\u7ea2\u8272\u7684\u4e03", encoding="utf-8")
+    assert load_pictures("folder", "train", Source(tmp_path)).all_captions() == ["\u7ea2 \u8272 \u7684 \u4e03"]
+
+
+def test_what_is_wished_for_reaches_the_pictures(tmp_path):
+    put(tmp_path, a=grey(20, 40))
+    said = []
+    source = Source(tmp_path, size=(16, 24), fit="crop", say=said.append)
+    assert load_pictures("folder", "train", source).images.shape == (1, 16, 24)
+    assert any("cropped" in line for line in said)

@@ -19,6 +19,7 @@ from minisd.checkpoint import CheckpointError, Checkpoints, load_arrays, load_js
 from minisd.data import DataError, draw_strokes
 from minisd.data.dataset import CaptionedPictures
 from minisd.hires import HIRES_UNET
+from minisd.models.fitting import vae_config
 from minisd.models.levels import Level
 from minisd.nn import Module, Parameter
 from minisd.pipeline import Pipeline
@@ -27,7 +28,7 @@ from minisd.train.drive import Interrupted
 from minisd.train.hires import HiresTask
 from minisd.train.loop import Fit, Recipe, TrainingDiverged
 from minisd.train.plan import Plan
-from minisd.train.run import NETWORKS, SHARES, Run, Settings, too_few
+from minisd.train.run import NETWORKS, SHARES, Run, Settings, time_shares, too_few
 from minisd.train.unet import UNetTask, encode_all
 from minisd.train.vae import VAETask
 
@@ -233,6 +234,16 @@ def test_the_time_counts_from_when_all_is_ready(
     made = load_json(tmp_path / "out" / "model.json")["info"]["trained"]
     assert made["planned"] == {network: [[10, 7]] for network in NETWORKS} and made["minutes"] == 10
     assert [plan._seconds for _, plan in driven] == pytest.approx([600 * 0.16, 600 * 0.11 / 0.84, 600])
+
+
+def test_larger_pictures_take_more_of_the_time_for_what_works_on_pictures() -> None:
+    assert time_shares((28, 28, 1)) == pytest.approx(SHARES)
+    for picture in ((16, 16, 1), (32, 32, 3), (64, 64, 3), (48, 20, 1)):
+        shares, pixels = time_shares(picture), picture[0] * picture[1]
+        latents = pixels / vae_config(picture).factor ** 2
+        assert sum(shares.values()) == pytest.approx(1)
+        assert shares["vae"] / shares["unet"] == pytest.approx(0.16 / 0.73 * (pixels / 784) / (latents / 49))
+        assert shares["clip"] / shares["vae"] == pytest.approx(0.11 / 0.16)
 
 
 def test_a_network_gets_its_share_of_the_time_that_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
