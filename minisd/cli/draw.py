@@ -95,6 +95,8 @@ def draw(
     else:
         raise click.UsageError(f'Say what to draw: minisd draw "{EXAMPLE}"')
     on_a_way = asked["to"] is not None or asked["to_seed"] is not None
+    if on_a_way and asked["variation"] is not None:
+        raise click.UsageError("--vary draws around one picture, --to and --to-seed lead away from it; leave one out.")
     if on_a_way and prompts is not None:
         raise click.UsageError("--to and --to-seed lead away from one PROMPT; leave out --prompts.")
     if on_a_way and ctx.get_parameter_source("num") is ParameterSource.DEFAULT:
@@ -114,6 +116,8 @@ def draw(
         pipeline.check_count(num * len(texts), bytes_each=times * _BYTES + 4 * max(map(len, texts)))
     name = texts[0] if prompts is None else "prompts" if prompts == _STDIN else prompts.stem
     remarks = pipeline.remarks([*texts, asked["negative_prompt"] or "", asked["to"] or ""])
+    if guidance == 1 and asked["negative_prompt"] is not None:
+        remarks.append("at --guidance 1 the prompt alone is asked, and --negative is not heard; try --guidance 2")
     files = hold_files(ctx, name, out, npz, strip=show_steps, film=on_a_way)
     for remark in remarks:
         click.echo(f"Warning: {remark}", err=True)

@@ -77,6 +77,8 @@ def test_unknown_words_are_said_of_all_prompts(model: Path, asked: list[tuple[li
     result = draw(model, "a (wild:1.2) seven", "--negative", "a cat", "--to", "a dog")
     said = " ".join(result.stderr.split())
     assert "'a wild seven': the model never saw 'wild'" in said and "'cat'" in said and "'dog'" in said
+    assert "--negative is not heard" not in said
+    assert "--negative is not heard" in draw(model, "a seven", "--negative", "a 2", "--guidance", 1).stderr
 
 
 def save(name: str, pixels: NDArray[np.uint8]) -> None:
@@ -165,6 +167,7 @@ def test_a_picture_of_another_size_is_fitted(model: Path, asked: list[tuple[list
         (("a seven", "--to-seed", "-1"), "--to-seed"),
         (("a seven", "--to", "an eight", "--num", "1"), "2 pictures or more"),
         (("--prompts", "list.txt", "--to", "an eight"), "lead away from one PROMPT"),
+        (("a seven", "--to", "an eight", "--vary", "0.1"), "--vary draws around one picture"),
         (("a seven", "--strength", "0.5"), "--strength says what becomes of a picture; give it with --init"),
         (("a seven", "--mask", "black.png"), "give it with --init"),
         (("a seven", "--resample", "2"), "give it with --init"),
