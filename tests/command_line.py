@@ -14,6 +14,7 @@ from minisd.cli import main
 from minisd.data import DigitSet, draw_strokes
 
 MODEL_FILES = ("vae.safetensors", "clip.safetensors", "unet.safetensors", "tokenizer.json", "model.json")
+HIRES_FILE = "hires.safetensors"  # of a model with the second stage
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
@@ -45,8 +46,9 @@ def python(code: str, *arguments: Any, **options: Any) -> subprocess.Popen[str]:
 
 def copy_of(model: Path, folder: Path) -> Path:
     folder.mkdir()
-    for name in MODEL_FILES:
-        (folder / name).symlink_to(model / name)
+    for name in (*MODEL_FILES, HIRES_FILE):
+        if (model / name).exists():
+            (folder / name).symlink_to(model / name)
     return folder
 
 

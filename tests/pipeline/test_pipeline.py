@@ -173,7 +173,7 @@ def test_a_damaged_tokenizer_is_named(folder: Path, text: str) -> None:
 # Damage and digests
 
 
-FILES = ("vae.safetensors", "clip.safetensors", "unet.safetensors", "tokenizer.json")
+FILES = ("vae.safetensors", "clip.safetensors", "unet.safetensors", "hires.safetensors", "tokenizer.json")
 
 
 @pytest.mark.parametrize("name", FILES)
