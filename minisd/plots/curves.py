@@ -14,6 +14,8 @@ from minisd.plots.png import save_figure
 if TYPE_CHECKING:
     from minisd.train.profile import Profile
 
+_COLOURS = 64  # of lines and letters, and of their soft edges
+
 
 def save_loss_curve(path: Path | str, losses: Mapping[str, Sequence[float]], steps_per_value: int = 1) -> None:
     """Draw one panel per network: each loss in a light line, the running mean over it, on one logarithmic axis for all.
@@ -55,7 +57,7 @@ def save_loss_curve(path: Path | str, losses: Mapping[str, Sequence[float]], ste
     panels[0].set_ylabel("loss")
     if positive:
         _plain_log_axis(panels[0])
-    save_figure(path, figure)
+    save_figure(path, figure, _COLOURS)
 
 
 def save_panels(
@@ -96,7 +98,7 @@ def save_panels(
             panel.set_xticks(list(x), [f"{value:g}" for value in x])
     handles, labels = all_panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, fontsize=12)
-    save_figure(path, figure)
+    save_figure(path, figure, _COLOURS)
 
 
 def save_profile(path: Path | str, profiles: Mapping[str, Profile], most: int = 12) -> None:
@@ -129,7 +131,7 @@ def save_profile(path: Path | str, profiles: Mapping[str, Profile], most: int = 
         panel.set(title=f"{name}: {forward.sum() + backward.sum():.0f} ms a step", xlabel="ms a step")
         panel.grid(axis="x", alpha=0.25)
         panel.legend(loc="lower right", frameon=False)
-    save_figure(path, figure)
+    save_figure(path, figure, _COLOURS)
 
 
 def _running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:

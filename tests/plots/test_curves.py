@@ -35,7 +35,7 @@ def test_loss_curve_of_strange_losses(tmp_path: Path, values: list[float]) -> No
 
 def test_loss_curve_has_steps_and_losses_where_they_belong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Figure] = []
-    monkeypatch.setattr("minisd.plots.curves.save_figure", lambda path, figure: drawn.append(figure))
+    monkeypatch.setattr("minisd.plots.curves.save_figure", lambda path, figure, colours: drawn.append(figure))
     values = [float("nan"), *np.linspace(8, 1, 199)]
     save_loss_curve(tmp_path / "a.png", {"vae": values, "unet": [2.0, -1.0]}, steps_per_value=5)
     vae, unet = drawn[0].axes
@@ -51,7 +51,7 @@ def test_loss_curve_has_steps_and_losses_where_they_belong(tmp_path: Path, monke
 
 def test_the_panels_of_one_figure_can_be_compared_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Figure] = []
-    monkeypatch.setattr("minisd.plots.curves.save_figure", lambda path, figure: drawn.append(figure))
+    monkeypatch.setattr("minisd.plots.curves.save_figure", lambda path, figure, colours: drawn.append(figure))
     save_loss_curve(tmp_path / "a.png", {"FCN": [1.0, 0.5], "U-Net": [0.6, 0.1]})
     fcn, unet = drawn[0].axes
     assert fcn.get_yscale() == "log" and fcn.get_ylim() == unet.get_ylim()
@@ -74,7 +74,7 @@ def test_running_mean() -> None:
 
 def test_panels_have_their_lines_and_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Figure] = []
-    monkeypatch.setattr("minisd.plots.curves.save_figure", lambda path, figure: drawn.append(figure))
+    monkeypatch.setattr("minisd.plots.curves.save_figure", lambda path, figure, colours: drawn.append(figure))
     panels = {"up": {"a": [3.0, 1.0], "b": [5.0, 4.0]}, "down": {"a": [1.0, 3.0], "b": [1.0, 1.0]}}
     save_panels("a.png", [2.0, 0.5], panels, "guidance", level=("real", {"up": 0.5, "down": 0.25}))
     up, down = drawn[0].axes
