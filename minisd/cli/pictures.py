@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from minisd.pipeline import Pipeline
 
 _STRIP_PICTURES, _STRIP_MOMENTS = 8, 9  # more do not fit on a screen
-_OUTPUTS = ("out", "npz", "show_steps", "columns", "open_it")  # options that say where to, not what
+OUTPUTS = ("out", "npz", "show_steps", "columns", "open_it")  # options that say where to, not what
 
 
 class Files(NamedTuple):
@@ -134,7 +134,7 @@ def how_drawn(ctx: click.Context, model: Path | None, prompts: Sequence[str], **
     for parameter in ctx.command.get_params(ctx):
         name = str(parameter.name)
         value = chosen.get(name, ctx.params.get(name))
-        if name in _OUTPUTS or value is None or value is False or value == ():
+        if name in OUTPUTS or value is None or value is False or value == ():
             continue
         values = [str(each) for each in value] if isinstance(value, tuple | list) else [str(value)]
         if not isinstance(parameter, click.Option):
