@@ -1,4 +1,4 @@
-"""docs/drawing.md shows every option of minisd draw, and its pictures say themselves that the page's commands drew them."""
+"""docs/drawing.md shows every option of minisd draw; its pictures say themselves that the page's commands drew them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,14 @@ DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "drawing.md").read_text(encoding="utf-8")
 DRAWN = re.findall(r"!\[[^\]]+\]\((drawing/[^)]+)\)\n\n`(minisd draw [^`]+)`", PAGE)
 
+# The first picture of the README.
 README = "digits.png", "minisd draw --prompts docs/prompts.txt --seed 2 --out docs/digits.png"
+
+
+def test_the_readme_says_how_its_first_picture_was_drawn() -> None:
+    name, command = README
+    text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    assert text.index(f"(docs/{name})") < text.index(command)
 
 
 def test_every_option_stands_on_the_page() -> None:
