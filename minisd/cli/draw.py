@@ -27,7 +27,7 @@ from minisd.cli.options import (
 from minisd.cli.pictures import counted, hold_files, how_drawn, save_arrays, save_moments, save_sheet, show, watched
 
 _BY_NUMPY = 64  # pictures: NumPy draws so many sooner than Numba has compiled its kernels
-_BYTES = 12_000  # of memory for a picture: itself, its place on the sheet, and the file that the sheet becomes
+_BYTES = 16  # of memory for a number of a picture: itself, its place on the sheet, and the file that the sheet becomes
 _STDIN = Path("-")
 _ON_A_WAY = 9  # pictures from one prompt or seed to another
 
@@ -110,10 +110,10 @@ def draw(
         make_levels(pipeline.schedule, steps)
     wishes = what_is_asked(pipeline, asked)
     larger = {name: wishes.pop(name) for name in ("size", "hires") if name in wishes}
-    side = pipeline.picture_shape[0]
+    side, _, channels = pipeline.picture_shape
     with checking("--num"):
-        times = (larger.get("size", side) // side) ** 2
-        pipeline.check_count(num * len(texts), bytes_each=times * _BYTES + 4 * max(map(len, texts)))
+        numbers = larger.get("size", side) ** 2 * channels
+        pipeline.check_count(num * len(texts), bytes_each=_BYTES * numbers + 4 * max(map(len, texts)))
     name = texts[0] if prompts is None else "prompts" if prompts == _STDIN else prompts.stem
     remarks = pipeline.remarks([*texts, asked["negative_prompt"] or "", asked["to"] or ""])
     if guidance == 1 and asked["negative_prompt"] is not None:

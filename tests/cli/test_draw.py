@@ -127,10 +127,10 @@ def test_prompts_from_standard_input(model: Path) -> None:
 
 def test_too_many_pictures_are_refused_at_once(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pipeline, "draw", None)
-    said = "100,000,000,000 pictures need about 1,20", "GB of memory; ", "at a time"
+    said = "100,000,000,000 pictures need about 1,25", "GB of memory; ", "at a time"
     refused(draw(model, "a seven", "--num", 10**11), *said)
     Path("list.txt").write_text("a seven\nan eight\n")
-    monkeypatch.setattr(pipeline_room, "available_memory", lambda: 9 * 12_032 + 1)
+    monkeypatch.setattr(pipeline_room, "available_memory", lambda: 9 * (16 * 28 * 28 + 32) + 1)
     refused(
         draw(model, "--prompts", "list.txt", "--num", 6), "12 pictures need", "0.0 GB are free, enough for 9 at a time"
     )
