@@ -82,7 +82,7 @@ def draw(
     from minisd.diffusion.spacing import make_levels
     from minisd.pipeline import BATCH, Pipeline
     from minisd.pipeline.enlarging import enlarge
-    from minisd.pipeline.given import steps_from
+    from minisd.pipeline.given import SAMPLER, steps_from
 
     if len(words) > 1:
         raise click.UsageError(f'Put quotes around a prompt of several words: minisd draw "{" ".join(words)[:80]}"')
@@ -126,6 +126,8 @@ def draw(
     if device == "cpu":
         _choose_backend(ctx, len(texts))
     pipeline.to(device)
+    if "mask_image" in wishes:
+        sampler = sampler or SAMPLER
     own_sampler = ctx.with_resource(own_functions(own, device, unused=("backward",))) if own else None
     steps_each = steps_from(steps, wishes.get("strength", 1)) * wishes.get("resample", 1)
     with watched(steps_each * -(-len(texts) // BATCH)) as (watch, moments):

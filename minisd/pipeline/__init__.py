@@ -22,7 +22,7 @@ from minisd.diffusion.guidance import ClassifierFreeGuidance
 from minisd.diffusion.samplers import sample
 from minisd.memory import available_memory
 from minisd.pipeline.enlarging import check_size, enlarge
-from minisd.pipeline.given import Given, steps_from
+from minisd.pipeline.given import RESAMPLE, SAMPLER, Given, steps_from
 from minisd.pipeline.hearing import between, hear
 from minisd.pipeline.model import Model, Prompt, SamplingDiverged, shipped_model
 from minisd.pipeline.start import start_noise, way_to
@@ -82,7 +82,7 @@ class Pipeline(Model):
         image: Array | None = None,
         strength: float | None = None,
         mask_image: Array | None = None,
-        resample: int = 1,
+        resample: int | None = None,
         seed: int | None = 0,
         steps: int | None = None,
         guidance: float | None = None,
@@ -107,7 +107,8 @@ class Pipeline(Model):
             image: a picture to start from, uint8 as drawn, or one for each prompt.
             strength: 0 to 1, how much of it is drawn anew; if None 0.6, and 1 with a mask.
             mask_image: where to draw, True or white; elsewhere every pixel of `image` stays as it is.
-            resample: how often each stretch of the way is gone, with noise added back up between (Lugmayr et al. 2022).
+            resample: how often each stretch of the way is gone, with noise added back up between (Lugmayr et al. 2022);
+                if None 1, and 5 with a mask.
             seed: None for one that nobody chose; ``pipeline.seed`` says which it was.
             steps: sampling steps, 1 to 1000.
             guidance: 1 follows the prompt as trained, more follows it more closely and varies less; 0 ignores it.
@@ -115,7 +116,8 @@ class Pipeline(Model):
             guidance_interval: (low, high): guidance acts where low <= t < high; None for the model's own.
             clip_skip: the text encoder's layer that is read, counted from the end; None for the model's own.
                 Differs: diffusers counts one less.
-            sampler, spacing: how the steps are taken and which t they visit, of SAMPLERS and SPACINGS.
+            sampler, spacing: how the steps are taken and which t they visit, of SAMPLERS and SPACINGS; None for the
+                model's own, and with a mask for ddpm, whose fresh noise makes the drawn part fit.
             size: pixels a side: the model's own, or twice or four times as many; all sizes show the same digit.
             hires: the way to more pixels: "chain", by a second network, "img2img" or "bicubic": see enlarging.py.
             batch: pictures at a time, which bounds the memory.
@@ -140,6 +142,8 @@ class Pipeline(Model):
             raise ValueError(f"draw: wanted a negative prompt for all, or one for each of {N}, got {len(negative)}")
         given = Given.of(self, N, image, strength, mask_image)
         way = way_to(to, to_seed, N)
+        if mask_image is not None:
+            sampler, resample = sampler or SAMPLER, RESAMPLE if resample is None else resample
         guidance = self.info.guidance if guidance is None else guidance
         self.seed = secrets.randbits(32) if seed is None else seed
 
@@ -173,7 +177,7 @@ class Pipeline(Model):
                     rngs=rngs,
                     t_start=t_start,
                     hold=None if given is None else given.hold(self, part),
-                    resample=resample,
+                    resample=1 if resample is None else resample,
                     callback=watch,
                 )
                 pictures = self.decode(z_0)

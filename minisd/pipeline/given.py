@@ -21,7 +21,7 @@ from minisd.pictures import to_unit_range
 from minisd.pipeline.model import Model
 
 STRENGTH = 0.6  # of a picture without a mask
-RESAMPLE = 5  # times that each stretch is gone, with a mask
+RESAMPLE, SAMPLER = 5, "ddpm"  # with a mask: fresh noise in every step lets what is drawn move to where it fits
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,7 @@ def test_a_drawing_of_minisd_is_read_back_pixel_by_pixel(
     assert draw(model, "an 8", "--init", "seven.png", "--mask", "large.png", "--strength", 0.9).exit_code == 0
     assert draw(model, "an 8", "--init", "seven.png", "--mask", "right.png", "--resample", 2).exit_code == 0
     (plain, masked, small) = [options for _, options in asked]
+    assert plain["sampler"] is None and masked["sampler"] == "ddpm"
     np.testing.assert_array_equal(plain["image"], seven)
     assert plain["strength"] == 0.6 and plain["resample"] == 1 and "mask_image" not in plain
     assert masked["strength"] == 0.9 and masked["resample"] > 1 and small["strength"] == 1 and small["resample"] == 2
@@ -113,6 +114,7 @@ def test_a_drawing_of_minisd_is_read_back_pixel_by_pixel(
         np.testing.assert_array_equal(options["mask_image"], np.arange(28) >= np.full((28, 1), 14))
     command = load_about("an-8.png")["command"]
     assert "--init seven.png" in command and "--strength 0.6" in command
+    assert "--sampler ddpm --" in load_about("an-8-2.png")["command"]
 
 
 def test_known_pixels_are_in_the_file_to_the_byte(model: Path, seven: NDArray[np.uint8]) -> None:

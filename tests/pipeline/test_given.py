@@ -67,7 +67,7 @@ def test_hidden_pixels_are_never_seen(tiny: Pipeline) -> None:
 def test_each_prediction_is_decoded_covered_and_encoded(tiny: Pipeline) -> None:
     """Of what is predicted without the mask."""
     seen: list[Array] = []
-    for options in ({}, {"image": IMAGES, "mask_image": MASK}):
+    for options in ({}, {"image": IMAGES, "mask_image": MASK, "resample": 1}):
         tiny.draw(PROMPTS, steps=1, callback=lambda step, t, z_t, z_0: seen.append(z_0), **options)
     free, held = seen
     covered = np.where(MASK[..., None], tiny.to_pixels(free).clip(-1, 1), IMAGES[..., None] / np.float32(127.5) - 1)
@@ -79,7 +79,11 @@ def test_resampling_goes_each_stretch_again(tiny: Pipeline) -> None:
     asked: dict[str, Any] = {"image": IMAGES, "mask_image": MASK, "steps": 4}
     often = tiny.draw(PROMPTS, resample=3, callback=lambda step, t, z_t, z_0: told.append(t), **asked)
     assert told == [999, 749] * 3 + [499, 249] * 3
-    assert (often != tiny.draw(PROMPTS, **asked)).any()
+    once = tiny.draw(PROMPTS, resample=1, **asked)
+    assert (often != once).any()
+    usual, named = tiny.draw(PROMPTS, **asked), tiny.draw(PROMPTS, resample=5, sampler="ddpm", **asked)
+    np.testing.assert_array_equal(usual, named)
+    assert (tiny.draw(PROMPTS, resample=5, sampler="ddim", **asked) != named).any()
 
 
 @pytest.mark.parametrize(
