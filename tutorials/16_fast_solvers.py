@@ -13,17 +13,15 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from minisd.course import mine, show, show_rows, source
+from minisd.course import mine, show, source
 from minisd.diffusion.guidance import ClassifierFreeGuidance
 from minisd.diffusion.prediction import x_0_and_noise
 from minisd.diffusion.samplers import SAMPLERS, initial_noise, sample_rngs
 from minisd.diffusion.samplers.dpm_solver import on_the_line, towards
-from minisd.diffusion.samplers.euler_ancestral import down_and_up
 from minisd.diffusion.samplers.lms import lagrange_integrals
-from minisd.diffusion.schedule import CLEAN, NoiseLevel, make_schedule
-from minisd.diffusion.spacing import SPACINGS, make_levels
+from minisd.diffusion.schedule import NoiseLevel, make_schedule
+from minisd.diffusion.spacing import make_levels
 from minisd.evaluation import Judge
-from minisd.metrics import wilson_interval
 from minisd.pipeline import Pipeline
 
 rng = np.random.default_rng(0)
@@ -44,8 +42,8 @@ COLOURS = {"euler": "tab:blue", "heun": "tab:orange", "lms": "tab:green", "dpm_s
 #
 # This is the probability-flow equation (Song et al. 2021, DDIM's eq. 14; Karras et al. 2022, eq. 1, who call r
 # sigma). The noise in a picture is the slope of the curve that it moves along, and the ratio of noise to picture is the
-# clock. Going straight on along the slope for a whole step is **Euler's method**. So DDIM is Euler's method: not nearly,
-# but exactly. With the predicted $\varepsilon$ in place of the true one the three lines above stay as they are.
+# clock. Going straight on along the slope for a whole step is **Euler's method**. So DDIM is Euler's method: not
+# nearly, but exactly. With the predicted $\varepsilon$ in place of the true one the three lines above stay as they are.
 
 # %%
 euler_step = mine("16.1")  # yours, if you have written it; else the library's
@@ -69,9 +67,9 @@ print("all ten steps of Euler's method are those of DDIM")
 # Let us look at such curves. The smallest world that has any: "pictures" of a single number, which is near -1 or near
 # +1. The best guess of x_0 is then known: both places, weighted by how likely y is from there.
 #
-# You should see that with much noise, on the left, all curves are nearly straight, and that they bend where it is decided
-# whether a point becomes -1 or +1. A few long steps of Euler's miss the bend. Heun's method, below, looks at the slope at
-# the end of each step, too, and stays close in as many steps.
+# You should see that with much noise, on the left, all curves are nearly straight, and that they bend where it is
+# decided whether a point becomes -1 or +1. A few long steps of Euler's miss the bend. Heun's method, below, looks at
+# the slope at the end of each step, too, and stays close in as many steps.
 
 
 # %%
@@ -243,9 +241,9 @@ assert by_r > 3 * by_t and by_lambda < 1.1 * by_t and by_lambda < 0.2
 # to t = 100, in ever more steps, each of which removes the same share of the noise, and plot the error against what it
 # costs: how often the network would be asked. An order p is a straight line of slope -p between logarithms.
 #
-# You should see: Euler's line falls by 1, Heun's and DPM-Solver's by 2, LMS's (four slopes) faster than either. For 2 or
-# 3 digits Euler needs hundreds of questions where the others need ten or twenty. Heun pays double for every step, so his
-# line stands to the right of DPM-Solver's.
+# You should see: Euler's line falls by 1, Heun's and DPM-Solver's by 2, LMS's (four slopes) faster than either. For an
+# error of 0.001 Euler needs hundreds of questions where LMS needs twenty. Heun pays double for every step, so his line
+# stands to the right of DPM-Solver's.
 #
 # Two things that a textbook's plot leaves out. LMS knows one slope at first, so its first step is Euler's: that single
 # error, about $h^2$, is small here, but falls only by the square. The line is steeper than 3 at first and bends to 2 in
@@ -301,7 +299,14 @@ panel = figure.subplots()
 names = {"euler": "Euler", "heun": "Heun", "lms": "LMS, 4 slopes", "dpm_solver": "DPM-Solver++(2M)"}
 for name, colour in COLOURS.items():
     panel.loglog(costs[name], errors[name], "o-", color=colour, markersize=4)
-    panel.text(costs[name][-1] * 1.1, errors[name][-1], f"{names[name]}: {orders[name]:.1f}", color=colour, fontsize=11, va="center")
+    panel.text(
+        costs[name][-1] * 1.1,
+        errors[name][-1],
+        f"{names[name]}: {orders[name]:.1f}",
+        color=colour,
+        fontsize=11,
+        va="center",
+    )
 panel.set(xlim=(4, 4500), xlabel="questions to the network", ylabel="error")
 panel.set_xticks([5, 10, 20, 50, 100, 200, 500], ["5", "10", "20", "50", "100", "200", "500"])
 panel.minorticks_off()
@@ -338,3 +343,11 @@ for way, (denoise, start, levels_of) in ways.items():
         row = [off[way, name, budget] for budget in budgets]
         order = measured_order(budgets[1:], row[1:])
         print(f"{way:14} {name:10} order {order:4.2f}   errors", "  ".join(f"{error:.4f}" for error in row))
+
+# %% [markdown]
+# ## Exercises
+#
+# 16.1 and 16.2 are Euler's and Heun's steps, 16.3 measures an order, 16.4 says where Karras et al. put the steps. 16.5
+# finds the weights of a multi-step method and 16.8 makes a sampler of them that draws: `minisd draw "a seven" --steps
+# 12 --with exercises/ex16_8_lms.py`. 16.6 splits an ancestral step, 16.7 solves DPM-Solver's integral on paper. 16.9 to
+# 16.11 want a number. In a shell: `minisd course check 16.1`; here: `check("16.1", euler_step)`.

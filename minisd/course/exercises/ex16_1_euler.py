@@ -23,9 +23,8 @@ HINTS = (
 
 def euler_step(x_t, noise, alpha, sigma, alpha_prev, sigma_prev):
     """x at the next level, shaped as x_t."""
-    y = x_t / alpha
-    y = y + (sigma_prev / alpha_prev - sigma / alpha) * noise
-    return alpha_prev * y
+    y_prev = x_t / alpha + (sigma_prev / alpha_prev - sigma / alpha) * noise
+    return alpha_prev * y_prev
 
 
 def cases(rng, dtype):

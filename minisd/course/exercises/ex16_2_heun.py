@@ -17,8 +17,8 @@ POINTS, MINUTES = 3, 20
 HINTS = (
     "Euler's step is the first half of the answer. What does the second question of the network ask about?",
     "Ask at the place where Euler's step ends and at the ratio there; then start again from y, with the mean slope.",
-    "before = noise_of(y, r); there = y + (r_prev - r) * before; if r_prev == 0 return there; "
-    "after = noise_of(there, r_prev); return y + (r_prev - r) * (before + after) / 2",
+    "d = noise_of(y, r); end = y + (r_prev - r) * d, and that is all if r_prev is 0; else the result is "
+    "y + (r_prev - r) * (d + noise_of(end, r_prev)) / 2",
 )
 
 

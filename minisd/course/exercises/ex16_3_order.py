@@ -19,7 +19,7 @@ HINTS = (
     "On logarithms of both. Which sign has the slope, and which the order?",
     "u = np.log(steps) less its mean, v = np.log(errors) less its mean; or np.polyfit(u, v, 1), whose first is the "
     "slope.",
-    "u, v = np.log(steps), np.log(errors); return -np.polyfit(u, v, 1)[0]",
+    "-np.polyfit(np.log(steps), np.log(errors), 1)[0]",
 )
 
 

@@ -29,8 +29,8 @@ GIVEN = ("np", "pairwise", "mine", "lms_weights", "CLEAN", "NoiseLevel")
 HINTS = (
     "With order=1 it is Euler's method, and that is DDIM: begin with that.",
     "Keep two lists, of the noises and of the ratios where they were predicted, the newest first. Cut both to `order`.",
-    "noises, ratios = [noise, *noises][:order], [now.ratio, *ratios][:order]; "
-    "y = x_t / now.alpha + sum(w * e for w, e in zip(lms_weights(ratios, then.ratio), noises)); x_t = then.alpha * y",
+    "noises = ([noise] + noises)[:order], and the ratios likewise; w = lms_weights(ratios, then.ratio); "
+    "y = x_t / now.alpha + sum(w[j] * noises[j] for j in range(len(w))); then.alpha * y is the new x.",
 )
 
 
