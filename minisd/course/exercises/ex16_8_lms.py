@@ -39,9 +39,12 @@ def lms(denoise, x_T, levels, fresh_noise, order=4):
     x_t, noises, ratios = x_T, [], []
     for now, then in pairwise(levels):
         x_0, noise = denoise(x_t, now)
-        noises, ratios = [noise, *noises][:order], [now.ratio, *ratios][:order]
-        weights = lms_weights(ratios, then.ratio)
-        x_t = then.alpha * (x_t / now.alpha + sum(float(w) * e for w, e in zip(weights, noises, strict=True)))
+        noises.append(noise)
+        ratios.append(now.ratio)
+        newest = slice(None, -order - 1, -1)  # the newest first, `order` of them at most
+        weights = lms_weights(ratios[newest], then.ratio)
+        total = sum(float(w) * e for w, e in zip(weights, noises[newest], strict=True))
+        x_t = then.alpha * (x_t / now.alpha + total)
         yield x_t, x_0
 
 
@@ -72,9 +75,10 @@ def probe(lms, x_T, ratios, straight, order):
     return {"steps": steps, "asked": asked}
 
 
-def _weights(ratios, end):
+def _weights(ratios, end, start=None):
     powers = np.arange(len(ratios))
-    moments = (end ** (powers + 1) - ratios[0] ** (powers + 1)) / (powers + 1)
+    start = ratios[0] if start is None else start
+    moments = (end ** (powers + 1) - start ** (powers + 1)) / (powers + 1)
     return np.linalg.solve(np.asarray(ratios)[None] ** powers[:, None], moments)
 
 
@@ -82,8 +86,10 @@ def _walk(denoise, x_T, levels, order, weigh, keep=lambda x_t, then: then.alpha)
     x_t, noises, ratios = x_T, [], []
     for now, then in pairwise(levels):
         x_0, noise = denoise(x_t, now)
-        noises, ratios = [noise, *noises][:order], [now.ratio, *ratios][:order]
-        total = sum(float(w) * e for w, e in zip(weigh(ratios, then.ratio), noises, strict=True))
+        noises.append(noise)
+        ratios.append(now.ratio)
+        last = slice(None, -order - 1, -1)
+        total = sum(float(w) * e for w, e in zip(weigh(ratios[last], then.ratio), noises[last], strict=True))
         x_t = keep(x_t, then) * (x_t / now.alpha + total)
         yield x_t, x_0
 
@@ -165,10 +171,9 @@ def right_y_alone(denoise, x_T, levels, fresh_noise, order=4):
     y, past = x_T / levels[0].alpha, []
     for i in range(len(levels) - 1):
         picture, noise = denoise(levels[i].alpha * y, levels[i])
-        past.insert(0, (levels[i].ratio, noise))
-        del past[order:]
-        weights = _weights([r for r, _ in past], levels[i + 1].ratio)
-        for w, (_, e) in zip(weights.tolist(), past, strict=True):
+        past.append((levels[i].ratio, noise))
+        weights = _weights([r for r, _ in past[-order:]], levels[i + 1].ratio, levels[i].ratio)
+        for w, (_, e) in zip(weights.tolist(), past[-order:], strict=True):
             y = y + w * e
         yield levels[i + 1].alpha * y, picture
 
