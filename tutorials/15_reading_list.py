@@ -124,6 +124,24 @@ PAPERS = (
                                ("appendix D", "minisd.diffusion.prediction.x_0_and_noise"))),
     Paper(10, "diffusion", "Ho & Salimans 2022", "Classifier-free diffusion guidance",
           "arXiv:2207.12598", (("eq. 6", "minisd.diffusion.guidance.guided"),)),
+    Paper(10, "diffusion", "Karras et al. 2022", "Elucidating the design space of diffusion-based generative models",
+          "arXiv:2206.00364", (("eq. 5", "minisd.diffusion.spacing.karras"),
+                               ("algorithm 1", "minisd.diffusion.samplers.euler"),
+                               ("algorithm 1", "minisd.diffusion.samplers.heun"))),
+    Paper(10, "diffusion", "Lu et al. 2022", "DPM-Solver++: fast solver for guided sampling",
+          "arXiv:2211.01095", (("algorithm 2", "minisd.diffusion.samplers.dpm_solver"),
+                               ("SDE-DPM-Solver++(2M)", "minisd.diffusion.samplers.dpm_solver_sde"))),
+    Paper(10, "diffusion", "Zhao et al. 2023", "UniPC: a unified predictor-corrector framework",
+          "arXiv:2302.04867", (("algorithm 1", "minisd.diffusion.samplers.unipc"),
+                               ("algorithm 2", "minisd.diffusion.samplers.unipc"))),
+    Paper(10, "diffusion", "Lipman et al. 2023", "Flow matching for generative modeling",
+          "arXiv:2210.02747", (("eq. 22", "minisd.diffusion.schedule.FlowSchedule"),
+                               ("eq. 23", "minisd.diffusion.prediction"))),
+    Paper(10, "diffusion", "Liu et al. 2023", "Flow straight and fast: learning with rectified flow",
+          "arXiv:2209.03003", (("eq. 1", "minisd.diffusion.schedule.FlowSchedule"),)),
+    Paper(10, "diffusion", "Lin et al. 2024", "Common diffusion noise schedules and sample steps are flawed",
+          "arXiv:2305.08891", (("table 2", "minisd.diffusion.spacing"),
+                               ("eq. 14 to 16", "minisd.diffusion.guidance.rescaled"))),
     Paper(11, "measuring", "Heusel et al. 2017", "GANs trained by a two time-scale update rule (the paper of FID)",
           "arXiv:1706.08500", (("eq. 6", "minisd.metrics.frechet_distance"),)),
     Paper(11, "measuring", "Kynkaanniemi et al. 2019", "Improved precision and recall metric",
@@ -209,7 +227,7 @@ assert len(cited) >= 12 and cited - elsewhere <= listed, sorted(cited - elsewher
 # %% [markdown]
 # ## One of them, side by side
 #
-# DDIM's eq. 12, as the paper has it (its $\alpha$ is DDPM's $\bar\alpha$):
+# DDIM's eq. 12, as the paper has it (its $\alpha$ is DDPM's $\bar\alpha$, and the square of the code's alpha):
 #
 # $$x_{t-1} = \sqrt{\alpha_{t-1}} \underbrace{\left(\frac{x_t - \sqrt{1 - \alpha_t}\, \epsilon_\theta}{\sqrt{\alpha_t}}
 # \right)}_{\text{predicted } x_0} + \underbrace{\sqrt{1 - \alpha_{t-1} - \sigma_t^2}\;
@@ -228,8 +246,8 @@ source(found("minisd.diffusion.samplers.ddim.ddim_step"))
 # (Rombach). If you have a day: DDPM, sections 2 and 3, with chapters 9 and 10 beside it.
 #
 # Behind the line of this course lie: score matching and stochastic differential equations (Song et al. 2021,
-# "Score-based generative modeling"), EDM (Karras et al. 2022, who untangle the choices), flow matching (Lipman et al.
-# 2023), SDXL (Podell et al. 2023), and transformers in place of the U-Net (Peebles and Xie 2023).
+# "Score-based generative modeling"), SDXL (Podell et al. 2023), and transformers in place of the U-Net (Peebles and Xie
+# 2023).
 
 # %%
 WEEK = ("Ronneberger", "Vaswani", "Kingma & Welling", "Ho et al", "Song", "Ho & Salimans", "Rombach")
