@@ -11,6 +11,7 @@ from minisd_kernels.devices import require_device
 from minisd.cli.kernels import compile_first
 from minisd.cli.options import FOLDER, POSITIVE, SEED, OutputFile, checking, device_option
 from minisd.cli.outputs import new_files
+from minisd.cli.pictures import how_drawn
 
 _SHOWN = 8  # drawings on the sheet
 
@@ -68,6 +69,7 @@ def hires(
         checkpoint.save_json(json_file, hires_report.as_json(report, size))
     if out is not None:
         rows = np.concatenate([images[:_SHOWN] for images in pictures.values()])
-        plots.save_grid(out, rows, min(num, _SHOWN), names=list(pictures))
+        about = how_drawn(ctx, model, [], seed=seed)
+        plots.save_grid(out, rows, min(num, _SHOWN), names=list(pictures), about=about)
     for path in filter(None, (json_file, out)):
         click.echo(f"wrote {path}")

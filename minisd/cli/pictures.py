@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from minisd.pipeline import Pipeline
 
 _STRIP_PICTURES, _STRIP_MOMENTS = 8, 9  # more do not fit on a screen
-OUTPUTS = ("out", "npz", "show_steps", "columns", "open_it")  # options that say where to, not what
+OUTPUTS = ("out", "npz", "json_file", "show_steps", "columns", "open_it")  # options that say where to, not what
 
 
 class Files(NamedTuple):

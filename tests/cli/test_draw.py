@@ -138,6 +138,7 @@ def test_too_many_pictures_are_refused_at_once(model: Path, monkeypatch: pytest.
 
 def test_info_reads_back_how_a_picture_was_drawn(model: Path) -> None:
     assert draw(model, "a \x1b\\[31mthin 八", "--out", "a.png").exit_code == 0
+    assert shlex.split(load_about("a.png")["command"])[:3] == ["minisd", "draw", "a \x1b\\[31mthin 八"]
     lines = [line.split(maxsplit=1) for line in minisd("info", "a.png").stdout.splitlines()]
     assert lines[0] == ["prompt", r"a \x1b\[31mthin 八"] and ["steps", "2"] in lines and ["seed", "0"] in lines
     Image.new("L", (4, 4)).save("other.png")
