@@ -76,7 +76,7 @@ def _check_md5(data: bytes, expected: str, path: Path) -> None:
         raise DataError(
             f"{path}: not MNIST's: the MD5 of the uncompressed bytes is {got}; the published file has {expected}\n"
             "if it was damaged, delete it and fetch it again; another data set in MNIST's format, such as\n"
-            "Fashion-MNIST, is trained on with: minisd train --data idx --data-dir FOLDER"
+            "Fashion-MNIST, is trained on with: minisd train --data fashion (or kmnist, or idx) --data-dir FOLDER"
         )
 
 

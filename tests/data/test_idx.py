@@ -77,7 +77,9 @@ def test_captions_are_classes_or_the_lines_of_a_file(tmp_path):
 
 def test_another_data_set_under_mnists_names_is_told_how_to_train(tmp_path):
     write(tmp_path)
-    with pytest.raises(DataError, match=r"not MNIST's: (?s:.)*minisd train --data idx --data-dir FOLDER"):
+    with pytest.raises(
+        DataError, match=r"not MNIST's: (?s:.)*minisd train --data fashion \(or kmnist, or idx\) --data-dir FOLDER"
+    ):
         load_pictures("mnist", "train", Source(tmp_path))
 
 

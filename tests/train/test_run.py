@@ -243,7 +243,7 @@ def test_larger_pictures_take_more_of_the_time_for_what_works_on_pictures() -> N
         latents = pixels / vae_config(picture).factor ** 2
         assert sum(shares.values()) == pytest.approx(1)
         assert shares["vae"] / shares["unet"] == pytest.approx(0.16 / 0.73 * (pixels / 784) / (latents / 49))
-        assert shares["clip"] / shares["vae"] == pytest.approx(0.11 / 0.16)
+        assert shares["clip"] / shares["vae"] == pytest.approx(0.11 / 0.16 / (pixels / 784))
 
 
 def test_a_network_gets_its_share_of_the_time_that_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
