@@ -5,11 +5,11 @@
 The network is a diffusion model of the pictures of twice the side, which is shown the small picture besides:
 
     s fixed                          hint = sqrt(alpha_bar_s) small + sqrt(1 - alpha_bar_s) noise     augmentation
-    x_T ~ N(0, 1), then in few steps   v = U-Net(x_t beside the hint, t, s)                           Ho et al., eq. 5
+    x_T ~ N(0, 1), then in few steps   v = U-Net(x_t beside the hint, t, s)
 
-The augmentation (section 4.2 there) covers what the first model does wrong: what lies below the noise is not copied but
-drawn anew, and the network knows s, so that it knows how much to believe. Every 2 x 2 pixels are laid into channels, so
-that the network computes at the small picture's size and the hint is simply one channel more.
+The noise on the hint (there "non-truncated conditioning augmentation") covers what the first model does wrong: what
+lies below it is not copied but drawn anew, and the network knows s, so that it knows how much to believe. Every 2 x 2
+pixels are laid into channels, so that the network computes at the small picture's size, and the hint is one more.
 
 Differs: Ho et al. have one network for every size, and enlarge the hint to the size of x_t. Here one network doubles
 both sizes, for the strokes of a digit look alike at all of them.

@@ -130,7 +130,7 @@ def train(
         run.train(click.echo, profile, prepare=lambda: compile_first(run.settings.device))
     click.echo(f"the model is in {out}")
     if run.settings.stage == "hires":
-        click.echo(f'next: minisd draw "{EXAMPLE}" --size 112 --model {out}\n      minisd eval --hires --model {out}')
+        click.echo(f'next: minisd draw "{EXAMPLE}" --size 112 --model {out}\n      minisd hires --model {out}')
     elif DATA_SETS[run.settings.data].digits:
         click.echo(f'next: minisd draw "{EXAMPLE}" --model {out}\n      minisd eval --model {out}')
     elif DATA_SETS[run.settings.data].measured:

@@ -50,7 +50,7 @@ class UNetConfig:
             halving, and one block more a level takes them in on the way up (Ho et al. 2020).
         groups, eps: of the group norms in residual blocks and before the last convolution.
         hint_channels: of a picture that is laid beside x_t from the start, as a cascade's small picture is (Ho et al.
-            2022, section 3).
+            2022, "Cascaded diffusion models").
         context_width: D of the prompt's tokens; None for a network that hears no prompt.
         pooled_width: E of the prompt's pooled vector; None for a network that wants none.
         projections: each transformer begins with a group norm and a linear layer, and ends with one before its input
