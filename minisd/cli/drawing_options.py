@@ -67,7 +67,7 @@ def drawing_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option("--init", type=PICTURE, help="Start from this picture, not from noise."),
         click.option(
-            "--strength", type=SHARE, help="How much of --init is drawn anew, 0 to 1. [default: 0.6; with --mask 1]"
+            "--strength", type=SHARE, help="How much of --init is drawn anew, 0 to 1. [default: 0.8; with --mask 1]"
         ),
         click.option(
             "--mask",

@@ -105,7 +105,7 @@ class Pipeline(Model):
             to, to_seed: a second prompt, a second seed: the pictures lead from the first to it, all from one noise.
             variation: 0 to 1, how far each picture's noise lies from the first one's; all are then alike to the first.
             image: a picture to start from, uint8 as drawn, or one for each prompt.
-            strength: 0 to 1, how much of it is drawn anew; if None 0.6, and 1 with a mask.
+            strength: 0 to 1, how much of it is drawn anew; if None 0.8, and 1 with a mask.
             mask_image: where to draw, True or white; elsewhere every pixel of `image` stays as it is.
             resample: how often each stretch of the way is gone, with noise added back up between (Lugmayr et al. 2022);
                 if None 1, and 5 with a mask.

@@ -20,7 +20,7 @@ from minisd.autograd import Array
 from minisd.pictures import to_unit_range
 from minisd.pipeline.model import Model
 
-STRENGTH = 0.6  # of a picture without a mask
+STRENGTH = 0.8  # of a picture without a mask, as in diffusers
 RESAMPLE, SAMPLER = 5, "ddpm"  # with a mask: fresh noise in every step lets what is drawn move to where it fits
 
 

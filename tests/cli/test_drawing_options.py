@@ -108,12 +108,12 @@ def test_a_drawing_of_minisd_is_read_back_pixel_by_pixel(
     (plain, masked, small) = [options for _, options in asked]
     assert plain["sampler"] is None and masked["sampler"] == "ddpm"
     np.testing.assert_array_equal(plain["image"], seven)
-    assert plain["strength"] == 0.6 and plain["resample"] == 1 and "mask_image" not in plain
+    assert plain["strength"] == 0.8 and plain["resample"] == 1 and "mask_image" not in plain
     assert masked["strength"] == 0.9 and masked["resample"] > 1 and small["strength"] == 1 and small["resample"] == 2
     for options in (masked, small):
         np.testing.assert_array_equal(options["mask_image"], np.arange(28) >= np.full((28, 1), 14))
     command = load_about("an-8.png")["command"]
-    assert "--init seven.png" in command and "--strength 0.6" in command
+    assert "--init seven.png" in command and "--strength 0.8" in command
     assert "--sampler ddpm --" in load_about("an-8-2.png")["command"]
 
 

@@ -60,6 +60,7 @@ def test_unknown_words_are_told_of_without_their_weights(tiny: Pipeline) -> None
 def test_the_way_to_another_prompt_and_seed(tiny: Pipeline) -> None:
     drawn = tiny("a seven", num=5, to="a zero", to_seed=8, seed=3, batch=2)
     assert len(np.unique(drawn, axis=0)) == 5
+    np.testing.assert_array_equal(tiny("a seven", num=5, to="a zero", to_seed=8, seed=3, batch=3), drawn)
     np.testing.assert_array_equal(drawn[:1], tiny.draw(["a seven"], seed=3))
     np.testing.assert_array_equal(drawn[-1:], tiny.draw(["a zero"], seed=8))
     one_noise = tiny("a seven", num=3, to="a zero", seed=3)
@@ -73,7 +74,7 @@ def test_variations_lie_around_the_first_picture(tiny: Pipeline) -> None:
     plain = tiny.draw(prompts)
     distances = []
     for variation in (0.0, 0.1, 0.4, 1.0):
-        drawn = tiny.draw(prompts, variation=variation)
+        drawn = tiny.draw(prompts, variation=variation, batch=3)
         np.testing.assert_array_equal(drawn[0], plain[0])
         distances.append(np.abs(drawn[1:].astype(int) - plain[0]).mean())
     assert distances[0] == 0 and distances == sorted(set(distances))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -105,3 +106,18 @@ def test_resampling_goes_each_stretch_again(tiny: Pipeline) -> None:
 def test_impossible_pictures_are_refused(tiny: Pipeline, options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         tiny.draw(["a seven"], **options)
+
+
+@pytest.mark.slow
+@pytest.mark.emu
+def test_another_device_draws_the_same(tiny: Pipeline) -> None:
+    """And nothing crosses unseen on the way: the emulator refuses it."""
+    asked: dict[str, Any] = {"image": IMAGES[0], "steps": 1, "guidance": 3, "guidance_rescale": 0.5}
+    ways: list[dict[str, Any]] = [
+        {**asked, "mask_image": MASK, "resample": 2}, {**asked, "strength": 0.5}, {"to": "b (c:2)", "to_seed": 4},
+    ]  # fmt: skip
+    pipeline = copy.deepcopy(tiny)
+    here = [pipeline.draw(PROMPTS, **way) for way in ways]
+    pipeline.to("emu")
+    for pictures, way in zip(here, ways, strict=True):
+        assert np.abs(pipeline.draw(PROMPTS, **way).astype(int) - pictures).max() <= 2
