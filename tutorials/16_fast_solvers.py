@@ -18,7 +18,9 @@ from minisd.diffusion.guidance import ClassifierFreeGuidance
 from minisd.diffusion.prediction import x_0_and_noise
 from minisd.diffusion.samplers import SAMPLERS, initial_noise, sample_rngs
 from minisd.diffusion.samplers.dpm_solver import on_the_line, towards
+from minisd.diffusion.samplers.euler import euler_step as euler_in_y
 from minisd.diffusion.samplers.euler_ancestral import down_and_up
+from minisd.diffusion.samplers.heun import heun_step as heun_in_y
 from minisd.diffusion.samplers.lms import lagrange_integrals
 from minisd.diffusion.schedule import NoiseLevel, make_schedule
 from minisd.diffusion.spacing import SPACINGS, make_levels
@@ -48,8 +50,7 @@ COLOURS = {"euler": "tab:blue", "heun": "tab:orange", "lms": "tab:green", "dpm_s
 # nearly, but exactly. With the predicted $\varepsilon$ in place of the true one the three lines above stay as they are.
 
 # %%
-euler_step = mine("16.1")  # yours, if you have written it; else the library's
-source(euler_step)
+source(euler_in_y)
 
 
 def curved(x, level):
@@ -61,7 +62,7 @@ def curved(x, level):
 levels, x_T = make_levels(schedule, 10), rng.standard_normal((1, 4, 4, 1))
 ends = {name: [x for x, _ in SAMPLERS[name](curved, x_T, levels, None)] for name in ("ddim", "euler")}
 x, now, then = x_T, levels[0], levels[1]
-by_hand = euler_step(x, curved(x, now)[1], now.alpha, now.sigma, then.alpha, then.sigma)
+by_hand = mine("16.1")(x, curved(x, now)[1], now.alpha, now.sigma, then.alpha, then.sigma)
 assert np.allclose(ends["ddim"], ends["euler"]) and np.allclose(by_hand, ends["ddim"][0])
 print("all ten steps of Euler's method are those of DDIM")
 
@@ -131,7 +132,7 @@ assert missed["heun"] < missed["euler"] / 2
 # quarter of the error for twice the steps. But each step asks the network twice. That pays when h is small enough.
 
 # %%
-source(mine("16.2"))
+source(heun_in_y)
 
 # %% [markdown]
 # ## Ask once, remember
@@ -181,16 +182,16 @@ source(on_the_line)
 # Now, why $\lambda$? Let us ask the trained network for x_0 all along the way of one digit, and draw a few of its 196
 # numbers against three clocks.
 #
-# You should see on the left, against r, a wall: everything happens in the last hundredth of the axis, and a polynomial
-# through places further out knows nothing of it. Against t it is better; against $\lambda$ the change is spread most
-# evenly, with a calm begin.
+# You should see on the left, against r, a cliff: nearly half of all change lies in the last twentieth of the axis, and
+# a polynomial through places further out knows nothing of it. (The first level, r = 20,000, is left out, or all would
+# be cliff.) Against $\lambda$ the change is spread evenly. Against t, too: that is the merit of this network's
+# schedule. $\lambda$ does it for every schedule.
 
 # %%
 pipeline, judge = Pipeline.load(), Judge.load()
 digits = ["a zero", "a three", "a five", "a seven", "an eight"]
 prompts, nothing = pipeline.encode_prompts(digits), pipeline.encode_prompts([""] * len(digits))
 z_T = initial_noise(pipeline.latent_shape, sample_rngs(3, len(digits)))
-asked = 0
 
 
 def network(prompts, nothing, scale=1.0, interval=(0, 1000)):
@@ -198,8 +199,6 @@ def network(prompts, nothing, scale=1.0, interval=(0, 1000)):
     model = ClassifierFreeGuidance(pipeline.predict, prompts, nothing, scale, interval)
 
     def denoise(z, level):
-        global asked
-        asked += 1
         predicted = model(z, np.full(len(z), float(level.t)))
         return x_0_and_noise(pipeline.info.prediction, predicted, z, level.alpha, level.sigma)
 
@@ -318,7 +317,8 @@ show(figure, "16_order")
 # ## The order, on digits
 #
 # And with the trained network, where no one knows the exact end? The end of very many steps of DPM-Solver stands for
-# it. The error is the root mean square over the latents, whose numbers are about 1 large. Three ways:
+# it, 250 on the whole way. The error is the root mean square over the latents, whose numbers are about 1 large. Three
+# ways:
 #
 # - **the middle**, from t = 900 to t = 100, as above;
 # - **the whole way**, from pure noise to the clean picture, with t evenly spaced, which is the library's default;
@@ -331,18 +331,19 @@ show(figure, "16_order")
 
 # %%
 z_900 = walk("dpm_solver", plain, z_T, [pipeline.schedule.level(t) for t in range(999, 899, -9)])
-ways = {
-    "the middle": (z_900, lambda steps: middle(pipeline.schedule, steps)),
-    "the whole way": (z_T, lambda steps: make_levels(pipeline.schedule, steps)),
+ways = {  # where it starts, its levels, and how many steps stand for the end
+    "the middle": (z_900, lambda steps: middle(pipeline.schedule, steps), 125),
+    "the whole way": (z_T, lambda steps: make_levels(pipeline.schedule, steps), 250),
     "the whole way, even in $\\lambda$": (
         z_T,
         lambda steps: make_levels(pipeline.schedule, steps, spacing="exponential"),
+        125,
     ),
 }
 budgets, off, ends = [4, 8, 16, 32], {}, {}
 figure = Figure(figsize=(10, 3.8), dpi=110, layout="constrained")
-for (way, (start, levels_of)), panel in zip(ways.items(), figure.subplots(1, 3, sharey=True), strict=True):
-    ends[way, "best"] = walk("dpm_solver", plain, start, levels_of(250))
+for (way, (start, levels_of, many)), panel in zip(ways.items(), figure.subplots(1, 3, sharey=True), strict=True):
+    ends[way, "best"] = walk("dpm_solver", plain, start, levels_of(many))
     for name in ("euler", "heun", "dpm_solver"):
         for budget in budgets:
             steps = budget // 2 if name == "heun" else budget
