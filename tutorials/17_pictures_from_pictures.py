@@ -197,12 +197,13 @@ assert slopes[0] < slopes[1] < slopes[2] < slopes[3] and slopes[0] < 0.5 and abs
 assert abs(slopes[4] - slopes[0]) < 0.1
 
 # %% [markdown]
-# A sampler that draws fresh noise in every step goes back a little in each, too. So the library takes one where there is
-# a mask, if you name none.
+# A sampler that draws fresh noise in every step goes back a little in each, too. So the library takes one where there
+# is a mask, if you name none.
 
 # %%
-print(f"each once, DDIM: b = {slopes[0]:.2f} a; each once, DDPM: b = {slope(fitting_b('ddpm')):.2f} a")
-assert slopes[0] + 0.1 < slope(fitting_b("ddpm")) < 0.9
+by_ddpm = slope(fitting_b("ddpm"))
+print(f"each once, by DDIM: b = {slopes[0]:.2f} a; by DDPM: b = {by_ddpm:.2f} a")
+assert slopes[0] + 0.1 < by_ddpm < 0.9
 
 # %% [markdown]
 # ## Half a digit, and its seam
@@ -295,7 +296,7 @@ assert all(np.array_equal(pictures[:, :14], whole[:, :14]) for pictures in resto
 source(slerp)
 source(lerp)
 ways = np.linspace(0, 1, 9)
-first, last = (initial_noise(pipeline.latent_shape, sample_rngs(seed, 1)).repeat(9, axis=0) for seed in (FIRST, LAST))
+first, last = (initial_noise(pipeline.latent_shape, sample_rngs(seed, 1)).repeat(9, axis=0) for seed in (1, 2))
 mixed = {"straight": lerp(first, last, ways), "on the sphere": slerp(first, last, ways)}
 lengths = {name: np.sqrt((z.reshape(9, -1) ** 2).sum(axis=1)) for name, z in mixed.items()}
 formula = math.sqrt(196) * np.sqrt((1 - ways) ** 2 + ways**2)
@@ -311,9 +312,9 @@ assert lengths["on the sphere"].min() > shortest
 # as one draw divided by $\sqrt K$, nine times each, and measure how much the nine pictures differ (the standard
 # deviation of each pixel over them, averaged).
 #
-# You should see that two draws are forgiven, and that with more the threes become one and the same: noise is where the
-# variety comes from. In the second picture a walk on the sphere, a three all along, and a walk from prompt to prompt
-# with one noise: there the digit changes.
+# You should see that two draws are forgiven, and that with more the threes become one and the same, a model of a three:
+# noise is where the variety comes from. In the second picture a walk on the sphere, a three all along, and a walk from
+# prompt to prompt with one noise: there the digit changes.
 
 
 # %%
@@ -338,7 +339,10 @@ variety = {count: float(drawn.astype(float).std(axis=0).mean()) for count, drawn
 print("variety:", ", ".join(f"{value:.1f} with the mean of {count}" for count, value in variety.items()))
 assert variety[1] > variety[2] > variety[4] > variety[16] and variety[16] < 0.5 * variety[1]
 
-rows = {"on the sphere": threes(mixed["on the sphere"]), "prompt to prompt": pipeline(["a three"] * 9, **WAY)}
+rows = {
+    "on the sphere": threes(mixed["on the sphere"]),
+    "prompt to prompt": pipeline(["a three"] * 9, to="a six", seed=1, steps=12),
+}
 read = {name: judge.digits(pictures) for name, pictures in rows.items()}
 notes = {name: [str(digit) for digit in found] for name, found in read.items()}
 show_rows(rows, "17_between", headings=[f"{s:.2f}" for s in ways], notes=notes)
