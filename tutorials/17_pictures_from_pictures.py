@@ -391,16 +391,15 @@ assert np.array_equal(against[""][1], against["a thick seven"][1])  # without gu
 # it and little is left of the digit: one can go too far away.
 
 # %%
+away = against["a thick seven"]
+sure = next(i for i in range(12) if all(judge.digits(row[w][[i]]) == 7 for row in (by_weight, away) for w in row))
 show_rows(
     {
-        "(thick:weight)": np.stack([by_weight[w][0] for w in weights]),
-        "not a thick seven": np.stack([against["a thick seven"][w][0] for w in scales]),
+        "weight of thick": np.stack([by_weight[w][sure] for w in weights]),
+        "guidance, not thick": np.stack([away[w][sure] for w in scales]),
     },
     "17_thick",
-    notes={
-        "(thick:weight)": [f"weight {w:g}" for w in weights],
-        "not a thick seven": [f"guided {w:g}" for w in scales],
-    },
+    notes={"weight of thick": [f"{w:g}" for w in weights], "guidance, not thick": [f"{w:g}" for w in scales]},
 )
 figure = Figure(figsize=(8.5, 3.4), dpi=110, layout="constrained")
 left, right = figure.subplots(1, 2, sharey=True)
@@ -421,7 +420,7 @@ show(figure, "17_words")
 print("by weight:", " ".join(f"{value:.2f}" for value in wide), "pixels")
 print("away from a thick seven:", " ".join(f"{value:.2f}" for value in narrow["a thick seven"]), "pixels")
 for w in scales:
-    print(f"guidance {w:g}: reads a seven in {(judge.digits(against['a thick seven'][w]) == 7).mean():.0%}")
+    print(f"guidance {w:g}: reads a seven in {(judge.digits(away[w]) == 7).mean():.0%}")
 assert wide == sorted(wide) and wide[-1] > wide[0] + 1
 assert narrow["a thick seven"] == sorted(narrow["a thick seven"], reverse=True)
 assert narrow["a thick seven"][-1] < narrow[""][-1] - 0.5
