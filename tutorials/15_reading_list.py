@@ -12,10 +12,12 @@
 import importlib
 import inspect
 import re
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 import minisd_kernels
+import numpy as np
 from matplotlib.figure import Figure
 
 import minisd
@@ -146,7 +148,7 @@ PAPERS = (
           "arXiv:2201.09865", (("section 4.2", "minisd.diffusion.inpainting.stretches"),)),
     Paper(17, "diffusion", "Meng et al. 2022", "SDEdit: guided image synthesis with stochastic differential equations",
           "arXiv:2108.01073", (("SDEdit", "minisd.pipeline.given"),)),
-    Paper(17, "latents", "Shoemake 1985", "Animating rotation with quaternion curves",
+    Paper(17, "diffusion", "Shoemake 1985", "Animating rotation with quaternion curves",
           "doi:10.1145/325334.325242", (("slerp", "minisd.diffusion.interpolation.slerp"),)),
     Paper(11, "measuring", "Heusel et al. 2017", "GANs trained by a two time-scale update rule (the paper of FID)",
           "arXiv:1706.08500", (("eq. 6", "minisd.metrics.frechet_distance"),)),
@@ -262,12 +264,15 @@ for name in WEEK:
 
 topics = list(dict.fromkeys(paper.topic for paper in PAPERS))
 FIRST = 2014  # an older paper stands left of it, with its year
-figure = Figure(figsize=(10, 6.6), dpi=110, layout="constrained")
+figure = Figure(figsize=(10, 7.4), dpi=110, layout="constrained")
 panel = figure.subplots()
 under = {}  # how many names stand under a dot already
+together = Counter((paper.topic, paper.cited.rsplit(" ", 1)[1]) for paper in PAPERS)
+deep = {topic: 1 + max(count for (of, _), count in together.items() if of == topic) for topic in topics}
+rows = dict(zip(topics, np.cumsum([0, *deep.values()]), strict=False))  # in lines of names
 for paper in PAPERS:
     authors, year = paper.cited.rsplit(" ", 1)
-    at = max(int(year), FIRST - 1), topics.index(paper.topic)
+    at = max(int(year), FIRST - 1), rows[paper.topic]
     name = re.split(r",| ", authors)[0] + (f" ({year})" if int(year) < FIRST else "")
     line = under[at] = under.get(at, 0) + 1
     panel.plot(*at, "o", color="0.3")
@@ -275,12 +280,12 @@ for paper in PAPERS:
     panel.annotate(
         name, at, (0, 7 - 13 * line), textcoords="offset points", ha="center", va="top", color=colour, weight=weight
     )
-for row in range(len(topics)):
+for row in rows.values():
     panel.axhline(row, color="0.85", linewidth=1, zorder=0)
-panel.set_yticks(range(len(topics)), topics)
-panel.set_xticks(range(FIRST, 2023))
+panel.set_yticks([*rows.values()], topics)
+panel.set_xticks(range(FIRST, 2025))
 panel.set(
-    ylim=(len(topics) - 0.1, -0.4), xlim=(FIRST - 1.6, 2022.6), title="The papers by year; in red those of the week"
+    ylim=(sum(deep.values()), -0.4), xlim=(FIRST - 1.6, 2024.6), title="The papers by year; in red those of the week"
 )
 panel.spines[["top", "right", "left"]].set_visible(False)
 panel.tick_params(left=False)

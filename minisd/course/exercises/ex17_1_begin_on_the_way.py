@@ -28,7 +28,7 @@ def begin(x_0, noise, alpha, sigma, strength, steps=50):
     count = max(1, round(steps * strength))
     if strength == 1:
         return noise, len(alpha) - 1, count
-    t = max(0, round(len(alpha) * strength) - 1)
+    t = max(round(strength * len(alpha)), 1) - 1
     return NoiseSchedule(alpha, sigma).add_noise(x_0, noise, t), t, count
 
 
