@@ -121,7 +121,7 @@ def right_slices(images, redrawn):
 
 def right_loops(images, redrawn):
     B, H, W = images.shape
-    found = {True: [], False: []}
+    found = {True: list[float](), False: list[float]()}
     for b in range(B):
         for y in range(H):
             for x in range(W):

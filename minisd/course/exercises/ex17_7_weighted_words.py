@@ -66,7 +66,7 @@ def cases(rng, dtype):
 
 def _read(prompt, louder=1.1, softer=1 / 1.1, combine=lambda a, b: a * b, strict=True, inner=False, number=True):
     """Parts of one letter each."""
-    parts, opened, i = [], [], 0
+    parts, opened, i = list[tuple[str, float, bool]](), list[tuple[str, int]](), 0
     while i < len(prompt):
         letter, found = prompt[i], re.match(r":([0-9.]+)\)", prompt[i:])
         if letter in "([":
@@ -182,7 +182,7 @@ def right_recursive(prompt):
 
 def right_by_pieces(prompt):
     pieces = re.findall(r":[\d.]+\)|[()\[\]]|[^()\[\]:]+", prompt)
-    stack = [("", [])]
+    stack = [("", list[tuple[str, float]]())]
     for piece in pieces:
         if piece in ("(", "["):
             stack.append((piece, []))
