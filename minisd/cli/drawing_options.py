@@ -33,7 +33,7 @@ class Interval(click.types.StringParamType):
 
 
 def drawing_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in (
+    options = (
         click.option("--negative", "negative_prompt", metavar="PROMPT", help="What guidance leads away from."),
         click.option(
             "--guidance-rescale",
@@ -84,7 +84,8 @@ def drawing_options(command: Callable[..., None]) -> Callable[..., None]:
             default=None,
             help="Take --init's dark for light. [default: if it is dark on light, and the model draws light on dark]",
         ),
-    ):
+    )
+    for option in reversed(options):  # --help lists the last one first
         command = option(command)
     return command
 
