@@ -160,6 +160,13 @@ PAPERS = (
           "doi:10.1145/1498765.1498785", (("attainable", "minisd.bench.roofline"),)),
     Paper(12, "speed", "Lavin & Gray 2016", "Fast algorithms for convolutional neural networks",
           "arXiv:1509.09308", (("equation 12", "minisd_kernels.conv2d.winograd"),)),
+    Paper(18, "Hi-Res", "Ho et al. 2022", "Cascaded diffusion models for high fidelity image generation",
+          "arXiv:2106.15282", (("non-truncated conditioning", "minisd.hires"),
+                               ("section 3", "minisd.models.unet.UNetConfig"))),
+    Paper(18, "Hi-Res", "Saharia et al. 2021", "Image super-resolution via iterative refinement",
+          "arXiv:2104.07636", (("SR3", "minisd.hires"),)),
+    Paper(18, "Hi-Res", "Keys 1981", "Cubic convolution interpolation for digital image processing",
+          "doi:10.1109/TASSP.1981.1163711", (("cubic convolution", "minisd.resizing.bicubic"),)),
 )  # fmt: skip
 
 
@@ -258,13 +265,13 @@ source(found("minisd.diffusion.samplers.ddim.ddim_step"))
 # 2023).
 
 # %%
-WEEK = ("Ronneberger", "Vaswani", "Kingma & Welling", "Ho et al", "Song", "Ho & Salimans", "Rombach")
+WEEK = ("Ronneberger", "Vaswani", "Kingma & Welling", "Ho et al. 2020", "Song", "Ho & Salimans", "Rombach")
 for name in WEEK:
     assert sum(paper.cited.startswith(name) for paper in PAPERS) == 1
 
 topics = list(dict.fromkeys(paper.topic for paper in PAPERS))
 FIRST = 2014  # an older paper stands left of it, with its year
-figure = Figure(figsize=(10, 7.4), dpi=110, layout="constrained")
+figure = Figure(figsize=(10, 8), dpi=110, layout="constrained")
 panel = figure.subplots()
 under = {}  # how many names stand under a dot already
 together = Counter((paper.topic, paper.cited.rsplit(" ", 1)[1]) for paper in PAPERS)
