@@ -9,7 +9,7 @@ POINTS, MINUTES = 1, 10
 HINTS = (
     "The variance of x_t is a sum of two: the picture's part and the noise's.",
     "A factor stands squared before a variance.",
-    "signal = ((1 - strength) * deviation) ** 2; signal / (signal + strength ** 2).",
+    "s = strength: ((1 - s) deviation)^2 / (((1 - s) deviation)^2 + s^2).",
 )
 
 

@@ -17,9 +17,9 @@ from minisd.diffusion.schedule import NoiseLevel
 POINTS, MINUTES = 3, 25
 GIVEN = ("np", "NoiseLevel")
 HINTS = (
-    "A function inside the function: def with_known(x_t, level): ..., and at the end return with_known.",
+    "A function inside the function: it takes x_t and level, and held returns it.",
     "np.where(redrawn, a, b) takes from a where redrawn is True and from b elsewhere, over all samples and channels.",
-    "x_0 = np.where(redrawn, x_0, known); the noise solves x_t = level.alpha * x_0 + level.sigma * noise.",
+    "np.where(redrawn, x_0, known) is the new x_0; the noise solves x_t = level.alpha * x_0 + level.sigma * noise.",
 )
 
 

@@ -23,7 +23,7 @@ GIVEN = ("np", "math", "NoiseLevel")
 HINTS = (
     "What must x be multiplied by, so that alpha x_0 becomes alpha' x_0? That is a.",
     "Independent noises add up by their variances: (a sigma)^2 of the old, b^2 of the fresh one.",
-    "a = high.alpha / low.alpha; b = math.sqrt(high.sigma**2 - (a * low.sigma) ** 2).",
+    "a is high.alpha / low.alpha; b = math.sqrt(high.sigma**2 - (a * low.sigma) ** 2).",
 )
 
 
