@@ -31,7 +31,8 @@ from minisd.cli import main
 from minisd.data import DigitSet, draw_strokes
 from minisd.data.cells import draw_cells
 from minisd.data.dataset import CaptionedPictures
-from minisd.evaluation import Judge, _clip_quality, _vae_quality
+from minisd.evaluation import Judge
+from minisd.evaluation.digits import _clip_quality, _vae_quality
 from minisd.models.unet_classic import UNetClassic, UNetClassicConfig
 from minisd.nn import Linear, Module
 from minisd.optim import EMA, SGD, AdamW
@@ -575,8 +576,8 @@ def test_measuring(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
         found.append((pipeline.device, judge.classifier.device))
         raise CheckpointError("seen")
 
-    monkeypatch.setattr("minisd.evaluation.evaluate", evaluate)
-    monkeypatch.setattr("minisd.evaluation.check_count", lambda *args: None)
+    monkeypatch.setattr("minisd.evaluation.digits.evaluate", evaluate)
+    monkeypatch.setattr("minisd.evaluation.digits.check_count", lambda *args: None)
     monkeypatch.setattr("minisd.data.load_digits", lambda name, split, data_dir=None: few_digits())
     assert CliRunner().invoke(main, ["eval", "--device", device]).stderr == "Error: seen\n" and found == [(device,) * 2]
 

@@ -44,8 +44,6 @@ FLOORS = {
     "minisd.bench": 7,
     "minisd.course": 7,
     "minisd.evaluation": 7,
-    "minisd.colour_report": 7,
-    "minisd.hires_report": 7,
     "minisd.pipeline": 7,
     "minisd.shapes": 7,
     "minisd.train": 7,
@@ -57,10 +55,6 @@ FLOORS = {
 NEIGHBOURS = {
     ("minisd.train", "minisd.pipeline"),
     ("minisd.evaluation", "minisd.pipeline"),
-    ("minisd.colour_report", "minisd.evaluation"),
-    ("minisd.colour_report", "minisd.pipeline"),
-    ("minisd.hires_report", "minisd.evaluation"),
-    ("minisd.hires_report", "minisd.pipeline"),
     ("minisd.bench", "minisd.pipeline"),
     ("minisd.bench", "minisd.train"),
 }

@@ -20,13 +20,12 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.figure import Figure
 
-from minisd import hires_report
 from minisd.course import mine, show, show_rows, source
 from minisd.data.components import connected_components
 from minisd.data.sharp import sharpened
 from minisd.data.strokes import draw_strokes
 from minisd.diffusion.schedule import make_schedule
-from minisd.evaluation import Judge
+from minisd.evaluation import Judge, hires
 from minisd.hires import HIRES_UNET, MOST_AUGMENTED, HiresInfo, Upscaler
 from minisd.models.unet import UNetConfig, table
 from minisd.pictures import to_bytes, to_unit_range
@@ -341,8 +340,8 @@ show_large({"jagged": jagged[1:6], "the truth": drawn.images[1:6]}, "18_jagged")
 # it: its strokes are full of holes, and the sharp edges that were measured are those of grains.
 
 # %%
-report, pictures = hires_report.compare(pipeline, judge, count=6, size=112, say=lambda line: None)
-print(*hires_report.table(report, 112), sep="\n")
+report, pictures = hires.compare(pipeline, judge, count=6, size=112, say=lambda line: None)
+print(*hires.table(report, 112), sep="\n")
 measured = {way.way: way for way in report}
 assert measured["chain"].sharper > 2 and measured["chain"].same_digit >= 0.8 and abs(measured["chain"].ink - 1) < 0.06
 assert measured["img2img"].sharper > 2 and measured["img2img"].ink < 0.85 and measured["img2img"].same_digit >= 0.8

@@ -27,8 +27,9 @@ from minisd.data.sets import DATA_SETS
 
 if TYPE_CHECKING:
     from minisd.autograd import Array
-    from minisd.colour_report import ColourReport
-    from minisd.evaluation import DrawingReport, Floor, GuidanceCurve, Judge, Report
+    from minisd.evaluation import Judge
+    from minisd.evaluation.colours import ColourReport
+    from minisd.evaluation.digits import DrawingReport, Floor, GuidanceCurve, Report
     from minisd.pipeline import Pipeline
 
 
@@ -83,13 +84,14 @@ def evaluate(
     if several and not DATA_SETS[data].digits:
         raise click.UsageError(f"--data {data} measures at one --guidance at a time.")
 
-    from minisd import checkpoint, colour_report, evaluation
+    from minisd import checkpoint
     from minisd.data import ColourSet, DigitSet, load_digits, load_pictures
     from minisd.diffusion.spacing import make_levels
+    from minisd.evaluation import Judge, colours, digits
     from minisd.pipeline import Pipeline
 
     ctx.with_resource(new_files(json_file, plot))
-    pipeline, of_digits = Pipeline.load(model), evaluation.Judge.load(judge)
+    pipeline, of_digits = Pipeline.load(model), Judge.load(judge)
     with checking("--steps"):
         make_levels(pipeline.schedule, steps or pipeline.info.steps)
     one_guidance = guidance[0] if guidance else None
@@ -100,14 +102,14 @@ def evaluate(
         real, test = load_digits(data, "train", data_dir), load_digits(data, "test", data_dir)
         _check_fits(pipeline, data, test.images)
         with checking("--num"):
-            evaluation.check_count(num, real, test)
+            digits.check_count(num, real, test)
         _compile_for(pipeline, of_digits, device)
         parts: tuple[Pipeline, Judge, DigitSet, DigitSet] = pipeline, of_digits, real, test
         if several:
-            report = evaluation.guidance_curve(*parts, guidance or (), **options)
+            report = digits.guidance_curve(*parts, guidance or (), **options)
             click.echo("\n".join(_curve_table(report)))
         else:
-            report = evaluation.evaluate(*parts, guidance=one_guidance, **options)
+            report = digits.evaluate(*parts, guidance=one_guidance, **options)
             for name, value in _table(report, len(test)):
                 click.echo(f"{name:<36}{value}".rstrip())
     else:
@@ -115,11 +117,11 @@ def evaluate(
         assert isinstance(coloured, ColourSet)
         _check_fits(pipeline, data, coloured.images)
         _compile_for(pipeline, of_digits, device)
-        report = colour_report.evaluate(pipeline, of_digits, coloured, guidance=one_guidance, **options)
+        report = colours.evaluate(pipeline, of_digits, coloured, guidance=one_guidance, **options)
         click.echo("\n".join(_colour_table(report)))
     if json_file is not None:
         checkpoint.save_json(json_file, report.as_json())
-    if plot is not None and isinstance(report, evaluation.GuidanceCurve):
+    if plot is not None and isinstance(report, digits.GuidanceCurve):
         _plot(plot, report)
     for path in filter(None, (json_file, plot)):
         click.echo(f"wrote {path}")

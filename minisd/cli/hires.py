@@ -44,8 +44,8 @@ def hires(
     """
     require_device(device)
 
-    from minisd import checkpoint, hires_report, plots
-    from minisd.evaluation import Judge
+    from minisd import checkpoint, plots
+    from minisd.evaluation import Judge, hires
     from minisd.pipeline import Pipeline
     from minisd.pipeline.enlarging import check_size
 
@@ -60,13 +60,13 @@ def hires(
     compile_first(device)
     pipeline.to(device)
     of_digits.classifier.to(device)
-    report, pictures = hires_report.compare(
+    report, pictures = hires.compare(
         pipeline, of_digits, count=num, size=size, seed=seed, say=lambda line: click.echo(line, err=True)
     )
-    for line in hires_report.table(report, size):
+    for line in hires.table(report, size):
         click.echo(line)
     if json_file is not None:
-        checkpoint.save_json(json_file, hires_report.as_json(report, size))
+        checkpoint.save_json(json_file, hires.as_json(report, size))
     if out is not None:
         rows = np.concatenate([images[:_SHOWN] for images in pictures.values()])
         about = how_drawn(ctx, model, [], seed=seed)

@@ -4,7 +4,7 @@
     slerp:  (sin((1 - share) w) a + sin(share w) b) / sin w,   w the angle between a and b        (Shoemake 1985)
 
 Noise of N(0, 1) in D numbers lies near the sphere of radius sqrt(D), any two at nearly a right angle. Halfway along the
-straight line it is shorter by sqrt(2): noise that no training has shown, and pictures come out paler and more alike.
+straight line it is shorter by sqrt(2): noise that no training has shown, and pictures come out more alike.
 The sphere's way stays where noise lies.
 """
 

@@ -11,9 +11,10 @@ import pytest
 from command_line import digits, minisd, refused
 
 from minisd import checkpoint
-from minisd.colour_report import ColourReport, Obeyed
 from minisd.data import ColourSet, DigitSet, draw_colours
-from minisd.evaluation import DrawingReport, Floor, GuidanceCurve, Judge, Report
+from minisd.evaluation import Judge
+from minisd.evaluation.colours import ColourReport, Obeyed
+from minisd.evaluation.digits import DrawingReport, Floor, GuidanceCurve, Report
 from minisd.nn import Module
 from minisd.pipeline import Pipeline
 
@@ -53,7 +54,7 @@ def test_eval_says_what_was_measured(few_digits: None, monkeypatch: pytest.Monke
         seen.append({"train": train.labels.tolist(), "test": test.labels.tolist(), **options})
         return measured()
 
-    monkeypatch.setattr("minisd.evaluation.evaluate", evaluate)
+    monkeypatch.setattr("minisd.evaluation.digits.evaluate", evaluate)
     options = ("--num", 110, "--seed", 4, "--guidance", 0, "--steps", 9, "--sampler", "ddpm", "--spacing", "karras")
     options += ("--json", "a.json")
     result = minisd("--backend", "numpy", "eval", *options)
@@ -83,7 +84,7 @@ def test_eval_measures_the_model_and_asks_the_judge_that_are_named(
     judge.save(tmp_path)
     moved: list[tuple[str, str]] = []
     monkeypatch.setattr(Module, "to", lambda self, device: moved.append((type(self).__name__, device)))
-    monkeypatch.setattr("minisd.evaluation.evaluate", evaluate)
+    monkeypatch.setattr("minisd.evaluation.digits.evaluate", evaluate)
     monkeypatch.setattr("minisd_kernels.devices.missing_device_reason", lambda device: None)
     assert minisd("eval", "--model", tmp_path, "--judge", tmp_path, "--device", "emu", "--num", 100).exit_code == 0
     assert seen == [7, 123]
@@ -155,7 +156,7 @@ def test_several_guidances_make_a_curve(few_digits: None, monkeypatch: pytest.Mo
         plots.append((x, [*panels.values()], xlabel, level[0], [*level[1].values()]))
         path.write_bytes(b"png")
 
-    monkeypatch.setattr("minisd.evaluation.guidance_curve", guidance_curve)
+    monkeypatch.setattr("minisd.evaluation.digits.guidance_curve", guidance_curve)
     monkeypatch.setattr("minisd.plots.save_panels", save_panels)
     options = ("--guidance", "1.5, 0,1.5", "--num", 110, "--json", "a.json", "--plot", "a.png")
     result = minisd("--backend", "numpy", "eval", *options)
@@ -170,7 +171,7 @@ def test_several_guidances_make_a_curve(few_digits: None, monkeypatch: pytest.Mo
 
 
 def test_eval_replaces_no_file(few_digits: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("minisd.evaluation.evaluate", None)
+    monkeypatch.setattr("minisd.evaluation.digits.evaluate", None)
     Path("a.json").write_text("old")
     refused(minisd("eval", "--json", "a.json"), "a.json is there already")
     assert Path("a.json").read_text() == "old"
@@ -226,7 +227,7 @@ def test_eval_of_coloured_digits_is_told_by_line(monkeypatch: pytest.MonkeyPatch
         return ColourReport(Obeyed("drawn by code", 5, 1.0, 0.99, 0.98, 0.97), [shown, hidden], 31.25)
 
     few = draw_colours(2, 0)
-    monkeypatch.setattr("minisd.colour_report.evaluate", evaluate)
+    monkeypatch.setattr("minisd.evaluation.colours.evaluate", evaluate)
     monkeypatch.setattr("minisd.data.load_pictures", lambda name, split: few)
     monkeypatch.setattr("minisd.cli.evaluate._check_fits", lambda *parts: None)
     result = minisd("--backend", "numpy", "eval", "--data", "colours", "--guidance", 2, "--json", "a.json")

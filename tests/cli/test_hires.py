@@ -68,8 +68,8 @@ def test_sizes_and_ways_that_cannot_be_drawn() -> None:
 def test_the_comparison_is_printed_drawn_and_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("minisd.cli.hires.compile_first", lambda device: None)
     pictures = {name: np.zeros((10, 112, 112), np.uint8) for name in ("drawing", *WAYS)}
-    monkeypatch.setattr("minisd.hires_report.compare", lambda *_, **options: ([], pictures))
-    monkeypatch.setattr("minisd.hires_report.table", lambda report, size: [f"the table at {size}"])
+    monkeypatch.setattr("minisd.evaluation.hires.compare", lambda *_, **options: ([], pictures))
+    monkeypatch.setattr("minisd.evaluation.hires.table", lambda report, size: [f"the table at {size}"])
     result = minisd("hires", "--num", 10, "--json", "a.json", "--out", "a.png")
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines() == ["the table at 112", "wrote a.json", "wrote a.png"]

@@ -18,7 +18,7 @@ import numpy as np
 from minisd import metrics
 from minisd.autograd import Array
 from minisd.data.colours import FRAME, NAMES, PALETTE, ColourSet, colour_phrases, combinations
-from minisd.evaluation import Judge
+from minisd.evaluation.judge import Judge
 from minisd.pipeline import Pipeline
 
 _PURE = 16  # pixels that show the ink alone: the thinnest stroke has twice as many

@@ -12,7 +12,7 @@ import numpy as np
 from minisd import metrics
 from minisd.autograd import Array
 from minisd.data.morphology import thickness
-from minisd.evaluation import Judge
+from minisd.evaluation.judge import Judge
 from minisd.pipeline import Pipeline
 from minisd.pipeline.enlarging import WAYS, check_size, enlarge
 from minisd.resizing import area_mean

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from minisd.colour_report import Obeyed, evaluate, look
 from minisd.data.colours import NAMES, ColourSet, combinations, draw_colours
 from minisd.evaluation import Judge
+from minisd.evaluation.colours import Obeyed, evaluate, look
 
 
 @pytest.fixture(scope="module")

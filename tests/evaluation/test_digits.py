@@ -21,7 +21,8 @@ from minisd import checkpoint
 from minisd.autograd import Array, Tensor
 from minisd.checkpoint import CheckpointError
 from minisd.data import DigitSet, draw_strokes
-from minisd.evaluation import Judge, Report, check_count, evaluate, guidance_curve
+from minisd.evaluation import Judge
+from minisd.evaluation.digits import Report, check_count, evaluate, guidance_curve
 from minisd.metrics import diversity_ratio, frechet_distance, precision_and_recall, wilson_interval
 from minisd.pictures import to_bytes
 from minisd.pipeline import shipped_model

@@ -10,7 +10,7 @@ import pytest
 from minisd.autograd import Array
 from minisd.data import draw_strokes
 from minisd.evaluation import Judge
-from minisd.hires_report import as_json, compare, measured, table
+from minisd.evaluation.hires import as_json, compare, measured, table
 from minisd.pipeline import Pipeline, enlarging
 from minisd.pipeline.enlarging import by_bicubic
 
@@ -51,8 +51,8 @@ def test_all_ways_are_measured_on_the_same_drawings(judge: Judge, monkeypatch: p
 
     monkeypatch.setattr(enlarging, "check_size", lambda *_: None)
     monkeypatch.setattr(enlarging, "BATCH", 30)
-    monkeypatch.setattr("minisd.hires_report.check_size", lambda *_: None)
-    for name in ("minisd.hires_report.WAYS", "minisd.pipeline.enlarging.WAYS"):
+    monkeypatch.setattr("minisd.evaluation.hires.check_size", lambda *_: None)
+    for name in ("minisd.evaluation.hires.WAYS", "minisd.pipeline.enlarging.WAYS"):
         monkeypatch.setattr(name, {"chain": as_drawn, "bicubic": by_bicubic})
     pipeline = Pipeline.load()
     asked: list[str] = []
