@@ -105,8 +105,10 @@ def what_is_asked(pipeline: Pipeline, options: Mapping[str, Any]) -> dict[str, A
         with checking("--clip-skip"):
             pipeline.clip.config.check_clip_skip(clip_skip)
     if (interval := asked.get("guidance_interval")) is not None:
-        low, high = interval.split(":")
-        asked["guidance_interval"] = int(low), int(high)
+        low, high = map(int, interval.split(":"))
+        if high > (T := pipeline.schedule.steps):
+            raise click.BadParameter(f"the model's times end at {T}, got {interval}.", param_hint="--guidance-interval")
+        asked["guidance_interval"] = low, high
     if (size := asked.get("size")) is not None:
         with checking("--size"):
             check_size(pipeline, size, asked.get("hires", "chain"))

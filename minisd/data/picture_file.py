@@ -157,6 +157,8 @@ def _by_its_depth(image: Image) -> Image:
     from PIL import Image
 
     levels = np.asarray(image).astype(np.float64)
+    if not np.isfinite(levels).all():
+        raise ValueError("some of its pixels are not finite numbers")
     most = next((float(2**bits - 1) for bits in (12, 16, 32) if levels.max() < 2**bits), levels.max())
     if image.mode == "F" and levels.max() <= 1:  # a picture of fractions
         most = 1.0

@@ -75,7 +75,7 @@ class Pipeline(Model):
         self,
         prompts: Sequence[str],
         *,
-        negative_prompt: str | Sequence[str] = "",
+        negative_prompt: str | Sequence[str] | None = None,
         to: str | None = None,
         to_seed: int | None = None,
         variation: float | None = None,
@@ -101,7 +101,7 @@ class Pipeline(Model):
         Words of a prompt may be weighted, "a (thick:1.5) seven": text/weights.py.
 
         Args:
-            negative_prompt: what guidance goes away from, a text for all pictures or one for each.
+            negative_prompt: what guidance goes away from, a text for all pictures or one for each; None for no text.
             to, to_seed: a second prompt, a second seed: the pictures lead from the first to it, all from one noise.
             variation: 0 to 1, how far each picture's noise lies from the first one's; all are then alike to the first.
             image: a picture to start from, uint8 as drawn, or one for each prompt.
@@ -137,6 +137,7 @@ class Pipeline(Model):
             raise ValueError(f"draw: wanted a batch of 1 or more pictures, got {batch}")
         check_size(self, size, hires)
         N, steps = len(prompts), self.info.steps if steps is None else steps
+        negative_prompt = "" if negative_prompt is None else negative_prompt
         negative = [negative_prompt] * N if isinstance(negative_prompt, str) else [*negative_prompt]
         if len(negative) != N:
             raise ValueError(f"draw: wanted a negative prompt for all, or one for each of {N}, got {len(negative)}")

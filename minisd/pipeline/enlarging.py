@@ -130,7 +130,8 @@ def check_size(pipeline: Pipeline, size: int | None, hires: str = "chain") -> No
     if channels != 1:
         raise ValueError("only grey pictures can be drawn larger, and this model draws in colour")
     if hires == "chain" and pipeline.hires is None:
+        train = "train one with: minisd train --stage hires --model FOLDER"
         raise ValueError(
             f"this model draws {own} x {own} and has no network that goes on to {size} x {size}; "
-            "train one with: minisd train --stage hires --model FOLDER"
+            + (train if own == 28 else "minisd trains such for 28 x 28 alone; take another way: img2img or bicubic")
         )

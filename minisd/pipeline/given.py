@@ -59,6 +59,11 @@ class Given:
         else:
             mask = _each("mask_image", mask_image, count, (H, W), ("bool", "uint8"))
             strength, redrawn = 1.0 if strength is None else strength, mask if mask.dtype == bool else mask >= 128
+            if not redrawn.any():
+                raise ValueError(
+                    "draw: mask_image hides no pixel, so that nothing would be drawn; "
+                    "wanted True, or 128 and more, where to draw"
+                )
         if not 0 <= strength <= 1:
             raise ValueError(f"draw: wanted a strength from 0 (leave the picture) to 1 (draw it anew), got {strength}")
         return cls(images, strength, redrawn)

@@ -38,7 +38,15 @@ def start_noise(
         way: how far along the pictures stand, 0 to 1, (N,); empty if they are on no way.
 
     Shapes: shape (h, w, C); the noise (N, h, w, C), on the CPU.
+
+    Raises:
+        ValueError: a seed below 0, or a variation outside 0..1.
     """
+    for name, number in (("seed", seed), ("to_seed", to_seed)):
+        if number is not None and number < 0:
+            raise ValueError(f"draw: {name}: wanted a whole number from 0, got {number}")
+    if variation is not None and not 0 <= variation <= 1:
+        raise ValueError(f"draw: wanted a variation from 0 (all alike) to 1 (noise of their own), got {variation}")
     N = len(places)
     own = sample_rngs(seed, N, first=places.start)
     if variation is None and not len(way):

@@ -56,7 +56,7 @@ def load_about(path: Path | str) -> dict[str, Any]:
         about = json.loads(said or "null")
     except (ValueError, RecursionError):
         about = None
-    if not isinstance(about, dict):
+    if not (isinstance(about, dict) and about):
         raise CheckpointError(
             f"{path} does not say how it was drawn: another program wrote it, or left that out when it was saved again"
         )

@@ -25,6 +25,8 @@ from typing import NamedTuple
 LOUDER = 1.1  # a pair of round brackets without a number; square ones divide by it
 MOST = 10.0
 
+_SHOWN = 60  # characters of a prompt in a message
+
 _CLOSES = {")": "(", "]": "["}
 _SIGN = re.compile(
     r"(?P<close>(:(?P<weight>[^()\[\]\\]*))?\)|\]) | (?P<open>[(\[]) | \\(?P<itself>[()\[\]:\\]) | (?P<text>.)",
@@ -68,8 +70,8 @@ def weighted_parts(prompt: str) -> list[Part]:
             letters[first:] = [Part(text, weight * factor) for text, weight in letters[first:]]
         elif sign["text"] == ":" and opened and {*_CLOSES} & {*prompt[sign.end() :]}:
             raise PromptError(
-                f"{prompt!r}: after a colon in brackets wanted a number and a closing bracket, such as (thick:1.3); "
-                r"a colon that is meant as such is written \:"
+                f"{_shown(prompt)}: after a colon in brackets wanted a number and a closing bracket, such as "
+                r"(thick:1.3); a colon that is meant as such is written \:"
             )
         else:
             letters.append(Part(sign["itself"] or sign["text"], 1.0))
@@ -84,23 +86,30 @@ def _weight(prompt: str, written: str | None) -> float:
     except ValueError:
         weight = math.nan
     if not 0 <= weight <= MOST:
-        raise PromptError(f"{prompt!r}: a weight is a number from 0 to {MOST:g}, such as 1.3, got {written!r}")
+        raise PromptError(
+            f"{_shown(prompt)}: a weight is a number from 0 to {MOST:g}, such as 1.3, got {_shown(written or '')}; "
+            r"a colon that is meant as such is written \:"
+        )
     return weight
 
 
 def _unbalanced(prompt: str, bracket: str, at: int) -> PromptError:
     missing = "is never closed" if bracket in "([" else "closes none that is open"
     return PromptError(
-        f"{prompt!r}: the bracket {bracket!r} at character {at + 1} {missing}; write a weighted word as (thick:1.3), "
-        rf"and a bracket that is meant as such as \{bracket}"
+        f"{_shown(prompt)}: the bracket {bracket!r} at character {at + 1} {missing}; write a weighted word as "
+        rf"(thick:1.3), and a bracket that is meant as such as \{bracket}"
     )
+
+
+def _shown(text: str) -> str:
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r} ..."
 
 
 def _joined(prompt: str, letters: Sequence[Part]) -> list[Part]:
     parts: list[Part] = []
     for text, weight in letters:
         if weight > MOST:
-            raise PromptError(f"{prompt!r}: nested weights come to {weight:g}; wanted {MOST:g} at most")
+            raise PromptError(f"{_shown(prompt)}: nested weights come to {weight:g}; wanted {MOST:g} at most")
         if parts and parts[-1].weight == weight:
             parts[-1] = Part(parts[-1].text + text, weight)
         else:

@@ -163,6 +163,7 @@ def test_a_picture_of_another_size_is_fitted(model: Path, asked: list[tuple[list
         (("a seven", "--guidance-interval", "800:300"), "the lower one comes first: 300:800"),
         (("a seven", "--guidance-interval", "300"), "write two times from 0 to 1000, such as 300:800"),
         (("a seven", "--guidance-interval", "a:b"), "write two times from 0 to 1000"),
+        (("a seven", "--guidance-interval", "300:1001"), "the model's times end at 1000, got 300:1001"),
         (("a seven", "--clip-skip", "4"), "wanted 1 (the last layer) to 3"),
         (("a seven", "--clip-skip", "0"), "--clip-skip"),
         (("a seven", "--vary", "-0.1"), "--vary"),

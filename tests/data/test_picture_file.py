@@ -183,6 +183,12 @@ def test_what_cannot_be_read_is_said(tmp_path):
         read_picture(tmp_path / "b.png")
 
 
+@pytest.mark.parametrize("level", [np.nan, np.inf])
+def test_pixels_that_are_no_numbers(tmp_path, level):
+    with pytest.raises(DataError, match=r"a\.tif: cannot be read as a picture \(some of its pixels are not finite"):
+        read(tmp_path, Image.fromarray(np.array([[0.5, level]], np.float32)), "a.tif")
+
+
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif", "a.tif"])
 def test_a_picture_that_ends_early(tmp_path, name):
     noise = np.random.default_rng(0).integers(0, 256, (50, 50), dtype=np.uint8)

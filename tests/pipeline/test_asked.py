@@ -23,7 +23,7 @@ def test_every_wish_changes_the_picture(tiny: Pipeline) -> None:
     assert len(np.unique([plain, *pictures], axis=0)) == 1 + len(others)
     named = tiny.draw(
         ["a seven"], guidance=3,
-        negative_prompt="", guidance_rescale=0, guidance_interval=(300, 800), clip_skip=1, variation=None, resample=1,
+        negative_prompt=None, guidance_rescale=0, guidance_interval=(300, 800), clip_skip=1, variation=None, resample=1,
     )  # fmt: skip
     np.testing.assert_array_equal(named, plain)
 
@@ -88,7 +88,9 @@ def test_variations_lie_around_the_first_picture(tiny: Pipeline) -> None:
         ({"guidance_rescale": 2}, "a rescale from 0 to 1, got 2"),
         ({"guidance_interval": (800, 300)}, "low <= high"),
         ({"clip_skip": 3}, r"clip_skip: wanted 1 \(the last layer\) to 2"),
-        ({"variation": 1.5}, "a share from 0 to 1"),
+        ({"variation": 1.5}, "a variation from 0 .* got 1.5"),
+        ({"variation": float("nan")}, "a variation from 0 .* got nan"),
+        ({"to_seed": -1, "prompts": ["a", "b"]}, "to_seed: wanted a whole number from 0, got -1"),
         ({"to": "a zero"}, "2 pictures or more"),
         ({"to_seed": 4}, "2 pictures or more"),
         ({"prompts": ["a (thick:1.3 seven"]}, "is never closed"),

@@ -78,7 +78,7 @@ def test_the_shipped_model_draws_large_pictures_with_the_same_bits(way: str, mon
         np.testing.assert_array_equal(found, wanted[:count])
 
 
-def test_a_size_or_a_way_that_there_is_not(pipeline: Pipeline) -> None:
+def test_a_size_or_a_way_that_there_is_not(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (None, 16, 32, 64):
         check_size(pipeline, size)
     with pytest.raises(ValueError, match="wanted 16, 32 or 64 pixels a side, got 57"):
@@ -86,8 +86,13 @@ def test_a_size_or_a_way_that_there_is_not(pipeline: Pipeline) -> None:
     with pytest.raises(ValueError, match="no way to more pixels is called 'magic'; choose one of chain, img2img"):
         pipeline.draw(["a 7"], size=32, hires="magic")
     pipeline.hires = None
-    with pytest.raises(ValueError, match="16 x 16 and has no network that goes on to 32 x 32; train one with: minisd"):
+    with pytest.raises(
+        ValueError, match="16 x 16 and has no network that goes on to 32 x 32; minisd trains such for 28"
+    ):
         pipeline.draw(["a 7"], size=32)
+    with monkeypatch.context() as patch, pytest.raises(ValueError, match="to 56 x 56; train one with: minisd train"):
+        patch.setattr(Pipeline, "picture_shape", property(lambda pipeline: (28, 28, 1)))
+        check_size(pipeline, 56)
     check_size(pipeline, 32, "bicubic")
 
 

@@ -100,6 +100,7 @@ def test_resampling_goes_each_stretch_again(tiny: Pipeline) -> None:
         ({"image": IMAGES}, r"got uint8 of shape \(3, 16, 16\)"),
         ({"image": IMAGES[0], "mask_image": MASK[1:]}, "mask_image: wanted bool or uint8"),
         ({"image": IMAGES[0], "mask_image": MASK / 255}, "mask_image: wanted bool or uint8"),
+        ({"image": IMAGES[0], "mask_image": MASK // 255}, "hides no pixel.*wanted True, or 128 and more"),
         ({"image": IMAGES[0], "resample": 0}, "resample: wanted 1 or more"),
     ],
 )

@@ -363,7 +363,7 @@ def test_no_seed_draws_one_and_says_which(pipeline: Pipeline) -> None:
         ({"steps": 1001}, "wanted 1..1000 steps"),
         ({"sampler": "magic"}, "choose one of ddpm, ddim"),
         ({"spacing": "even"}, "choose one of trailing, leading"),
-        ({"seed": -1}, "non-negative"),
+        ({"seed": -1}, "draw: seed: wanted a whole number from 0, got -1"),
     ],
 )
 def test_draw_refuses(pipeline: Pipeline, options: dict[str, Any], said: str) -> None:

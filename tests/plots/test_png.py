@@ -33,13 +33,13 @@ def test_files_that_do_not_say_how_they_were_drawn(tmp_path: Path) -> None:
     with_text("broken.png", "{")
     with_text("deep.png", "[" * 100_000)
     with_text("list.png", "[1]")
-    with_text("large.png", "x")
+    with_text("nothing.png", "{}")
     save_grid(tmp_path / "plain.png", PICTURE)
     Image.new("L", (4, 4)).save(tmp_path / "picture.jpg")
     (tmp_path / "text.png").write_text("a seven")
     (tmp_path / "empty.png").touch()
     (tmp_path / "cut.png").write_bytes((tmp_path / "plain.png").read_bytes()[:40])
-    for name in ("broken.png", "deep.png", "list.png", "plain.png"):
+    for name in ("broken.png", "deep.png", "list.png", "nothing.png", "plain.png"):
         with pytest.raises(CheckpointError, match=f"{name} does not say how it was drawn"):
             load_about(tmp_path / name)
     for name in ("picture.jpg", "text.png", "empty.png"):

@@ -43,7 +43,7 @@ def test_the_parts_of_a_prompt(prompt: str, parts: list[tuple[str, float]]) -> N
         ("[a", r"the bracket '\[' at character 1 is never closed; .* as \\\["),
         ("a:1)", r"the bracket '\)' at character 4 closes none"),
         (":(", r"the bracket '\(' at character 2 is never closed"),
-        ("(a:b)", "a weight is a number from 0 to 10, such as 1.3, got 'b'"),
+        ("(a:b)", r"a weight is a number from 0 to 10, such as 1.3, got 'b'; a colon that is meant as such .* \\:$"),
         ("(a:)", "a weight is a number from 0 to 10, .* got ''"),
         ("(a:nan)", "got 'nan'"),
         ("(a:inf)", "got 'inf'"),
@@ -51,6 +51,8 @@ def test_the_parts_of_a_prompt(prompt: str, parts: list[tuple[str, float]]) -> N
         ("(a:10.1)", "got '10.1'"),
         ("((a:4):4)", "nested weights come to 16; wanted 10 at most"),
         ("[a:0.5]", "after a colon in brackets wanted a number"),
+        ("(" * 9999, r"^'\({60}' \.\.\.: the bracket '\(' at character 9999 is never closed"),
+        (f"(a:{'b' * 9999})", r"got 'b{60}' \.\.\.; a colon"),
         ("(a:0.5 [b])", "after a colon in brackets wanted a number"),
     ],
 )
