@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from minisd.plots import draw_rows
-
 
 def show(figure: Any, name: str) -> None:
     """Put a matplotlib figure, or a picture (PIL), on the page: in a notebook under its cell; a script writes the file
@@ -44,6 +42,8 @@ def show_rows(
     notes: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Put rows of pictures (N, H, W) on the page as `show` does: see ``plots.draw_rows``."""
+    from minisd.plots import draw_rows  # here: an answer's process, which knows this module, must not hold the library
+
     show(draw_rows(rows, headings, notes), name)
 
 
