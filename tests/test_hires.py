@@ -89,6 +89,13 @@ def test_both_doublings_have_noise_of_their_own() -> None:
     assert np.all(np.abs(first[0] - first[1]) > 1e-3)
 
 
+def test_the_steps_that_are_asked_for_are_taken() -> None:
+    small, double = draw_strokes(1, 0).images, upscaler(steps=1)
+    for more in (double.double(small, seed=0, steps=3), double.enlarge(small, 56, seed=0, steps=3)):
+        np.testing.assert_array_equal(more, upscaler(steps=3).double(small, seed=0))
+        assert np.any(more != double.double(small, seed=0))
+
+
 def test_a_side_that_no_doubling_leads_to() -> None:
     double, small = upscaler(), np.zeros((1, 28, 28), np.uint8)
     assert sides_from(28) == [28, 56, 112]
