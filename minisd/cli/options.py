@@ -123,13 +123,13 @@ class Size(click.types.StringParamType):
 
     name = "size"
 
-    def __init__(self, min: int = 1) -> None:
-        self.min = min
+    def __init__(self, min: int = 1, example: str = "572, or 572x388") -> None:
+        self.min, self.example = min, example
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         parts = str(value).split("x")
         if len(parts) > 2 or not all(part.isdecimal() and len(part) < 10 and int(part) >= self.min for part in parts):
-            self.fail(f"{value!r} is no size; write 572, or 572x388 for height and width.", param, ctx)
+            self.fail(f"{value!r} is no size; write {self.example} for height and width.", param, ctx)
         return int(parts[0]), int(parts[-1])
 
 

@@ -49,7 +49,7 @@ from minisd.train.plan import MINUTES
 )
 @click.option(
     "--size",
-    type=Size(),
+    type=Size(example="32, or 32x48"),
     help="Pixels of a folder's pictures, 32 or 48x64, height by width: 16 to 64. [default: what fits most of them]",
 )
 @click.option(

@@ -98,7 +98,7 @@ def test_a_model_is_not_trained_over(model: Path, tmp_path: Path) -> None:
         (("--data", "strokes", "--size", "32"), "--size is for --data folder"),
         (("--fit", "pad"), "--fit is for --data folder"),
         (("--data", "folder", "--data-dir", ".", "--size", "30"), "wanted multiples of 4 from 16 to 64"),
-        (("--data", "folder", "--data-dir", ".", "--size", "x"), "is no size"),
+        (("--data", "folder", "--data-dir", ".", "--size", "x"), "is no size; write 32, or 32x48 for height"),
         (("--data", "folder", "--data-dir", ".", "--fit", "stretch"), "--fit"),
         (("--resume", "--background", "white"), "leave out --background"),
         (("--resume", "--seed", "1", "--steps", "2"), "leave out --seed, --steps"),
