@@ -98,6 +98,9 @@ class Pipeline(Model):
     ) -> Array:
         """One picture of every prompt; picture i depends on (seed, i, prompt) alone, not on the batch it is drawn in.
 
+        With Numba's kernels that holds to the bit; NumPy's products round a little otherwise in another batch, by some
+        1e-7, so that now and then a pixel may differ by a grey level.
+
         Words of a prompt may be weighted, "a (thick:1.5) seven": text/weights.py.
 
         Args:
