@@ -304,3 +304,14 @@ def test_wrong_arguments_are_explained() -> None:
         linear.backward(SMALL(4, 4), rows, matrix)
     with pytest.raises(TypeError, match="wanted all float32"):
         linear.backward(SMALL(5, 4).astype(np.float64), rows, matrix)
+
+
+@pytest.mark.parametrize("channels", [1, 16])
+def test_a_transposed_convolution_of_single_pixels_fills_its_output_padding(channels: int) -> None:
+    """A 1 x 1 window is a linear layer, but for the rows that output padding adds."""
+    x = np.ones((2, 3, 3, channels), np.float32)
+    weight, bias = np.ones((1, 1, channels, channels), np.float32), np.full(channels, 0.5, np.float32)
+    y = conv_transpose2d.forward(x, weight, bias, dilation=(2, 1), output_padding=(1, 0))
+    assert y.shape == (2, 4, 3, channels) and (y[:, 3] == 0.5).all() and (y[:, :3] == channels + 0.5).all()
+    grad_x, grad_weight, grad_bias = conv_transpose2d.backward(np.ones_like(y), x, weight, dilation=(2, 1))
+    assert (grad_x == channels).all() and (grad_weight == 18).all() and (grad_bias == 24).all()

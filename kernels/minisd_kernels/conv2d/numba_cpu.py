@@ -80,9 +80,12 @@ def plain_weight_gradient(
 _THIN = 8  # output channels: fewer leave most of the register tile's columns idle
 
 
-def _is_linear(window: Pair, stride: Pair, padding: Sides) -> bool:
-    """A 1 x 1 window that visits every pixel is a linear layer: nothing to gather."""
-    return (window, stride, padding) == ((1, 1), (1, 1), ((0, 0), (0, 0)))
+def _is_linear(window: Pair, stride: Pair, padding: Sides, large: Array, small: Array) -> bool:
+    """A 1 x 1 window that visits every pixel is a linear layer: nothing to gather.
+
+    A transposed convolution's output padding adds pixels that it does not visit.
+    """
+    return (window, stride, padding) == ((1, 1), (1, 1), ((0, 0), (0, 0))) and large.shape[1:3] == small.shape[1:3]
 
 
 def _takes_winograd(window: Pair, stride: Pair, dilation: Pair, C: int, O: int, size: Pair) -> bool:
@@ -114,7 +117,7 @@ def forward(
     if x.dtype == np.float64:
         return plain_forward(x, contiguous(weight), contiguous(bias), size, stride, padding, dilation)
     y = np.empty((B, *size, O), x.dtype)
-    if _is_linear((kh, kw), stride, padding):
+    if _is_linear((kh, kw), stride, padding, x, y):
         linear.rows_times(_rows(x), weight[0, 0], bias, _rows(y))
     elif _takes_winograd((kh, kw), stride, dilation, C, O, size):
         winograd.forward(x, weight, bias, y, padding)
@@ -133,7 +136,7 @@ def input_gradient(
     if grad_y.dtype == np.float64:
         return plain_input_gradient(grad_y, contiguous(weight), contiguous(bias), size, stride, padding, dilation)
     grad_x = np.empty((B, *size, C), grad_y.dtype)
-    if _is_linear((kh, kw), stride, padding):
+    if _is_linear((kh, kw), stride, padding, grad_x, grad_y):
         linear.rows_times(_rows(grad_y), weight[0, 0].T, bias, _rows(grad_x))
     elif _takes_winograd((kh, kw), stride, dilation, C, O, size):
         winograd.input_gradient(grad_y, weight, bias, grad_x, padding)
@@ -151,7 +154,7 @@ def weight_gradient(
     C, O = x.shape[3], grad_y.shape[3]
     if x.dtype == np.float64:
         return plain_weight_gradient(grad_y, x, window, stride, padding, dilation)
-    if _is_linear(window, stride, padding):
+    if _is_linear(window, stride, padding, x, grad_y):
         grad_weight, grad_bias = linear.weight_and_bias_gradient(_rows(x), _rows(grad_y))
         return grad_weight.reshape(1, 1, C, O), grad_bias
     if _takes_winograd(window, stride, dilation, C, O, (grad_y.shape[1], grad_y.shape[2])):
