@@ -30,7 +30,8 @@ from minisd.diffusion.schedule import SCHEDULES, NoiseSchedule, make_schedule
 from minisd.diffusion.spacing import SPACINGS
 from minisd.models.checks import check, check_choice, check_whole
 from minisd.models.levels import Level
-from minisd.models.unet import UNet, UNetConfig, time_embedding
+from minisd.models.time import time_embedding
+from minisd.models.unet import UNet, UNetConfig
 from minisd.pictures import to_bytes, to_unit_range
 from minisd.resizing import depth_to_space
 

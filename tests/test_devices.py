@@ -39,10 +39,10 @@ from minisd.optim import EMA, SGD, AdamW
 from minisd.pipeline import Pipeline
 from minisd.train.classifier import ClassifierTask
 from minisd.train.clip import CLIPTask
+from minisd.train.denoiser import DenoiserTask, encode_all
 from minisd.train.loop import Fit, Task
 from minisd.train.run import Run
 from minisd.train.segmentation import SegmentationTask, Tiles, segment
-from minisd.train.unet import UNetTask, encode_all
 from minisd.train.vae import VAETask
 
 each_device = pytest.mark.parametrize("device", [on_emu, on_cuda])
@@ -125,7 +125,7 @@ def clip_task(device: str) -> Task:
 
 def unet_task(device: str) -> Task:
     data, pipeline = few_pictures(), Pipeline.load().to(device)
-    return UNetTask(data, pipeline, encode_all(pipeline.vae, data.images))
+    return DenoiserTask(data, pipeline, encode_all(pipeline.vae, data.images))
 
 
 def judge_task(device: str) -> Task:
@@ -496,7 +496,7 @@ def test_training_and_drawing(device: str, monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("minisd.train.run.load_pictures", lambda *_: few_pictures())
     monkeypatch.setattr(VAETask, "preview", lambda task: None)
-    monkeypatch.setattr(UNetTask, "preview", lambda task: None)  # 20 drawings
+    monkeypatch.setattr(DenoiserTask, "preview", lambda task: None)  # 20 drawings
     step, places = Fit.step, []
 
     def seen(fit: Fit) -> None:

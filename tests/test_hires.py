@@ -13,7 +13,8 @@ from minisd.data import draw_strokes
 from minisd.diffusion.prediction import target
 from minisd.hires import HIRES_UNET, HiresInfo, Upscaler, sides_from
 from minisd.models.levels import Level
-from minisd.models.unet import UNet, time_embedding
+from minisd.models.time import time_embedding
+from minisd.models.unet import UNet
 from minisd.pictures import to_unit_range
 from minisd.resizing import space_to_depth
 

@@ -293,7 +293,7 @@ for caption, measure in (
 def with_clip_skip(clip_skip):
     """The same networks, with the tokens of another layer."""
     info = replace(pipeline.info, clip_skip=clip_skip)
-    return Pipeline(pipeline.vae, pipeline.clip, pipeline.unet, pipeline.tokenizer, info)
+    return Pipeline(pipeline.vae, pipeline.clip, pipeline.denoiser, pipeline.tokenizer, info)
 
 
 def apart(pictures, others):

@@ -179,7 +179,7 @@ assert (before[:, :-1] == after[:, :-1]).all() and (before[:, -1] != after[:, -1
 # %%
 pipeline, judge = Pipeline.load(), Judge.load()
 blocks = {}
-for way, rows in (("down", pipeline.unet.down), ("up", pipeline.unet.up)):
+for way, rows in (("down", pipeline.denoiser.down), ("up", pipeline.denoiser.up)):
     for row in rows:
         for part in row:
             if isinstance(part, SpatialTransformer):

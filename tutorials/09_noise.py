@@ -23,7 +23,8 @@ from minisd.diffusion.prediction import x_0_and_noise
 from minisd.diffusion.samplers import initial_noise, sample, sample_rngs
 from minisd.diffusion.schedule import NoiseSchedule, linear_schedule, make_schedule
 from minisd.models.levels import Level
-from minisd.models.unet import UNet, UNetConfig, time_embedding
+from minisd.models.time import time_embedding
+from minisd.models.unet import UNet, UNetConfig
 from minisd.nn import GroupNorm
 from minisd.optim import EMA, AdamW, warmup_cosine
 from minisd.pictures import to_unit_range

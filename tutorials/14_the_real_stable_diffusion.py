@@ -39,7 +39,7 @@ from minisd.shapes.claims import check_claims
 
 # %%
 toy = Pipeline.load()
-OURS, OUR_VAE, OUR_TEXT = toy.unet.config, toy.vae.config, toy.clip.config
+OURS, OUR_VAE, OUR_TEXT = toy.denoiser.config, toy.vae.config, toy.clip.config
 
 SD_1 = UNetConfig(
     levels=(Level(320, 2, heads=8), Level(640, 2, heads=8), Level(1280, 2, heads=8), Level(1280, 2)),
@@ -239,7 +239,7 @@ for name, (count, kind, config) in thin.items():
 
 # %%
 COUNTS = {
-    "U-Net": (toy.unet.parameter_count(), of_unet(SD_1), of_unet(SD_2)),
+    "U-Net": (toy.denoiser.parameter_count(), of_unet(SD_1), of_unet(SD_2)),
     "VAE": (toy.vae.parameter_count(), of_vae(SD_VAE), of_vae(SD_VAE)),
     "text encoder": (toy.clip.text.parameter_count(), of_text(TEXT_1), of_text(TEXT_2)),
 }
@@ -357,7 +357,7 @@ seconds = []
 with no_grad():
     for _ in range(4):
         start = time.perf_counter()
-        predicted = toy.unet(x_t, t, Tensor(context), Tensor(pooled))
+        predicted = toy.denoiser(x_t, t, Tensor(context), Tensor(pooled))
         seconds.append((time.perf_counter() - start) / 16)
 assert predicted.shape == (16, 7, 7, 4)
 ratio = sum(WORK[1].values()) / sum(WORK[0].values())

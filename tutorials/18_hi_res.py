@@ -218,12 +218,12 @@ def work(config, side):
 
 steps = HiresInfo().steps
 links = {"28 to 56": work(HIRES_UNET, 28), "56 to 112": work(HIRES_UNET, 56)}
-first = 75 * work(pipeline.unet.config, 7)  # 50 steps, of which 25 are guided and look twice
+first = 75 * work(pipeline.denoiser.config, 7)  # 50 steps, of which 25 are guided and look twice
 print(f"the first model, 7 x 7 latents: {first / 1e6:,.0f} million multiply-adds for a drawing")
 for name, one_look in links.items():
     print(f"{name:>9}: {one_look / 1e6:,.0f} million a look, {steps * one_look / 1e6:,.0f} million in {steps} steps")
 assert links["56 to 112"] == 4 * links["28 to 56"]
-assert max(level.channels for level in HIRES_UNET.levels) < 96 == pipeline.unet.config.levels[-1].channels
+assert max(level.channels for level in HIRES_UNET.levels) < 96 == pipeline.denoiser.config.levels[-1].channels
 
 # %% [markdown]
 # Why do few channels and few steps do? The first model had to decide what to draw: which digit, how slanted, how thick.

@@ -26,8 +26,8 @@ from minisd.pictures import to_unit_range
 from minisd.pipeline import Pipeline
 from minisd.text.captions import all_captions
 from minisd.train.clip import CLIPTask
+from minisd.train.denoiser import DenoiserTask
 from minisd.train.loop import Recipe
-from minisd.train.unet import UNetTask
 from minisd.train.vae import VAETask
 
 # The order of sums is another in every layer, and a network multiplies what differs.
@@ -79,7 +79,7 @@ def _captions(pipeline: Pipeline, batch: int) -> tuple[list[str], Array]:
 
 def _unet_step(batch: int, device: str) -> Work:
     pipeline, rng = Pipeline.load().to(device), np.random.default_rng(0)
-    unet, T = pipeline.unet, pipeline.schedule.steps
+    unet, T = pipeline.denoiser, pipeline.schedule.steps
     prompt = pipeline.encode_prompts(_captions(pipeline, batch)[0])
     x_0 = rng.standard_normal((batch, *pipeline.latent_shape), np.float32)
     noise, t = rng.standard_normal(x_0.shape, np.float32), np.arange(batch) * T // batch
@@ -94,7 +94,7 @@ def _unet_step(batch: int, device: str) -> Work:
         unet,
         loss,
         arrays,
-        UNetTask.recipe,
+        DenoiserTask.recipe,
         lambda torch, *rest: torch.unet_step(unet.config, (x_t, t, *arrays[1:]), *rest),
     )
 

@@ -28,12 +28,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from minisd_kernels.devices import device_of, namespace
 
 from minisd import ops
 from minisd.autograd import Array, Tensor
 from minisd.models.checks import check_choice, check_flag, check_small, check_whole
 from minisd.models.levels import Layer, Level, block, check_levels, middle
+from minisd.models.time import time_embedding
 from minisd.nn import Conv2d, GroupNorm, LayerNorm, Linear, Module, ResidualBlock, SpatialTransformer, Upsample
 from minisd.nn.module import zeros
 
@@ -241,14 +241,3 @@ def _check_told(name: str, given: Any, width: int | None) -> None:
         raise ValueError(f"UNet: this network wants {name} of width {width}, got none")
     if given is not None and width is None:
         raise ValueError(f"UNet: this network wants no {name}, got shape {given.shape}")
-
-
-def time_embedding(t: Array, width: int) -> Array:
-    """cos and sin of t at width / 2 frequencies from 1 down to 1/10000 (Vaswani et al. 2017, section 3.5).
-
-    >>> time_embedding(np.array([0]), 4).tolist()
-    [[1.0, 1.0, 0.0, 0.0]]
-    """
-    frequencies = np.exp(-np.log(10000) * namespace(device_of(t)).arange(width // 2) / (width // 2))
-    angles = t[:, None] * frequencies
-    return np.concatenate([np.cos(angles), np.sin(angles)], axis=1)

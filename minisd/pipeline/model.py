@@ -60,22 +60,22 @@ class Model:
 
     vae: VAE
     clip: CLIP
-    unet: UNet
+    denoiser: UNet
     tokenizer: Tokenizer
     info: ModelInfo
     hires: Upscaler | None = None
 
     def __post_init__(self) -> None:
         self.schedule: NoiseSchedule = make_schedule(self.info.schedule, self.info.timesteps)
-        vae, clip, unet, tokenizer = self.vae.config, self.clip.config, self.unet.config, self.tokenizer
+        vae, clip, denoiser, tokenizer = self.vae.config, self.clip.config, self.denoiser.config, self.tokenizer
         if vae.image_channels not in (1, 3):
             raise ValueError(
                 f"VAEConfig: image_channels: wanted 1, grey, or 3, red, green and blue, got {vae.image_channels}"
             )
         for what, found, wanted in (
-            ("UNetConfig: latent_channels", unet.latent_channels, vae.latent_channels),
-            ("UNetConfig: context_width", unet.context_width, clip.width),
-            ("UNetConfig: pooled_width", unet.pooled_width, clip.embedding_width),
+            ("UNetConfig: latent_channels", denoiser.latent_channels, vae.latent_channels),
+            ("UNetConfig: context_width", denoiser.context_width, clip.width),
+            ("UNetConfig: pooled_width", denoiser.pooled_width, clip.embedding_width),
             ("CLIPConfig: vocabulary", clip.vocabulary, tokenizer.size),
             ("CLIPConfig: end_id", clip.end_id, tokenizer.end),
             ("CLIPConfig: picture", clip.picture, self.picture_shape),
@@ -87,7 +87,7 @@ class Model:
     @property
     def device(self) -> str:
         """Where the networks live: cpu, cuda or emu."""
-        return self.unet.device
+        return self.denoiser.device
 
     def to(self, device: str) -> Self:
         """Move the networks to a device, cpu, cuda or emu; returns the model itself.
@@ -153,7 +153,7 @@ class Model:
     def predict(self, z_t: Array, t: Array, prompt: Prompt) -> Array:
         """What the U-Net says of latents z_t (N, h, w, C) at times t (N,): noise or v, see ``info.prediction``."""
         with no_grad():
-            return self.unet(Tensor(z_t), t, Tensor(prompt.context), Tensor(prompt.pooled)).data
+            return self.denoiser(Tensor(z_t), t, Tensor(prompt.context), Tensor(prompt.pooled)).data
 
     def _as_read(self, text: str) -> str:
         """The text as the tokenizer is given it: as the captions were that the model was trained on.
@@ -217,7 +217,7 @@ class Model:
             model = cls(
                 vae=VAE(from_json(VAEConfig, about.get("vae")), rng=first("vae")),
                 clip=CLIP(from_json(CLIPConfig, about.get("clip")), rng=first("clip")),
-                unet=UNet(from_json(UNetConfig, about.get("unet")), rng=first("unet")),
+                denoiser=UNet(from_json(UNetConfig, about.get("unet")), rng=first("unet")),
                 tokenizer=tokenizer,
                 info=from_json(ModelInfo, about.get("info")),
                 hires=_upscaler(about, first) if "hires" in about else None,
@@ -235,7 +235,7 @@ class Model:
         for name, wanted in digests.items():
             checkpoint.check_digest(folder / name, str(wanted))
         for name, network in model._networks().items():
-            rename = partial(first_format.unet_name, levels=len(model.unet.config.levels)) if old else str
+            rename = partial(first_format.unet_name, levels=len(model.denoiser.config.levels)) if old else str
             checkpoint.load_module(network, folder / f"{name}.safetensors", rename if name == "unet" else str)
         return model
 
@@ -244,7 +244,7 @@ class Model:
 
     def _networks(self) -> dict[str, VAE | CLIP | UNet]:
         hires = {"hires": self.hires.unet} if self.hires else {}
-        return {"vae": self.vae, "clip": self.clip, "unet": self.unet, **hires}
+        return {"vae": self.vae, "clip": self.clip, "unet": self.denoiser, **hires}
 
 
 def _upscaler(about: Mapping[str, Any], first: Callable[[str], checkpoint.FirstWeights]) -> Upscaler:

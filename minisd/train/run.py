@@ -42,12 +42,12 @@ from minisd.pictures import picture_shape
 from minisd.pipeline import Pipeline, shipped_model
 from minisd.text.tokenizer import Tokenizer, clean, split_words
 from minisd.train.clip import CLIPTask
+from minisd.train.denoiser import DenoiserTask, encode_all
 from minisd.train.drive import drive
 from minisd.train.hires import HiresTask
 from minisd.train.loop import Fit, Task, TrainingDiverged
 from minisd.train.plan import Plan, read_totals
 from minisd.train.profile import Profile
-from minisd.train.unet import UNetTask, encode_all
 from minisd.train.vae import VAETask
 
 NETWORKS = ("vae", "clip", "unet")
@@ -222,8 +222,8 @@ class Run:
         self._fit("clip", lambda: CLIPTask(data, self._tokenizer(data), self._rng("clip")), say)
         pipeline, latents = self._pipeline(data)
         self._say_what_is_not_heard(pipeline, data, say)
-        self._fit("unet", lambda: UNetTask(data, pipeline, latents), say)
-        self._load(pipeline.unet, "unet")
+        self._fit("unet", lambda: DenoiserTask(data, pipeline, latents), say)
+        self._load(pipeline.denoiser, "unet")
         pipeline.info = dataclasses.replace(pipeline.info, trained=self._how())
         return pipeline
 
@@ -306,8 +306,8 @@ class Run:
             latent_size=(mean.shape[1], mean.shape[2]),
             words=tuple(sorted({word for text in data.all_captions() for word in split_words(clean(text))})),
         )
-        unet = UNet(unet_config(vae.config, clip.config), rng=self._rng("unet"))
-        pipeline = Pipeline(vae, clip, unet, tokenizer, info)
+        denoiser = UNet(unet_config(vae.config, clip.config), rng=self._rng("unet"))
+        pipeline = Pipeline(vae, clip, denoiser, tokenizer, info)
         return pipeline.to(self.settings.device), (mean, log_variance)
 
     def _fit(self, network: str, make_task: Callable[[], Task], say: Callable[[str], None]) -> None:

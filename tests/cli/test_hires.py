@@ -30,7 +30,7 @@ def doubling(monkeypatch: pytest.MonkeyPatch) -> None:
     def loaded(cls: type[Pipeline], path: Path | None = None) -> Pipeline:
         pipeline: Pipeline = load(cls, path)
         pipeline.hires = object.__new__(Upscaler)
-        pipeline.hires.unet, pipeline.hires.info = pipeline.unet, HiresInfo()
+        pipeline.hires.unet, pipeline.hires.info = pipeline.denoiser, HiresInfo()
         return pipeline
 
     monkeypatch.setattr(Pipeline, "load", classmethod(loaded))

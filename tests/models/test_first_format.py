@@ -99,6 +99,10 @@ def test_a_folder_of_format_1_loads_as_one_of_today(tmp_path: Path) -> None:
     about["vae"] |= {"channels": [32, 64]}
     (tmp_path / "model.json").write_text(json.dumps(about))
     old, new = Pipeline.load(tmp_path), Pipeline.load()
-    assert (old.unet.config, old.vae.config, old.clip.config) == (new.unet.config, new.vae.config, new.clip.config)
-    for name, array in new.unet.state_dict().items():
-        np.testing.assert_array_equal(old.unet.state_dict()[name], array)
+    assert (old.denoiser.config, old.vae.config, old.clip.config) == (
+        new.denoiser.config,
+        new.vae.config,
+        new.clip.config,
+    )
+    for name, array in new.denoiser.state_dict().items():
+        np.testing.assert_array_equal(old.denoiser.state_dict()[name], array)

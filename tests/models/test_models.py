@@ -14,7 +14,8 @@ from minisd.autograd import Tensor
 from minisd.models.classifier import Classifier, ClassifierConfig
 from minisd.models.clip import CLIP, CLIPConfig, TextEncoder, contrastive_loss, unit_length
 from minisd.models.levels import Level
-from minisd.models.unet import UNet, UNetConfig, time_embedding
+from minisd.models.time import time_embedding
+from minisd.models.unet import UNet, UNetConfig
 from minisd.models.vae import VAE, VAEConfig, reparameterise, scale_factor
 from minisd.nn import Module
 

@@ -30,7 +30,7 @@ def tiny() -> Pipeline:
         tokenizer,
         ModelInfo(scale_factor=1.0, latent_size=(4, 4), clip_skip=1, steps=2),
     )
-    for network in (pipeline.clip, pipeline.unet):
+    for network in (pipeline.clip, pipeline.denoiser):
         for _, parameter in network.named_parameters():  # also those that begin at 0
             parameter.data += 0.2 * rng.standard_normal(parameter.data.shape, np.float32)
     return pipeline

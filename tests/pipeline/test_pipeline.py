@@ -228,7 +228,7 @@ def by_hand(pipeline: Pipeline, prompts: list[str], seed: int, guidance: float) 
 
     def v(z: Array, t: int, context: Tensor, pooled: Tensor) -> Array:
         with no_grad():
-            return pipeline.unet(Tensor(z), np.full(len(z), t), context, pooled).data
+            return pipeline.denoiser(Tensor(z), np.full(len(z), t), context, pooled).data
 
     noise = [np.random.default_rng([seed, i]).standard_normal((7, 7, 4)) for i in range(len(prompts))]
     z_T = np.stack(noise).astype(np.float32)
@@ -326,7 +326,7 @@ def test_every_option_changes_the_picture(pipeline: Pipeline) -> None:
 def test_what_model_json_says_is_obeyed(pipeline: Pipeline, changed: dict[str, Any]) -> None:
     info = replace(pipeline.info, steps=4)
     before, after = (
-        Pipeline(pipeline.vae, pipeline.clip, pipeline.unet, pipeline.tokenizer, about).draw(["a seven"])
+        Pipeline(pipeline.vae, pipeline.clip, pipeline.denoiser, pipeline.tokenizer, about).draw(["a seven"])
         for about in (info, replace(info, **changed))
     )
     assert not np.array_equal(before, after)
@@ -334,7 +334,7 @@ def test_what_model_json_says_is_obeyed(pipeline: Pipeline, changed: dict[str, A
 
 def test_guidance_0_does_not_hear_the_prompt(pipeline: Pipeline) -> None:
     info = replace(pipeline.info, guidance_interval=(0, 1000))
-    deaf = Pipeline(pipeline.vae, pipeline.clip, pipeline.unet, pipeline.tokenizer, info)
+    deaf = Pipeline(pipeline.vae, pipeline.clip, pipeline.denoiser, pipeline.tokenizer, info)
     one, other = (deaf.draw([text], steps=2, guidance=0) for text in ("a seven", "a thin zero"))
     np.testing.assert_array_equal(one, other)
 
@@ -402,7 +402,7 @@ def test_overflow_is_an_error_with_its_step(pipeline: Pipeline) -> None:
 
 
 def test_broken_weights_are_an_error(pipeline: Pipeline) -> None:
-    for name, parameter in pipeline.unet.named_parameters():
+    for name, parameter in pipeline.denoiser.named_parameters():
         if name.endswith("bias"):
             parameter.data[...] = np.nan
     with pytest.raises(SamplingDiverged, match="at step 1 of 3, t = 999"):
@@ -438,7 +438,7 @@ def test_chinese_digits_are_known(pipeline: Pipeline) -> None:
 
 def test_a_model_that_knows_no_english_digit_reads_the_prompt_as_it_is(pipeline: Pipeline) -> None:
     info = replace(pipeline.info, words=("七", "a"))
-    chinese = Pipeline(pipeline.vae, pipeline.clip, pipeline.unet, pipeline.tokenizer, info)
+    chinese = Pipeline(pipeline.vae, pipeline.clip, pipeline.denoiser, pipeline.tokenizer, info)
     assert not np.array_equal(chinese.draw(["a 七"], steps=1), pipeline.draw(["a 七"], steps=1))
     assert chinese.remarks(["a 七"]) == []
 

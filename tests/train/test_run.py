@@ -24,12 +24,12 @@ from minisd.models.levels import Level
 from minisd.nn import Module, Parameter
 from minisd.pipeline import Pipeline
 from minisd.train import run as run_module
+from minisd.train.denoiser import DenoiserTask, encode_all
 from minisd.train.drive import Interrupted
 from minisd.train.hires import HiresTask
 from minisd.train.loop import Fit, Recipe, TrainingDiverged
 from minisd.train.plan import Plan
 from minisd.train.run import NETWORKS, SHARES, Run, Settings, time_shares, too_few
-from minisd.train.unet import UNetTask, encode_all
 from minisd.train.vae import VAETask
 
 PICTURES = CaptionedPictures(draw_strokes(4, 0).images, ["one", "nine", "five", "a dot"])
@@ -41,7 +41,7 @@ def few_pictures() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_module, "load_pictures", lambda name, split, source: PICTURES)
         patch.setattr(VAETask, "preview", lambda task: None)
-        patch.setattr(UNetTask, "preview", lambda task: None)
+        patch.setattr(DenoiserTask, "preview", lambda task: None)
         patch.setattr(plots, "save_loss_curve", lambda *_: None)
         yield
 
@@ -60,7 +60,7 @@ def model(folder: Path) -> dict[str, bytes]:
 
 def test_the_average_is_kept_and_not_the_last_weights(undisturbed: Path) -> None:
     pipeline = Pipeline.load(undisturbed)
-    for network, kept in (("clip", pipeline.clip), ("unet", pipeline.unet)):  # the VAE's states are no longer there
+    for network, kept in (("clip", pipeline.clip), ("unet", pipeline.denoiser)):  # the VAE's states are no longer there
         checkpoints = undisturbed / "checkpoints"
         load_module(kept, checkpoints / f"{network}.safetensors")  # in float32
         state = load_arrays(checkpoints / f"{network}-00000003" / Checkpoints.ARRAYS)

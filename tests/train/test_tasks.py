@@ -19,10 +19,10 @@ from minisd.text.tokenizer import Tokenizer
 from minisd.train import classifier
 from minisd.train.classifier import ClassifierTask, train_judge
 from minisd.train.clip import CLIPTask
+from minisd.train.denoiser import DenoiserTask, encode_all
 from minisd.train.loop import Fit, Recipe
 from minisd.train.plan import Plan
 from minisd.train.segmentation import SegmentationTask
-from minisd.train.unet import UNetTask, encode_all
 from minisd.train.vae import VAETask
 
 
@@ -52,7 +52,9 @@ def test_the_recipes_are_those_of_the_figures_in_the_readme() -> None:
     assert CLIPTask.recipe == Recipe(
         batch=128, peak_lr=2e-3, warmup=100, clip_norm=1, ema_decay=0.99, weight_decay=1e-4
     )
-    assert UNetTask.recipe == Recipe(batch=64, peak_lr=2e-3, warmup=200, clip_norm=1, ema_decay=0.999, weight_decay=0)
+    assert DenoiserTask.recipe == Recipe(
+        batch=64, peak_lr=2e-3, warmup=200, clip_norm=1, ema_decay=0.999, weight_decay=0
+    )
     assert ClassifierTask.recipe == Recipe(batch=128, peak_lr=3e-3, ema_decay=0.995, weight_decay=1e-2)
     assert SegmentationTask.recipe == Recipe(batch=1, peak_lr=4e-3, warmup=50, ema_decay=0.98)
 
@@ -169,7 +171,7 @@ class Prompts:
 
     def __init__(self) -> None:
         self.schedule, self.info = cosine_schedule(), SimpleNamespace(scale_factor=2.5, prediction="v")
-        self.unet = Stub(Tensor(np.zeros((1, 7, 7, 4))))
+        self.denoiser = Stub(Tensor(np.zeros((1, 7, 7, 4))))
         self.drawn: list[Any] = []
 
     def encode_prompts(self, texts: list[str]) -> tuple[Array, Array]:
@@ -181,13 +183,13 @@ class Prompts:
         return np.zeros((len(prompts), 28, 28), np.uint8)
 
 
-def unet_task(count: int = 8) -> tuple[UNetTask, Array]:
+def unet_task(count: int = 8) -> tuple[DenoiserTask, Array]:
     mean = numbers(count, 7, 7, 4).astype(np.float32)
     data = CaptionedPictures(np.zeros((count, 28, 28), np.uint8), [f"number {i % 3}" for i in range(count)])
-    return UNetTask(data, Prompts(), (mean, np.full_like(mean, -80))), mean  # type: ignore[arg-type]
+    return DenoiserTask(data, Prompts(), (mean, np.full_like(mean, -80))), mean  # type: ignore[arg-type]
 
 
-def apart(task: UNetTask, x_t: Array, t: Array, v: Array) -> tuple[Array, Array]:
+def apart(task: DenoiserTask, x_t: Array, t: Array, v: Array) -> tuple[Array, Array]:
     """x_0 and noise, of x_t = a x_0 + b noise and v = a noise - b x_0, with a^2 = alpha_bar and b^2 = 1 - alpha_bar."""
     alpha_bar = np.asarray(task.schedule.alpha_bar, np.float64)[t][:, None, None, None]
     a, b = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar)

@@ -11,7 +11,7 @@ for B times at once; width is even.
 
 import numpy as np
 
-from minisd.models.unet import time_embedding as library
+from minisd.models.time import time_embedding as library
 
 POINTS, MINUTES = 2, 15
 HINTS = (

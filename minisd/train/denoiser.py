@@ -16,7 +16,7 @@ from minisd.text.weights import escaped
 from minisd.train.loop import Recipe
 
 
-class UNetTask:
+class DenoiserTask:
     """Predict v = alpha noise - sigma x_0 (Salimans & Ho 2022), or what the model's info says; mean squared error.
 
     One caption in eight is replaced by the empty prompt: the same network learns to draw without a prompt, which
@@ -27,7 +27,7 @@ class UNetTask:
     recipe = Recipe(batch=64, peak_lr=2e-3, warmup=200, ema_decay=0.999)
 
     def __init__(self, data: CaptionedImages, pipeline: Pipeline, latents: tuple[Array, Array]) -> None:
-        self.data, self.pipeline, self.module = data, pipeline, pipeline.unet
+        self.data, self.pipeline, self.module = data, pipeline, pipeline.denoiser
         self.schedule, (self.mean, self.log_variance) = pipeline.schedule, latents
         texts = ["", *data.all_captions()]
         self.rows = {text: row for row, text in enumerate(texts)}
