@@ -9,6 +9,8 @@ import numpy as np
 
 from minisd.autograd.tape import Array
 
+LUMA = np.array([0.299, 0.587, 0.114])  # how light red, green and blue look (ITU-R BT.601)
+
 
 def picture_shape(images: Array) -> tuple[int, int, int]:
     """H, W and C of pictures (N, H, W) or (N, H, W, 3).
@@ -42,3 +44,12 @@ def to_bytes(x: Array) -> Array:
     """
     grey = x[..., 0] if x.shape[-1] == 1 else x
     return np.rint((grey.clip(-1, 1) + 1) * 127.5).astype(np.uint8)
+
+
+def dark_on_light(image: Array) -> bool:
+    """Whether a picture (H, W) or (H, W, 3) uint8 has a light ground, judged by its edge.
+
+    >>> dark_on_light(np.full((3, 3), 255, np.uint8)), dark_on_light(np.zeros((3, 3, 3), np.uint8))
+    (True, False)
+    """
+    return bool(np.median(np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])) > 127)

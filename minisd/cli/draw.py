@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 from minisd_kernels.devices import require_device
 
-from minisd.cli.drawing_options import drawing_options, what_is_asked
+from minisd.cli.drawing_options import drawing_options, file_and_scale, what_is_asked
 from minisd.cli.kernels import compile_first, is_chosen
 from minisd.cli.options import (
     EXAMPLE,
@@ -79,6 +79,7 @@ def draw(
 ) -> None:  # fmt: skip
     """Draw PROMPT, such as "a thick seven leaning right"; `minisd info FILE` says how a picture was drawn."""
     from minisd import plots
+    from minisd.checkpoint import digest
     from minisd.diffusion.spacing import make_levels
     from minisd.pipeline import BATCH, Pipeline
     from minisd.pipeline.enlarging import enlarge
@@ -105,6 +106,9 @@ def draw(
         raise click.BadParameter("a way takes 2 pictures or more.", param_hint="--num")
     require_device(device)
     pipeline = Pipeline.load(model)
+    with checking("--lora"):
+        for path, scale in map(file_and_scale, asked.pop("lora")):
+            pipeline.add_lora(path, scale)
     steps = steps or pipeline.info.steps
     with checking("--steps"):
         make_levels(pipeline.schedule, steps)
@@ -151,6 +155,8 @@ def draw(
         **{name: value for name, value in wishes.items() if name in ("strength", "resample")},
         **({"num": num} if on_a_way else {}),
     )  # fmt: skip
+    if pipeline.loras:
+        about["lora_sha256"] = [digest(lora.path) for lora, _ in pipeline.loras]
     save_sheet(files.sheet, images, distinct, num, num if on_a_way and columns is None else columns, about)
     if files.strip is not None:
         save_moments(files.strip, pipeline, moments, images, about)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,33 @@ class Interval(click.types.StringParamType):
         return value
 
 
+class LoRAWeight(click.types.StringParamType):
+    """A LoRA's file, and behind a colon its scale: runs/heart/lora.safetensors:0.8."""
+
+    name = "file[:scale]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path, scale = file_and_scale(value)
+        if not math.isfinite(scale):
+            self.fail(f"{value}: {scale} is not a finite number.", param, ctx)
+        if not path.is_file():
+            self.fail(f"{path}: there is no such file; a scale is a number behind a colon: FILE:0.8.", param, ctx)
+        return value
+
+
+def file_and_scale(text: str) -> tuple[Path, float]:
+    """What stands before the last colon and the number behind it, 1 if there is none.
+
+    >>> [(str(path), scale) for path, scale in map(file_and_scale, ("a.safetensors:-0.5", "a:b"))]
+    [('a.safetensors', -0.5), ('a:b', 1.0)]
+    """
+    path, _, number = text.rpartition(":")
+    if path:
+        with suppress(ValueError):
+            return Path(path), float(number)
+    return Path(text), 1.0
+
+
 def drawing_options(command: Callable[..., None]) -> Callable[..., None]:
     options = (
         click.option("--negative", "negative_prompt", metavar="PROMPT", help="What guidance leads away from."),
@@ -47,6 +76,12 @@ def drawing_options(command: Callable[..., None]) -> Callable[..., None]:
             "--clip-skip",
             type=POSITIVE,
             help="The text encoder's layer that is read, counted from the last, 1. [default: the model's]",
+        ),
+        click.option(
+            "--lora",
+            type=LoRAWeight(),
+            multiple=True,
+            help="A LoRA of minisd train --lora, and how much of it, below 0 away from it. May be given several times.",
         ),
         click.option("--to", metavar="PROMPT", help="Go on to this prompt over --num pictures: a strip and a GIF."),
         click.option("--to-seed", type=SEED, help="Go on to this seed's noise over --num pictures: a strip and a GIF."),

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 
 from minisd.data.picture_file import picture_size, read_picture
+from minisd.pictures import dark_on_light
 
 if TYPE_CHECKING:
     from minisd.autograd import Array
@@ -26,7 +26,7 @@ def read_init(path: Path, pipeline: Pipeline, invert: bool | None) -> Array:
     """
     H, W, channels = pipeline.picture_shape
     image = _read(path, (H, W), colour=channels == 3)
-    if invert is None and (invert := _light_on_dark(pipeline) and bool(np.median(_edge(image)) > 127)):
+    if invert is None and (invert := pipeline.light_on_dark and dark_on_light(image)):
         click.echo(
             f"{path} is dark on light: it was inverted, as this model draws light on dark (--no-invert leaves it)",
             err=True,
@@ -66,12 +66,3 @@ def _read(path: Path, size: tuple[int, int], *, colour: bool) -> Array:
         if (small.repeat(step, axis=0).repeat(step, axis=1) == pixels).all():
             return small
     return read_picture(path, size, colour=colour).pixels
-
-
-def _light_on_dark(pipeline: Pipeline) -> bool:
-    """Whether the model learned light strokes on a dark ground: all data sets of grey digits are so."""
-    return pipeline.picture_shape[2] == 1 and pipeline.info.trained.get("data") != "folder"
-
-
-def _edge(image: Array) -> Array:
-    return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -31,16 +32,30 @@ from minisd.data.sets import DATA_SETS
 from minisd.data.sizes import check_size
 from minisd.train.plan import MINUTES
 
+if TYPE_CHECKING:
+    from minisd.train.run import Settings
+
 
 @click.command()
 @click.option(
     "--stage",
-    type=click.Choice(list(MINUTES)),
+    type=click.Choice([stage for stage in MINUTES if stage != "lora"]),
     default="model",
     show_default=True,
     help="A whole model, or the network that draws a model's digits at 56 x 56 and 112 x 112.",
 )
-@click.option("--model", type=FOLDER, help="The model that --stage hires adds to. [default: the one that comes along]")
+@click.option("--lora", is_flag=True, help="A LoRA: teach a model something new from few pictures, in two minutes.")
+@click.option("--caption", help="What --lora shall draw by these words, all pictures alike. [default: their captions]")
+@click.option(
+    "--rank",
+    type=click.IntRange(1, 256),
+    default=4,
+    show_default=True,
+    help="How much --lora can learn: numbers a channel, in and out.",
+)
+@click.option(
+    "--model", type=FOLDER, help="The model that --lora or --stage hires adds to. [default: the one that comes along]"
+)
 @data_options()
 @click.option(
     "--background",
@@ -62,12 +77,13 @@ from minisd.train.plan import MINUTES
 @click.option(
     "--out",
     type=FOLDER,
-    help="Folder of the run, then of the model. [default: runs/DATA or runs/hires, numbered if one is there]",
+    help="Folder of the run, then of what it made. [default: runs/DATA, runs/hires or runs/lora, or a numbered one]",
 )
 @click.option(
     "--minutes",
     type=FiniteFloat(min=0, min_open=True),
-    help=f"How long the whole training may take. [default: {MINUTES['model']:g}, for hires {MINUTES['hires']:g}]",
+    help=f"How long the whole training may take. [default: {MINUTES['model']:g}, for hires {MINUTES['hires']:g}, "
+    f"for --lora {MINUTES['lora']:g}]",
 )
 @click.option("--steps", type=POSITIVE, help="Steps of each network, instead of --minutes: the same on every machine.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed and steps give the same model.")
@@ -79,6 +95,9 @@ from minisd.train.plan import MINUTES
 def train(
     ctx: click.Context,
     stage: str,
+    lora: bool,
+    caption: str | None,
+    rank: int,
     model: Path | None,
     data: str,
     data_dir: Path | None,
@@ -94,7 +113,7 @@ def train(
     profile: bool,
     own: tuple[Path, ...],
 ) -> None:  # fmt: skip
-    """Train a model. Ctrl-C stops and saves; --resume goes on."""
+    """Train a model, or a LoRA beside one. Ctrl-C stops and saves; --resume goes on."""
     given = [name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
     if resume and (others := sorted(set(given) - {"resume", "out", "profile", "device", "own"})):
         options = ", ".join(f"--{name.replace('_', '-')}" for name in others)
@@ -109,8 +128,21 @@ def train(
             check_size(size)
     if stage == "hires" and not DATA_SETS[data].digits:
         raise click.UsageError("--stage hires learns how digits look when they are large: --data mnist or strokes.")
-    if stage != "hires" and model is not None:
-        raise click.UsageError("--model is for --stage hires; a whole model begins with random weights.")
+    if lora and "stage" in given:
+        raise click.UsageError("--lora is a stage of its own; leave out --stage.")
+    if lora and "data" not in given:
+        raise click.UsageError("--lora learns pictures of your own: say which, by --data folder --data-dir DIR.")
+    if not lora and (unused := {"caption", "rank"} & {*given}):
+        raise click.UsageError(f"--{min(unused)} is for --lora; leave it out.")
+    if lora and size is not None:
+        raise click.UsageError("--lora takes pictures of the model's size; leave out --size.")
+    if caption is not None and not caption.strip():
+        raise click.BadParameter(
+            'it is empty; write what the pictures show, such as "a heart".', param_hint="--caption"
+        )
+    stage = "lora" if lora else stage
+    if stage == "model" and model is not None:
+        raise click.UsageError("--model is for --lora and --stage hires; a whole model begins with random weights.")
     if own:
         ctx.with_resource(own_functions(own, device, unused=("sampler",)))
 
@@ -122,12 +154,17 @@ def train(
     else:
         folder, base = (str(path.resolve()) if path else None for path in (data_dir, model))  # --resume from elsewhere
         minutes = minutes or MINUTES[stage]
-        settings = Settings(data, folder, seed, minutes, steps, device, background, stage, base, size, fit)
+        settings = Settings(
+            data, folder, seed, minutes, steps, device, background, stage, base, size, fit, rank, caption
+        )
         run = Run.start(out, settings)
     require_device(run.settings.device)
     again = f"minisd train --resume --out {shlex.quote(str(out))}"
     with stoppable(ctx, lambda: f"saved. Go on with: {again}" if (out / "run.json").exists() else "nothing was begun"):
         run.train(click.echo, profile, prepare=lambda: compile_first(run.settings.device))
+    if run.settings.stage == "lora":
+        click.echo(f"the LoRA is {out / 'lora.safetensors'}\n{_how_to_draw_with(out, run.settings)}")
+        return
     click.echo(f"the model is in {out}")
     if run.settings.stage == "hires":
         click.echo(f'next: minisd draw "{EXAMPLE}" --size 112 --model {out}\n      minisd hires --model {out}')
@@ -140,8 +177,16 @@ def train(
         click.echo(f"next: minisd draw PROMPT --model {out}")
 
 
+def _how_to_draw_with(out: Path, settings: Settings) -> str:
+    prompt = shlex.quote(settings.caption) if settings.caption else "PROMPT"
+    model = f" --model {shlex.quote(settings.model)}" if settings.model else ""
+    return f"next: minisd draw {prompt} --lora {shlex.quote(str(out / 'lora.safetensors'))}{model}"
+
+
 def _default_folder(name: str, resume: bool) -> Path:
     """runs/NAME, or with a number where models are: the first folder that holds none, but may hold a run begun."""
+    from minisd.train.run import PRODUCTS
+
     names = (Path("runs") / (f"{name}-{number}" if number > 1 else name) for number in count(1))
-    free = next(folder for folder in names if not (folder / "model.json").exists())
+    free = next(folder for folder in names if not any((folder / product).exists() for product in PRODUCTS))
     return free if not resume or free.exists() else Path("runs") / name

@@ -88,6 +88,7 @@ class Source(NamedTuple):
         size: their height and width; None for what fits most of them.
         fit: what is done with those of another shape, "pad" or "crop".
         say: what to do with remarks on what was passed over.
+        caption: of all pictures of a folder, which then need none of their own; None for those.
     """
 
     folder: Path | None = None
@@ -95,6 +96,7 @@ class Source(NamedTuple):
     size: tuple[int, int] | None = None
     fit: str = "pad"
     say: Callable[[str], None] = print
+    caption: str | None = None
 
 
 @dataclass(frozen=True)

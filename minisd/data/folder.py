@@ -32,6 +32,7 @@ def load_folder(
     *,
     fit: str = "pad",
     background: str | None = None,
+    caption: str | None = None,
     say: Callable[[str], None] = print,
 ) -> tuple[NDArray[np.uint8], list[str]]:
     """The pictures of a folder, (N, H, W) or, if there is colour in any, (N, H, W, 3), and their captions.
@@ -42,6 +43,7 @@ def load_folder(
     Args:
         size: H and W; without it what fits most of the pictures, see ``fitting_size``.
         fit, background: what is done with pictures of another shape, and under transparent ones: see ``read_picture``.
+        caption: of all pictures, in the place of captions of their own.
         say: is told, in a sentence each, what was passed over, how pictures were fitted and what else was done to them.
 
     Raises:
@@ -57,7 +59,10 @@ def load_folder(
         check_size(wanted)
     files = _Files(folder)
     table = files.find("captions.csv")
-    pairs = _from_table(table, files) if table else _from_text_files(files)
+    if caption is not None:
+        pairs = [(image, caption) for image in files.images()]
+    else:
+        pairs = _from_table(table, files) if table else _from_text_files(files)
     if not pairs:
         raise DataError(f"{folder}: no images; wanted files that end in {', '.join(SUFFIXES)}, each with a caption")
     for remark in files.remarks({image for image, _ in pairs}, table):
@@ -298,7 +303,9 @@ def _on_several_captions(pairs: list[tuple[Path, str]]) -> Iterator[str]:
 
 def _load(split: Split, source: Source) -> CaptionedPictures:
     folder, size = source.folder or Path(), source.size
-    images, texts = load_folder(folder, size, fit=source.fit, background=source.background, say=source.say)
+    images, texts = load_folder(
+        folder, size, fit=source.fit, background=source.background, caption=source.caption, say=source.say
+    )
     return CaptionedPictures(images, [spaced(text) for text in texts])
 
 

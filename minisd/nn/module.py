@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -21,7 +21,7 @@ class Parameter(Tensor):
 
 
 class Module:
-    """A layer, or a network of layers. Parameters and modules are found among the attributes, lists included.
+    """A layer, or a network of layers. Parameters and modules are found among the attributes, in lists and dicts, too.
 
     A subclass makes its layers in ``__init__`` and computes in ``forward``; calling the module calls ``forward``.
     """
@@ -35,6 +35,17 @@ class Module:
         """
         for name, value in vars(self).items():
             yield from _parameters_of(value, prefix + name)
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """Every module inside this one, however deep, with its dotted name.
+
+        >>> from minisd.nn import TransformerBlock
+        >>> block = TransformerBlock(4, 1, rng=np.random.default_rng(0))
+        >>> [name for name, _ in block.named_modules()][:4]
+        ['norm_self', 'attend_self', 'attend_self.to_query', 'attend_self.to_key']
+        """
+        for name, value in vars(self).items():
+            yield from _modules_of(value, prefix + name)
 
     def parameters(self) -> list[Parameter]:
         return [parameter for _, parameter in self.named_parameters()]
@@ -125,9 +136,28 @@ def _parameters_of(value: object, name: str) -> Iterator[tuple[str, Parameter]]:
         yield name, value
     elif isinstance(value, Module):
         yield from value.named_parameters(name + ".")
-    elif isinstance(value, list | tuple):
-        for i, item in enumerate(value):
-            yield from _parameters_of(item, f"{name}.{i}")
+    else:
+        for inner, item in _items(value):
+            yield from _parameters_of(item, f"{name}.{inner}")
+
+
+def _modules_of(value: object, name: str) -> Iterator[tuple[str, Module]]:
+    if isinstance(value, Module):
+        yield name, value
+        yield from value.named_modules(name + ".")
+    else:
+        for inner, item in _items(value):
+            yield from _modules_of(item, f"{name}.{inner}")
+
+
+def _items(value: object) -> Iterable[tuple[object, object]]:
+    match value:
+        case list() | tuple():
+            return enumerate(value)
+        case dict():
+            return value.items()
+        case _:
+            return ()
 
 
 def random_weight(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> Parameter:

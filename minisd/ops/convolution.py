@@ -20,7 +20,8 @@ class _Conv2d(Function):
         return conv2d_kernel.forward(x, weight, bias, **geometry)
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
-        grads = conv2d_kernel.backward(grad, self.x, self.weight, need_input=self.needs[0], **self.geometry)
+        needs = {"need_input": self.needs[0], "need_weight": any(self.needs[1:])}
+        grads = conv2d_kernel.backward(grad, self.x, self.weight, **needs, **self.geometry)
         return grads[: len(self.needs)]
 
 

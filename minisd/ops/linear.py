@@ -14,6 +14,9 @@ class _Linear(Function):
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
         grad_rows = grad.reshape(-1, grad.shape[-1])
+        if not any(self.needs[1:]):  # a frozen layer: half of the work
+            grad_x = linear_kernel.forward(grad_rows, self.weight.T)
+            return (grad_x.reshape(self.shape), None, None)[: len(self.needs)]
         grad_x, grad_weight, grad_bias = linear_kernel.backward(grad_rows, self.rows, self.weight)
         return (grad_x.reshape(self.shape), grad_weight, grad_bias)[: len(self.needs)]
 

@@ -206,6 +206,12 @@ class Pipeline(Model):
             )
 
     def remarks(self, prompts: Sequence[str]) -> list[str]:
-        """What a user should know of the prompts: words never seen in training, and what was too long and dropped."""
+        """What a user should know of the prompts: words never seen in training, and what was too long and dropped; and
+        of LoRAs that were trained on another model."""
         read = [self._as_read(plain(prompt)) for prompt in prompts]
-        return remarks(read, self.tokenizer, self.clip.config.context_length, self.info.words)
+        lines = remarks(read, self.tokenizer, self.clip.config.context_length, self.words)
+        base = self.digest() if self.loras else ""
+        for file, _ in self.loras:
+            if file.about.get("base", base) != base:
+                lines.append(f"{file.path} was trained on another model than this one, and may spoil what it draws")
+        return lines

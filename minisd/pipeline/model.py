@@ -6,6 +6,7 @@ The networks are asked here with plain arrays: texts in and vectors out, picture
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from minisd import checkpoint
 from minisd.autograd import Array, Tensor, no_grad
 from minisd.diffusion.schedule import NoiseSchedule, make_schedule
 from minisd.hires import HiresInfo, Upscaler
+from minisd.lora import LoRAFile, Merged, load_lora
 from minisd.model_info import ModelInfo
 from minisd.models import first_format
 from minisd.models.clip import CLIP, CLIPConfig
@@ -83,6 +85,7 @@ class Model:
             if found != wanted:
                 raise ValueError(f"{what}: wanted {wanted}, to fit the rest of the model, got {found}")
         clip.check_clip_skip(self.info.clip_skip)
+        self._merged = Merged(self.unet)
 
     @property
     def device(self) -> str:
@@ -98,6 +101,43 @@ class Model:
         for network in self._networks().values():
             network.to(device)
         return self
+
+    def add_lora(self, path: str | Path, scale: float = 1.0) -> Self:
+        """Merge the LoRA in a file into the weights, beside those that are there; returns the model itself.
+
+        Args:
+            scale: how much of it: 1 as it was trained, 0 none, below 0 away from it.
+
+        Raises:
+            CheckpointError: no LoRA there, a damaged one, or one for another architecture.
+            ValueError: the scale is not finite, or too large.
+        """
+        self._merged.add(load_lora(path), scale)
+        return self
+
+    def remove_loras(self) -> Self:
+        """Have the weights back that were there before the first ``add_lora``, to the bit; returns the model itself."""
+        self._merged.remove_all()
+        return self
+
+    @property
+    def loras(self) -> tuple[tuple[LoRAFile, float], ...]:
+        """The LoRAs in the weights, each with its scale."""
+        return tuple(self._merged.loras)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of the captions that it was trained on, its LoRAs' included."""
+        more = {word for lora, _ in self.loras for word in lora.words} - {*self.info.words}
+        return (*self.info.words, *sorted(more))
+
+    def digest(self) -> str:
+        """The SHA-256 of the weights that a LoRA is trained beside, as they are without any."""
+        sha = hashlib.sha256()
+        for network in (self.vae, self.clip, self.unet):
+            for name, array in network.state_dict().items():
+                sha.update((self._merged.kept.get(name, array) if network is self.unet else array).tobytes())
+        return sha.hexdigest()
 
     def encode_prompts(self, prompts: Sequence[str], *, clip_skip: int | None = None) -> Prompt:
         """The text encoder's view of every prompt, word for word, where the networks live.
@@ -122,6 +162,11 @@ class Model:
         """(H, W, C) of one picture: C is 1 for grey, 3 for red, green and blue."""
         (h, w), vae = self.info.latent_size, self.vae.config
         return h * vae.factor, w * vae.factor, vae.image_channels
+
+    @property
+    def light_on_dark(self) -> bool:
+        """Whether it learned light strokes on a dark ground: all data sets of grey digits are so."""
+        return self.picture_shape[2] == 1 and self.info.trained.get("data") != "folder"
 
     def encode(self, images: Array) -> Array:
         """Scaled latents (N, h, w, C), the most likely ones, of pictures uint8 as drawn; they stay with the VAE."""
@@ -170,7 +215,7 @@ class Model:
 
         The weights are rounded to float16, as Stable Diffusion's are when they are passed on: half the size, and no
         difference to be seen. Whoever loads them computes in float32. model.json comes last, and holds the others'
-        SHA-256.
+        SHA-256. LoRAs are in the weights for good.
 
         Raises:
             CheckpointError: the folder is missing or cannot be written.
@@ -185,7 +230,7 @@ class Model:
             {
                 "format": FORMAT,
                 **{name: dataclasses.asdict(network.config) for name, network in self._networks().items()},
-                "info": dataclasses.asdict(self.info),
+                "info": dataclasses.asdict(dataclasses.replace(self.info, words=self.words)),
                 **({"hires_info": dataclasses.asdict(self.hires.info)} if self.hires else {}),
                 "sha256": {name: checkpoint.digest(folder / name) for name in self._files()},
             },

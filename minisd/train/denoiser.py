@@ -10,6 +10,7 @@ from minisd.autograd import Array, Tensor, no_grad
 from minisd.data.dataset import CaptionedImages
 from minisd.diffusion.prediction import target
 from minisd.models.vae import VAE
+from minisd.nn import Module
 from minisd.pictures import to_unit_range
 from minisd.pipeline import Pipeline
 from minisd.text.weights import escaped
@@ -25,9 +26,12 @@ class DenoiserTask:
 
     name = "unet"
     recipe = Recipe(batch=64, peak_lr=2e-3, warmup=200, ema_decay=0.999)
+    untold = 1 / 8
 
     def __init__(self, data: CaptionedImages, pipeline: Pipeline, latents: tuple[Array, Array]) -> None:
-        self.data, self.pipeline, self.module = data, pipeline, pipeline.denoiser
+        self.data, self.pipeline = data, pipeline
+        self.network = pipeline.denoiser
+        self.module: Module = self.network  # that is trained
         self.schedule, (self.mean, self.log_variance) = pipeline.schedule, latents
         texts = ["", *data.all_captions()]
         self.rows = {text: row for row, text in enumerate(texts)}
@@ -40,7 +44,7 @@ class DenoiserTask:
     def batch(self, samples: Array, rng: np.random.Generator) -> tuple[Array, ...]:
         B = len(samples)
         rows = np.array([self.rows[caption] for caption in self.data.captions(samples, rng)])
-        rows[rng.random(B) < 1 / 8] = self.rows[""]
+        rows[rng.random(B) < self.untold] = self.rows[""]
         mean, deviation = self.mean[samples], np.exp(0.5 * self.log_variance[samples])
         x_0 = self.pipeline.info.scale_factor * (mean + deviation * rng.standard_normal(mean.shape, np.float32))
         noise = rng.standard_normal(mean.shape, np.float32)
@@ -51,7 +55,7 @@ class DenoiserTask:
 
     def loss(self, x_t: Tensor, t: Tensor, rows: Tensor, wanted: Tensor) -> Tensor:
         context, pooled = (Tensor(prompts[rows.data]) for prompts in (self.context, self.pooled))  # they are there
-        return ops.mean_squared_error(self.module(x_t, t.data, context, pooled), wanted)
+        return ops.mean_squared_error(self.network(x_t, t.data, context, pooled), wanted)
 
     def preview(self) -> Array:
         """Two drawings each of some captions of the data."""

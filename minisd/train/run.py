@@ -1,10 +1,11 @@
 """The whole training: VAE, CLIP and U-Net one after the other into one folder, stoppable and resumable at any moment.
 
-A second stage, hires, takes such a model and adds the network that doubles its pictures.
+A second stage, hires, takes such a model and adds the network that doubles its pictures; another, lora, teaches it
+something new from few pictures, and leaves a small file beside which the model stays as it is.
 
 folder/  run.json          what was asked for, and the number of steps planned for each network
          checkpoints/      the latest states of the network in training, and the networks that are finished
-         *.safetensors, tokenizer.json, model.json      the model; model.json comes last
+         *.safetensors, tokenizer.json, model.json      the model; model.json comes last; or lora.safetensors alone
          loss-*.png, samples/                           what can be seen of the progress
 """
 
@@ -29,15 +30,17 @@ from minisd.data.picture_file import FITS, GROUNDS
 from minisd.data.sets import DATA_SETS, load_pictures
 from minisd.data.sizes import check_size
 from minisd.hires import HIRES_UNET, HiresInfo, Upscaler
+from minisd.lora import save_lora
 from minisd.memory import peak_memory
 from minisd.model_info import ModelInfo
-from minisd.models.checks import check, check_choice, is_number
+from minisd.models.checks import check, check_choice, check_whole, is_number
 from minisd.models.clip import CLIP
 from minisd.models.fitting import clip_config, unet_config, vae_config
 from minisd.models.levels import from_json
 from minisd.models.unet import UNet
 from minisd.models.vae import VAE, scale_factor
 from minisd.nn import Module
+from minisd.nn.lora import LoRA
 from minisd.pictures import picture_shape
 from minisd.pipeline import Pipeline, shipped_model
 from minisd.text.tokenizer import Tokenizer, clean, split_words
@@ -46,14 +49,16 @@ from minisd.train.denoiser import DenoiserTask, encode_all
 from minisd.train.drive import drive
 from minisd.train.hires import HiresTask
 from minisd.train.loop import Fit, Task, TrainingDiverged
+from minisd.train.lora import LoRATask, as_drawn
 from minisd.train.plan import Plan, read_totals
 from minisd.train.profile import Profile
 from minisd.train.vae import VAETask
 
 NETWORKS = ("vae", "clip", "unet")
 SHARES = {"vae": 0.16, "clip": 0.11, "unet": 0.73}  # of the time, for 28 x 28
-STAGES = {"model": SHARES, "hires": {"hires": 1.0}}
-ALL_NETWORKS = (*NETWORKS, "hires")
+STAGES = {"model": SHARES, "hires": {"hires": 1.0}, "lora": {"lora": 1.0}}
+ALL_NETWORKS = (*NETWORKS, "hires", "lora")
+PRODUCTS = ("model.json", "lora.safetensors")  # a run in whose folder one of them stands is finished
 _COMPILING_STEPS = 2
 _VOCABULARY = 1024  # symbols at most; the captions of digits need fewer, those of one's own pictures may need all
 
@@ -66,11 +71,13 @@ class Settings:
         minutes: the whole training's time; the number of steps is planned from their speed, and again while they go.
         steps: if given, every network's number of steps, whatever the time.
         device: where the networks are trained: cpu, cuda or emu.
-        stage: "model" for a whole model, "hires" for the network that doubles the pictures of one.
+        stage: "model" for a whole model, "hires" for the network that doubles the pictures of one, "lora" for a LoRA
+            beside one.
         model: the folder of that one; None for the model that comes with minisd.
         background: the ground under transparent pictures of a folder, white or black; None to choose by their ink.
         size: height and width of a folder's pictures; None for what fits most of them.
         fit: what is done with those of another shape, pad or crop.
+        rank, caption: of a LoRA, and the caption of all its pictures; None for the captions that they have.
 
     Raises:
         ValueError: a field of the wrong kind or out of range.
@@ -87,6 +94,8 @@ class Settings:
     model: str | None = None
     size: tuple[int, int] | None = None
     fit: str = "pad"
+    rank: int = 4
+    caption: str | None = None
 
     def __post_init__(self) -> None:
         check_choice(self, "data", DATA_SETS)
@@ -102,6 +111,8 @@ class Settings:
             check(self, "size", "a height and a width", _is_pair)
             check_size(self.size)
         check_choice(self, "fit", FITS)
+        check_whole(self, "rank", most=256)
+        check(self, "caption", "a text or none", lambda x: x is None or (isinstance(x, str) and bool(x.strip())))
 
 
 @dataclass
@@ -161,7 +172,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        return (self.folder / "model.json").exists()
+        return any((self.folder / product).exists() for product in PRODUCTS)
 
     def _save_plan(self) -> None:
         checkpoint.save_json(
@@ -176,7 +187,7 @@ class Run:
     def train(
         self, say: Callable[[str], None] = print, profile: bool = False, prepare: Callable[[], object] = lambda: None
     ) -> Path:
-        """Train what is not trained yet; returns the folder, then a model that ``Pipeline.load`` reads.
+        """Train what is not trained yet; returns the folder, then a model that ``Pipeline.load`` reads, or a LoRA's.
 
         With `profile`, where the steps' time went is said for each network, and drawn in profile.png. `prepare` is
         called when the data are there, and before the time begins to count.
@@ -192,8 +203,8 @@ class Run:
                 return self.folder
             device = self.settings.device
             self._profiles = {network: Profile(device) for network in STAGES[self.settings.stage]} if profile else {}
-            base = self._base() if self.settings.stage == "hires" else None
-            data = load_pictures(self.settings.data, "train", self._source(say))
+            base = None if self.settings.stage == "model" else self._base()
+            data = load_pictures(self.settings.data, "train", self._source(base, say))
             prepare()
             self._sitting = time.monotonic() - self.seconds
             self._save_plan()
@@ -201,8 +212,12 @@ class Run:
             self._shares = STAGES[self.settings.stage] if base else time_shares(shape)
             what = f"{len(data):,} picture{'s' if len(data) != 1 else ''} of {self.settings.data}"
             say(f"{what}, {H} x {W}, {'in colour' if C == 3 else 'grey'}")
-            pipeline = self._fit_model(data, say) if base is None else self._fit_hires(base, data, say)
-            pipeline.save(self.folder)
+            if base is None:
+                self._fit_model(data, say).save(self.folder)
+            elif self.settings.stage == "hires":
+                self._fit_hires(base, data, say).save(self.folder)
+            else:
+                self._fit_lora(base, data, say)
             if self._profiles:
                 say("\n\n".join(profile.table(network) for network, profile in self._profiles.items()))
                 plots.save_profile(self.folder / "profile.png", self._profiles)
@@ -212,10 +227,11 @@ class Run:
                 say(f"at most {peak / 1e6:.0f} MB of the GPU's memory were in use")
             return self.folder
 
-    def _source(self, say: Callable[[str], None]) -> Source:
+    def _source(self, base: Pipeline | None, say: Callable[[str], None]) -> Source:
         settings = self.settings
         folder = Path(settings.data_dir) if settings.data_dir else None
-        return Source(folder, settings.background, settings.size, settings.fit, say)
+        size = settings.size if base is None else base.picture_shape[:2]
+        return Source(folder, settings.background, size, settings.fit, say, settings.caption)
 
     def _fit_model(self, data: CaptionedImages, say: Callable[[str], None]) -> Pipeline:
         self._fit("vae", lambda: VAETask(data.images, self._rng("vae")), say)
@@ -237,13 +253,13 @@ class Run:
             say(f"{many}: of the rest of each, such as {ends[0][:60]!r}, nothing is heard")
 
     def _base(self) -> Pipeline:
-        """The model whose pictures are to be doubled.
+        """The model that a stage adds to.
 
         Raises:
             CheckpointError: no model there, or one whose pictures the network cannot learn to double.
         """
         base = Pipeline.load(self.settings.model)
-        if base.picture_shape != (28, 28, 1):
+        if self.settings.stage == "hires" and base.picture_shape != (28, 28, 1):
             H, W, C = base.picture_shape
             raise checkpoint.CheckpointError(
                 f"{self.settings.model} draws {H} x {W} {'in colour' if C == 3 else 'grey'}; --stage hires learns from "
@@ -259,10 +275,22 @@ class Run:
         base.hires = upscaler
         return base
 
+    def _fit_lora(self, base: Pipeline, data: CaptionedImages, say: Callable[[str], None]) -> None:
+        lora = LoRA.beginning(base.unet, self.settings.rank, rng=self._rng("lora"))
+        pictures = as_drawn(base, data, self.settings.caption, self._rng("lora"), say)
+        self._say_what_is_not_heard(base, pictures, say)
+        with lora.beside(base.unet):
+            self._fit("lora", lambda: LoRATask(pictures, base, lora), say)
+        self._load(lora, "lora")
+        about = {name: str(value) for name, value in self._how().items() if value is not None}
+        words = sorted({word for text in pictures.texts for word in split_words(clean(text))})
+        save_lora(self.folder / "lora.safetensors", lora, {"base": base.digest(), "words": " ".join(words), **about})
+
     def _how(self) -> dict[str, Any]:
         """How the networks of this run were made; folders are somebody's own."""
         settings = dataclasses.asdict(self.settings)
-        said = {name: value for name, value in settings.items() if name not in ("data_dir", "model")}
+        left_out = ("data_dir", "model") if self.settings.stage == "lora" else ("data_dir", "model", "rank", "caption")
+        said = {name: value for name, value in settings.items() if name not in left_out}
         return said | {"planned": self._pairs()}
 
     @contextmanager

@@ -97,8 +97,9 @@ def backward(
     padding: Padding = 0,
     dilation: int | Sequence[int] = 1,
     need_input: bool = True,
-) -> tuple[Array | None, Array, Array]:
-    """The gradients in x, weight and bias; the first is None unless `need_input`.
+    need_weight: bool = True,
+) -> tuple[Array | None, Array | None, Array | None]:
+    """The gradients in x, weight and bias; the first is None unless `need_input`, the others unless `need_weight`.
 
     For x, every output pixel hands its gradient back to the pixels of its window; for weight, every window is
     multiplied with its output pixel's gradient.
@@ -116,8 +117,7 @@ def backward(
     require_shape("conv2d grad_y", grad_y, "(B, P, Q, O)", (x.shape[0], *size, weight.shape[3]))
     run = kernel(Backend, x)
     grad_x = run.input_gradient(grad_y, weight, None, x.shape[1:3], s, p, d) if need_input else None
-    grad_weight, grad_bias = run.weight_gradient(grad_y, x, weight.shape[:2], s, p, d)
-    return grad_x, grad_weight, grad_bias
+    return grad_x, *(run.weight_gradient(grad_y, x, weight.shape[:2], s, p, d) if need_weight else (None, None))
 
 
 if TYPE_CHECKING:  # so mypy holds them to it
