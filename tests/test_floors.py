@@ -36,6 +36,7 @@ FLOORS = {
     "minisd.diffusion.comparison": 5,
     "minisd.checkpoint": 6,
     "minisd.hires": 6,
+    "minisd.lora": 6,
     "minisd.metrics": 6,
     "minisd.model_info": 6,
     "minisd.overlap": 6,

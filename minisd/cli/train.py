@@ -120,6 +120,8 @@ def train(
         raise click.UsageError(f"--resume goes on with the settings that the run was begun with; leave out {options}.")
     if {"minutes", "steps"} <= set(given):
         raise click.UsageError("Give --minutes or --steps, not both.")
+    if lora and "stage" in given:
+        raise click.UsageError("--lora is a stage of its own; leave out --stage.")
     check_data(data, data_dir)
     if data != "folder" and (unused := {"background", "size", "fit"} & {*given}):
         raise click.UsageError(f"--{min(unused)} is for --data folder; leave it out.")
@@ -128,8 +130,6 @@ def train(
             check_size(size)
     if stage == "hires" and not DATA_SETS[data].digits:
         raise click.UsageError("--stage hires learns how digits look when they are large: --data mnist or strokes.")
-    if lora and "stage" in given:
-        raise click.UsageError("--lora is a stage of its own; leave out --stage.")
     if lora and "data" not in given:
         raise click.UsageError("--lora learns pictures of your own: say which, by --data folder --data-dir DIR.")
     if not lora and (unused := {"caption", "rank"} & {*given}):

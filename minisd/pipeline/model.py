@@ -85,7 +85,7 @@ class Model:
             if found != wanted:
                 raise ValueError(f"{what}: wanted {wanted}, to fit the rest of the model, got {found}")
         clip.check_clip_skip(self.info.clip_skip)
-        self._merged = Merged(self.unet)
+        self._merged = Merged(self.denoiser)
 
     @property
     def device(self) -> str:
@@ -134,9 +134,9 @@ class Model:
     def digest(self) -> str:
         """The SHA-256 of the weights that a LoRA is trained beside, as they are without any."""
         sha = hashlib.sha256()
-        for network in (self.vae, self.clip, self.unet):
+        for network in (self.vae, self.clip, self.denoiser):
             for name, array in network.state_dict().items():
-                sha.update((self._merged.kept.get(name, array) if network is self.unet else array).tobytes())
+                sha.update((self._merged.kept.get(name, array) if network is self.denoiser else array).tobytes())
         return sha.hexdigest()
 
     def encode_prompts(self, prompts: Sequence[str], *, clip_skip: int | None = None) -> Prompt:

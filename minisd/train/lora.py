@@ -15,13 +15,14 @@ from minisd.pipeline import Pipeline
 from minisd.text.scripts import spaced
 from minisd.text.weights import escaped
 from minisd.train.loop import Recipe
-from minisd.train.unet import UNetTask, encode_all
+from minisd.train.denoiser import DenoiserTask, encode_all
 
 FEW = 500  # pictures: fewer are shown shifted, too
+MOST_KNOWN = 128
 REACH = 1  # pixels that they are shifted by, each way, at most
 
 
-class LoRATask(UNetTask):
+class LoRATask(DenoiserTask):
     """As the U-Net's, of pictures that are told their caption always: what no prompt draws, which guidance leads away
     from, stays as it is."""
 
@@ -31,6 +32,7 @@ class LoRATask(UNetTask):
 
     def __init__(self, data: CaptionedPictures, pipeline: Pipeline, lora: LoRA) -> None:
         data = shifted(data) if len(data) < FEW else data
+        data = with_what_is_known(pipeline, data)
         super().__init__(data, pipeline, encode_all(pipeline.vae, data.images))
         self.module = lora
 
@@ -72,6 +74,19 @@ def as_drawn(
         images = images[..., None].repeat(3, axis=3)
     texts = data.captions(np.arange(len(data)), rng) if caption is None else [spaced(caption)] * len(data)
     return CaptionedPictures(images, texts)
+
+
+def with_what_is_known(pipeline: Pipeline, data: CaptionedPictures) -> CaptionedPictures:
+    """The pictures, and among them the model's own drawings of the words that it knows, one to every three.
+
+    Told new pictures alone, it would draw something of them whatever it is asked for. What it drew before it was taught
+    reminds it (Ruiz et al. 2023, "prior preservation").
+    """
+    words, count = ["", *pipeline.info.words], min(len(data) // 3, MOST_KNOWN)
+    prompts = [words[i % len(words)] for i in range(count)]
+    drawn = pipeline.draw([escaped(prompt) for prompt in prompts], seed=0, steps=20)
+    times = -(-len(data) // (3 * count))
+    return CaptionedPictures(np.concatenate([data.images, *[drawn] * times]), [*data.texts, *prompts * times])
 
 
 def shifted(data: CaptionedPictures) -> CaptionedPictures:

@@ -276,10 +276,10 @@ class Run:
         return base
 
     def _fit_lora(self, base: Pipeline, data: CaptionedImages, say: Callable[[str], None]) -> None:
-        lora = LoRA.beginning(base.unet, self.settings.rank, rng=self._rng("lora"))
+        lora = LoRA.beginning(base.denoiser, self.settings.rank, rng=self._rng("lora"))
         pictures = as_drawn(base, data, self.settings.caption, self._rng("lora"), say)
         self._say_what_is_not_heard(base, pictures, say)
-        with lora.beside(base.unet):
+        with lora.beside(base.denoiser):
             self._fit("lora", lambda: LoRATask(pictures, base, lora), say)
         self._load(lora, "lora")
         about = {name: str(value) for name, value in self._how().items() if value is not None}

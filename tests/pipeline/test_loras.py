@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_model import tiny_pipeline
 
 from minisd.autograd import Array
 from minisd.checkpoint import CheckpointError
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.usefixtures("numpy_backend")
 
 
 @pytest.fixture
-def model(tiny: Pipeline) -> Pipeline:
-    return copy.deepcopy(tiny)
+def model() -> Pipeline:
+    return tiny_pipeline()
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def lora(model: Pipeline, tmp_path: Path) -> Path:
 
 
 def random_lora(model: Pipeline) -> LoRA:
-    lora, rng = LoRA.beginning(model.unet, 2, rng=np.random.default_rng(0)), np.random.default_rng(1)
+    lora, rng = LoRA.beginning(model.denoiser, 2, rng=np.random.default_rng(0)), np.random.default_rng(1)
     for change in lora.layers.values():
         change.up.data = rng.standard_normal(change.up.shape, np.float32)
     return lora
@@ -41,12 +41,12 @@ def drawn(model: Pipeline) -> Array:
 
 
 def test_it_is_drawn_with_and_removed_to_the_bit(model: Pipeline, lora: Path) -> None:
-    before, weights, digest = drawn(model), model.unet.flat_parameters().copy(), model.digest()
+    before, weights, digest = drawn(model), model.denoiser.flat_parameters().copy(), model.digest()
     assert model.add_lora(lora) is model and [scale for _, scale in model.loras] == [1.0]
-    assert np.any(drawn(model) != before) and np.any(model.unet.flat_parameters() != weights)
+    assert np.any(drawn(model) != before) and np.any(model.denoiser.flat_parameters() != weights)
     assert model.digest() == digest  # it is the same model
     model.add_lora(lora, -0.5).remove_loras()
-    np.testing.assert_array_equal(model.unet.flat_parameters(), weights)
+    np.testing.assert_array_equal(model.denoiser.flat_parameters(), weights)
     np.testing.assert_array_equal(drawn(model), before)
     assert model.loras == ()
 
@@ -57,20 +57,20 @@ def test_at_scale_0_it_draws_nothing_else(model: Pipeline, lora: Path) -> None:
 
 
 def test_what_is_merged_draws_as_what_was_trained_beside(model: Pipeline, lora: Path) -> None:
-    with random_lora(model).beside(model.unet):
+    with random_lora(model).beside(model.denoiser):
         beside = model.draw(["a heart"] * 3, steps=4)
     merged = model.add_lora(lora).draw(["a heart"] * 3, steps=4)
     assert np.abs(merged.astype(int) - beside).max() <= 1  # a grey level of rounding
 
 
 def test_a_model_is_saved_with_its_loras(model: Pipeline, lora: Path, tmp_path: Path) -> None:
-    for network in (model.vae, model.clip, model.unet):  # files hold float16
+    for network in (model.vae, model.clip, model.denoiser):  # files hold float16
         network.flat_parameters()[...] = network.flat_parameters().astype(np.float16)
     model.add_lora(lora).save(tmp_path)
     again = Pipeline.load(tmp_path)
     assert again.info.words == ("a", "heart") and again.loras == ()
-    for name, array in again.unet.state_dict().items():
-        np.testing.assert_array_equal(array, model.unet.state_dict()[name].astype(np.float16))
+    for name, array in again.denoiser.state_dict().items():
+        np.testing.assert_array_equal(array, model.denoiser.state_dict()[name].astype(np.float16))
 
 
 def test_its_words_are_known_and_a_strange_model_is_said(model: Pipeline, lora: Path) -> None:

@@ -242,7 +242,7 @@ def test_captions_belong_to_their_pictures_and_one_in_eight_is_empty() -> None:
 
 def test_the_unets_loss() -> None:
     task, _ = unet_task()
-    task.module = stub = Stub(Tensor(numbers(3, 7, 7, 4)))  # type: ignore[assignment]
+    task.network = stub = Stub(Tensor(numbers(3, 7, 7, 4)))  # type: ignore[assignment]
     x_t, t, rows, target = (
         numbers(3, 7, 7, 4, seed=1),
         np.array([0, 500, 999]),
