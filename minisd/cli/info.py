@@ -25,7 +25,8 @@ _INDENT = 10  # columns of the names
 def info(file: Path | None) -> None:
     """Say what runs here: versions, backends, threads, data and models.
 
-    Or how the picture FILE was drawn, a PNG of `minisd draw`: its prompts and settings, and the command.
+    Or how the picture FILE was drawn, a PNG of `minisd draw`: its prompts and settings, and the command; or of a LoRA's
+    FILE what it was taught.
     """
     facts = [*(_facts() if file is None else _how_drawn(file))]
     indent = max(_INDENT, 2 + max(len(name) for name, _ in facts))
@@ -37,10 +38,17 @@ def info(file: Path | None) -> None:
 
 
 def _how_drawn(file: Path) -> Iterator[tuple[str, str]]:
-    """What a picture says of itself; it came from anywhere, so nothing in it may command the terminal."""
-    from minisd.plots import load_about
+    """What a file says of itself; it came from anywhere, so nothing in it may command the terminal."""
+    if file.suffix == ".safetensors":
+        from minisd.lora import load_lora
 
-    for name, value in load_about(file).items():
+        read = load_lora(file)
+        about = {"LoRA": f"{len(read.lora.layers)} layers, {read.lora.parameter_count():,} numbers", **read.about}
+    else:
+        from minisd.plots import load_about
+
+        about = load_about(file)
+    for name, value in about.items():
         values = value if isinstance(value, list) else [value]
         for number, each in enumerate(values):
             title = name.replace("_", " ").removesuffix("s" if name == "prompts" else "")

@@ -14,32 +14,33 @@ from minisd.pictures import LUMA, dark_on_light
 from minisd.pipeline import Pipeline
 from minisd.text.scripts import spaced
 from minisd.text.weights import escaped
-from minisd.train.loop import Recipe
 from minisd.train.denoiser import DenoiserTask, encode_all
+from minisd.train.loop import Recipe
 
 FEW = 500  # pictures: fewer are shown shifted, too
-MOST_KNOWN = 128
 REACH = 1  # pixels that they are shifted by, each way, at most
+KNOWN = 128  # drawings of what the model knows already, at most
 
 
 class LoRATask(DenoiserTask):
-    """As the U-Net's, of pictures that are told their caption always: what no prompt draws, which guidance leads away
-    from, stays as it is."""
+    """As the denoiser's, of few pictures, and with drawings of what the model knows among them.
+
+    No caption is replaced by the empty prompt: what guidance leads away from stays as it was.
+    """
 
     name = "lora"
     recipe = Recipe(batch=32, peak_lr=2e-3, warmup=20, ema_decay=0.99)
     untold = 0.0
 
     def __init__(self, data: CaptionedPictures, pipeline: Pipeline, lora: LoRA) -> None:
-        data = shifted(data) if len(data) < FEW else data
-        data = with_what_is_known(pipeline, data)
+        self.taught = data.example_captions()
+        data = with_what_is_known(pipeline, shifted(data) if len(data) < FEW else data)
         super().__init__(data, pipeline, encode_all(pipeline.vae, data.images))
         self.module = lora
 
     def preview(self) -> Array:
-        """Eight drawings, of all captions of the data by turns."""
-        prompts = [escaped(text) for text in self.data.example_captions()]
-        return self.pipeline.draw((8 * prompts)[:8], seed=0, steps=20)
+        """Eight drawings, of what is taught by turns."""
+        return self.pipeline.draw((8 * [*map(escaped, self.taught)])[:8], seed=0, steps=20)
 
 
 def as_drawn(
@@ -77,14 +78,14 @@ def as_drawn(
 
 
 def with_what_is_known(pipeline: Pipeline, data: CaptionedPictures) -> CaptionedPictures:
-    """The pictures, and among them the model's own drawings of the words that it knows, one to every three.
+    """The pictures, and one to every three of the model's own drawings of its words, and of no word.
 
-    Told new pictures alone, it would draw something of them whatever it is asked for. What it drew before it was taught
-    reminds it (Ruiz et al. 2023, "prior preservation").
+    Shown new pictures alone, it would draw something of them whatever it is asked for. What it drew before reminds it
+    (Ruiz et al. 2023, "class-specific prior preservation loss").
     """
-    words, count = ["", *pipeline.info.words], min(len(data) // 3, MOST_KNOWN)
-    prompts = [words[i % len(words)] for i in range(count)]
-    drawn = pipeline.draw([escaped(prompt) for prompt in prompts], seed=0, steps=20)
+    words, count = ["", *pipeline.info.words], min(-(-len(data) // 3), KNOWN)
+    prompts = [words[i * len(words) // count] for i in range(count)]
+    drawn = pipeline.draw([*map(escaped, prompts)], seed=0, steps=20)
     times = -(-len(data) // (3 * count))
     return CaptionedPictures(np.concatenate([data.images, *[drawn] * times]), [*data.texts, *prompts * times])
 

@@ -51,6 +51,13 @@ def test_a_picture_is_drawn_with_it_and_says_so(lora: Path) -> None:
     assert np.abs(pixels("a.png").astype(int) - pixels("half.png")).max() <= 1
 
 
+def test_it_says_what_it_was_taught(lora: Path) -> None:
+    said = minisd("info", lora).stdout
+    assert "a heart" in said and "layers, " in said and load_lora(lora).about["base"] in said
+    Path("b.safetensors").write_text("")
+    refused(minisd("info", "b.safetensors"), "b.safetensors: ")
+
+
 def test_at_scale_0_the_picture_is_the_models(lora: Path) -> None:
     plain = draw("--out", "plain.png")
     assert "never saw 'heart'" in plain.stderr
