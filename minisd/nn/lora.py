@@ -71,7 +71,7 @@ class LoRA(Module):
     >>> block = TransformerBlock(8, 1, rng=np.random.default_rng(0))
     >>> lora = LoRA.beginning(block, rank=2, rng=np.random.default_rng(1))
     >>> lora.parameter_count(), block.parameter_count()
-    (272, 816)
+    (288, 848)
     """
 
     def __init__(self, layers: Mapping[str, LowRank]) -> None:

@@ -20,8 +20,8 @@ from minisd.train.loop import Recipe
 class DenoiserTask:
     """Predict v = alpha noise - sigma x_0 (Salimans & Ho 2022), or what the model's info says; mean squared error.
 
-    One caption in eight is replaced by the empty prompt: the same network learns to draw without a prompt, which
-    classifier-free guidance needs (Ho & Salimans 2022).
+    One caption in eight, `untold`, is replaced by the empty prompt: the same network learns to draw without a prompt,
+    which classifier-free guidance needs (Ho & Salimans 2022).
     """
 
     name = "unet"
