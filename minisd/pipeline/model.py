@@ -136,7 +136,8 @@ class Model:
         sha = hashlib.sha256()
         for network in (self.vae, self.clip, self.denoiser):
             for name, array in network.state_dict().items():
-                sha.update((self._merged.kept.get(name, array) if network is self.denoiser else array).tobytes())
+                plain = network is not self.denoiser or name not in self._merged.kept
+                sha.update((array if plain else self._merged.kept[name]).tobytes())
         return sha.hexdigest()
 
     def encode_prompts(self, prompts: Sequence[str], *, clip_skip: int | None = None) -> Prompt:
