@@ -141,11 +141,11 @@ def gradients(task: Task) -> dict[str, Array]:
 
 
 # What a batch is made of crosses: the VAE's pictures and noise; CLIP's pictures and ids; of the U-Net x_t, the target,
-# the rows of the captions and t; the judge's pictures and labels.
+# the rows of the captions, t and the weights; the judge's pictures and labels.
 CROSSINGS: dict[str, tuple[Callable[[str], Task], int]] = {
     "vae": (vae_task, 2),
     "clip": (clip_task, 2),
-    "unet": (unet_task, 4),
+    "unet": (unet_task, 5),
     "judge": (judge_task, 2),
 }
 

@@ -30,10 +30,13 @@ from minisd.cli.options import (
 from minisd.data.picture_file import FITS, GROUNDS
 from minisd.data.sets import DATA_SETS
 from minisd.data.sizes import check_size
+from minisd.diffusion.objectives import OBJECTIVES
+from minisd.diffusion.objectives.weighting import WEIGHTINGS
 from minisd.train.plan import MINUTES
 
 if TYPE_CHECKING:
     from minisd.train.run import Settings
+ABOUT = "; ".join(f"{name}, {objective.about}" for name, objective in OBJECTIVES.items())
 
 
 @click.command()
@@ -75,6 +78,20 @@ if TYPE_CHECKING:
     help="A folder's pictures of another shape: pad shows all of them, crop fills the size.",
 )
 @click.option(
+    "--objective",
+    type=click.Choice(list(OBJECTIVES)),
+    default="v",
+    show_default=True,
+    help=f"What the U-Net learns to see in a noisy picture: {ABOUT}.",
+)
+@click.option(
+    "--weighting",
+    type=click.Choice(list(WEIGHTINGS)),
+    default="none",
+    show_default=True,
+    help="How much which noise counts in its loss: all alike, or by the signal-to-noise ratio, held to 5.",
+)
+@click.option(
     "--out",
     type=FOLDER,
     help="Folder of the run, then of what it made. [default: runs/DATA, runs/hires or runs/lora, or a numbered one]",
@@ -104,6 +121,8 @@ def train(
     background: str | None,
     size: tuple[int, int] | None,
     fit: str,
+    objective: str,
+    weighting: str,
     out: Path | None,
     minutes: float | None,
     steps: int | None,
@@ -141,6 +160,8 @@ def train(
             'it is empty; write what the pictures show, such as "a heart".', param_hint="--caption"
         )
     stage = "lora" if lora else stage
+    if stage != "model" and (unused := {"objective", "weighting"} & {*given}):
+        raise click.UsageError(f"--{min(unused)} is for a whole model; leave it out.")
     if stage == "model" and model is not None:
         raise click.UsageError("--model is for --lora and --stage hires; a whole model begins with random weights.")
     if own:
@@ -155,8 +176,10 @@ def train(
         folder, base = (str(path.resolve()) if path else None for path in (data_dir, model))  # --resume from elsewhere
         minutes = minutes or MINUTES[stage]
         settings = Settings(
-            data, folder, seed, minutes, steps, device, background, stage, base, size, fit, rank, caption
-        )
+            data=data, data_dir=folder, seed=seed, minutes=minutes, steps=steps, device=device, background=background,
+            stage=stage, model=base, size=size, fit=fit, rank=rank, caption=caption,
+            objective=objective, weighting=weighting,
+        )  # fmt: skip
         run = Run.start(out, settings)
     require_device(run.settings.device)
     again = f"minisd train --resume --out {shlex.quote(str(out))}"

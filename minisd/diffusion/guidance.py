@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from minisd.diffusion.schedule import Array, per_sample
+from minisd.diffusion.schedule import Array, NoiseSchedule, per_sample
 
 
 def guided(noise_cond: Array, noise_uncond: Array, guidance_scale: Any) -> Array:
@@ -47,6 +47,17 @@ def rescaled(noise_guided: Array, noise_cond: Array, rescale: float) -> Array:
     std_cond, std_guided = (x.std(axis=of_a_sample, keepdims=True) for x in (noise_cond, noise_guided))  # eq. 14
     noise_rescaled = noise_guided * (std_cond / (std_guided + 1e-12))  # eq. 15
     return rescale * noise_rescaled + (1 - rescale) * noise_guided  # eq. 16
+
+
+def same_noise(interval: tuple[int, int], schedule: NoiseSchedule, other: NoiseSchedule) -> tuple[int, int]:
+    """The interval of `schedule` as one of the `other`: the t at which sigma / alpha is the same.
+
+    >>> from minisd.diffusion.schedule import make_schedule
+    >>> same_noise((300, 800), make_schedule("cosine"), make_schedule("flow"))
+    (342, 756)
+    """
+    low, high = (round(other.level_of(schedule.level(t).ratio).t) for t in interval)
+    return low, high
 
 
 def join_batches(first: Any, second: Any) -> Any:

@@ -20,12 +20,27 @@ class _MeanSquaredError(Function):
         )
 
 
-def mean_squared_error(predicted: Tensor, target: Tensor) -> Tensor:
-    """The mean of (predicted - target)^2 over all elements.
+def mean_squared_error(predicted: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """The mean of weight (predicted - target)^2 over all elements.
+
+    Shapes: predicted and target (B, ...); weight (B,), one for each sample, of 0 or more; 1 if not given.
 
     Raises:
         ValueError: the shapes differ (broadcasting here would hide a mistake).
+
+    >>> import numpy as np
+    >>> a, b = Tensor(np.array([[1.0], [1.0]])), Tensor(np.array([[0.0], [3.0]]))
+    >>> mean_squared_error(a, b).item(), mean_squared_error(a, b, Tensor(np.array([2.0, 0.5]))).item()
+    (2.5, 2.0)
     """
+    if weight is not None:
+        if weight.shape != predicted.shape[:1]:
+            raise ValueError(
+                f"mean_squared_error: wanted a weight for each of {predicted.shape[0]} samples, got {weight.shape}"
+            )
+        # w (a - b)^2 = (sqrt(w) a - sqrt(w) b)^2
+        root = (weight**0.5).reshape(-1, *(1,) * (len(predicted.shape) - 1))
+        predicted, target = predicted * root, target * root
     return _MeanSquaredError.apply(predicted, target)
 
 

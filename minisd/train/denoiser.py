@@ -1,4 +1,9 @@
-"""What the U-Net learns: the noise in a noised latent, told the time and the caption (Ho et al. 2020, algorithm 1)."""
+"""What the U-Net learns: to tell picture from noise in a noised latent, told the time and the caption.
+
+    t, x_0, noise drawn;   x_t = alpha x_0 + sigma noise;   loss = w_t |U-Net(x_t, t, caption) - target|^2
+
+(Ho et al. 2020, algorithm 1.) What the target is, and how t is drawn, the objective says: ``diffusion/objectives``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,8 @@ from minisd_kernels.devices import to_host
 from minisd import ops
 from minisd.autograd import Array, Tensor, no_grad
 from minisd.data.dataset import CaptionedImages
-from minisd.diffusion.prediction import target
+from minisd.diffusion.objectives import Objective
+from minisd.diffusion.objectives.weighting import WEIGHTINGS
 from minisd.models.vae import VAE
 from minisd.nn import Module
 from minisd.pictures import to_unit_range
@@ -18,21 +24,39 @@ from minisd.train.loop import Recipe
 
 
 class DenoiserTask:
-    """Predict v = alpha noise - sigma x_0 (Salimans & Ho 2022), or what the model's info says; mean squared error.
+    """The mean squared error of what the objective has the network predict, weighted or not.
 
     One caption in eight, `untold`, is replaced by the empty prompt: the same network learns to draw without a prompt,
     which classifier-free guidance needs (Ho & Salimans 2022).
+
+    Args:
+        objective: that of the model's schedule and prediction; None for one with these, at times drawn uniformly.
+        weighting: how much which time counts, a name in WEIGHTINGS.
+
+    Raises:
+        ValueError: the objective is not that of the model.
     """
 
     name = "unet"
     recipe = Recipe(batch=64, peak_lr=2e-3, warmup=200, ema_decay=0.999)
     untold = 1 / 8
 
-    def __init__(self, data: CaptionedImages, pipeline: Pipeline, latents: tuple[Array, Array]) -> None:
+    def __init__(
+        self,
+        data: CaptionedImages,
+        pipeline: Pipeline,
+        latents: tuple[Array, Array],
+        objective: Objective | None = None,
+        weighting: str = "none",
+    ) -> None:
         self.data, self.pipeline = data, pipeline
         self.network = pipeline.denoiser
         self.module: Module = self.network  # that is trained
         self.schedule, (self.mean, self.log_variance) = pipeline.schedule, latents
+        drawn_by = pipeline.info.schedule, pipeline.info.prediction
+        self.objective, self.weighting = objective or Objective(*drawn_by), weighting
+        if (wanted := (self.objective.schedule, self.objective.prediction)) != drawn_by:
+            raise ValueError(f"DenoiserTask: wanted a model that draws with {' and '.join(wanted)}, got {drawn_by}")
         texts = ["", *data.all_captions()]
         self.rows = {text: row for row, text in enumerate(texts)}
         self.context, self.pooled = pipeline.encode_prompts(texts)
@@ -48,14 +72,17 @@ class DenoiserTask:
         mean, deviation = self.mean[samples], np.exp(0.5 * self.log_variance[samples])
         x_0 = self.pipeline.info.scale_factor * (mean + deviation * rng.standard_normal(mean.shape, np.float32))
         noise = rng.standard_normal(mean.shape, np.float32)
-        # One t in each B-th part of 0..T-1: every batch sees all noise levels (Kingma et al. 2021, appendix I.1).
-        t = ((np.arange(B) + rng.random(B)) / B * self.schedule.steps).astype(np.int64)
-        wanted = target(self.pipeline.info.prediction, x_0, noise, *self.schedule.rates(t, x_0))
-        return self.schedule.add_noise(x_0, noise, t), t, rows, wanted
+        t = self.objective.draw_times(B, self.schedule.steps, rng)
+        x_t, wanted = self.objective.noised(x_0, noise, t, self.schedule)
+        return x_t, t, rows, wanted, self._weights(t).astype(wanted.dtype)
 
-    def loss(self, x_t: Tensor, t: Tensor, rows: Tensor, wanted: Tensor) -> Tensor:
+    def _weights(self, t: Array) -> Array:
+        return WEIGHTINGS[self.weighting](self.objective.prediction, self.schedule.alpha[t], self.schedule.sigma[t])
+
+    def loss(self, x_t: Tensor, t: Tensor, rows: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
         context, pooled = (Tensor(prompts[rows.data]) for prompts in (self.context, self.pooled))  # they are there
-        return ops.mean_squared_error(self.network(x_t, t.data, context, pooled), wanted)
+        predicted = self.network(x_t, t.data, context, pooled)
+        return ops.mean_squared_error(predicted, wanted, weight)
 
     def preview(self) -> Array:
         """Two drawings each of some captions of the data."""

@@ -9,7 +9,7 @@ from minisd.autograd import Array, Tensor
 from minisd.data.dataset import CaptionedImages
 from minisd.data.sharp import FACTOR, sharpened
 from minisd.data.strokes import draw_strokes
-from minisd.diffusion.prediction import target
+from minisd.diffusion.objectives import OBJECTIVES
 from minisd.hires import MOST_AUGMENTED, Upscaler
 from minisd.pictures import to_unit_range
 from minisd.pipeline import Pipeline
@@ -58,10 +58,8 @@ class HiresTask:
         hint = self.schedule.add_noise(hint, rng.standard_normal(hint.shape, np.float32), s)
         x_0 = space_to_depth(to_unit_range(x_0))
         noise = rng.standard_normal(x_0.shape, np.float32)
-        # One t in each B-th part of 0..T-1: every batch sees all noise levels (Kingma et al. 2021, appendix I.1).
-        t = ((np.arange(B) + rng.random(B)) / B * self.schedule.steps).astype(np.int64)
-        x_t = self.schedule.add_noise(x_0, noise, t)
-        wanted = target("v", x_0, noise, *self.schedule.rates(t, x_0))
+        t = OBJECTIVES["v"].draw_times(B, self.schedule.steps, rng)
+        x_t, wanted = OBJECTIVES["v"].noised(x_0, noise, t, self.schedule)
         return np.concatenate([x_t, hint], axis=-1), t, s, wanted
 
     def loss(self, x_t: Tensor, t: Tensor, s: Tensor, wanted: Tensor) -> Tensor:

@@ -29,6 +29,10 @@ from minisd.data.dataset import CaptionedImages, Source
 from minisd.data.picture_file import FITS, GROUNDS
 from minisd.data.sets import DATA_SETS, load_pictures
 from minisd.data.sizes import check_size
+from minisd.diffusion.guidance import same_noise
+from minisd.diffusion.objectives import OBJECTIVES
+from minisd.diffusion.objectives.weighting import WEIGHTINGS
+from minisd.diffusion.schedule import make_schedule
 from minisd.hires import HIRES_UNET, HiresInfo, Upscaler
 from minisd.lora import save_lora
 from minisd.memory import peak_memory
@@ -58,6 +62,7 @@ NETWORKS = ("vae", "clip", "unet")
 SHARES = {"vae": 0.16, "clip": 0.11, "unet": 0.73}  # of the time, for 28 x 28
 STAGES = {"model": SHARES, "hires": {"hires": 1.0}, "lora": {"lora": 1.0}}
 ALL_NETWORKS = (*NETWORKS, "hires", "lora")
+OF_A_STAGE = {"objective": "model", "weighting": "model", "rank": "lora", "caption": "lora"}  # settings
 PRODUCTS = ("model.json", "lora.safetensors")  # a run in whose folder one of them stands is finished
 _COMPILING_STEPS = 2
 _VOCABULARY = 1024  # symbols at most; the captions of digits need fewer, those of one's own pictures may need all
@@ -78,6 +83,8 @@ class Settings:
         size: height and width of a folder's pictures; None for what fits most of them.
         fit: what is done with those of another shape, pad or crop.
         rank, caption: of a LoRA, and the caption of all its pictures; None for the captions that they have.
+        objective: what the U-Net learns to predict, along which way; a name in OBJECTIVES.
+        weighting: how much which time counts in its loss; a name in WEIGHTINGS.
 
     Raises:
         ValueError: a field of the wrong kind or out of range.
@@ -96,6 +103,8 @@ class Settings:
     fit: str = "pad"
     rank: int = 4
     caption: str | None = None
+    objective: str = "v"
+    weighting: str = "none"
 
     def __post_init__(self) -> None:
         check_choice(self, "data", DATA_SETS)
@@ -113,6 +122,8 @@ class Settings:
         check_choice(self, "fit", FITS)
         check_whole(self, "rank", most=256)
         check(self, "caption", "a text or none", lambda x: x is None or (isinstance(x, str) and bool(x.strip())))
+        check_choice(self, "objective", OBJECTIVES)
+        check_choice(self, "weighting", WEIGHTINGS)
 
 
 @dataclass
@@ -238,7 +249,8 @@ class Run:
         self._fit("clip", lambda: CLIPTask(data, self._tokenizer(data), self._rng("clip")), say)
         pipeline, latents = self._pipeline(data)
         self._say_what_is_not_heard(pipeline, data, say)
-        self._fit("unet", lambda: DenoiserTask(data, pipeline, latents), say)
+        objective, weighting = OBJECTIVES[self.settings.objective], self.settings.weighting
+        self._fit("unet", lambda: DenoiserTask(data, pipeline, latents, objective, weighting), say)
         self._load(pipeline.denoiser, "unet")
         pipeline.info = dataclasses.replace(pipeline.info, trained=self._how())
         return pipeline
@@ -288,9 +300,9 @@ class Run:
 
     def _how(self) -> dict[str, Any]:
         """How the networks of this run were made; folders are somebody's own."""
-        settings = dataclasses.asdict(self.settings)
-        left_out = ("data_dir", "model") if self.settings.stage == "lora" else ("data_dir", "model", "rank", "caption")
-        said = {name: value for name, value in settings.items() if name not in left_out}
+        settings, stage = dataclasses.asdict(self.settings), self.settings.stage
+        said = {name: value for name, value in settings.items() if OF_A_STAGE.get(name, stage) == stage}
+        del said["data_dir"], said["model"]
         return said | {"planned": self._pairs()}
 
     @contextmanager
@@ -329,9 +341,15 @@ class Run:
         self._load(clip, "clip")
         vae.to(self.settings.device)
         mean, log_variance = encode_all(vae, data.images)
+        objective = OBJECTIVES[self.settings.objective]
         info = ModelInfo(
             scale_factor=scale_factor(mean),
             latent_size=(mean.shape[1], mean.shape[2]),
+            schedule=objective.schedule,
+            prediction=objective.prediction,
+            guidance_interval=same_noise(
+                ModelInfo.guidance_interval, make_schedule(ModelInfo.schedule), make_schedule(objective.schedule)
+            ),
             words=tuple(sorted({word for text in data.all_captions() for word in split_words(clean(text))})),
         )
         denoiser = UNet(unet_config(vae.config, clip.config), rng=self._rng("unet"))

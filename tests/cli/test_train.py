@@ -34,7 +34,8 @@ def test_what_was_asked_for_reaches_the_run(tmp_path: Path, monkeypatch: pytest.
     options = ["--data-dir", tmp_path / "pictures", "--seed", 7, "--steps", 9, "--background", "black", "--profile"]
     options += ["--size", "32x48", "--fit", "crop"]
     assert minisd("train", "--data", "folder", *options, "--out", "mine").exit_code == 0
-    assert minisd("train", "--data", "strokes", "--minutes", 3.5).exit_code == 0
+    options = ["--objective", "flow", "--weighting", "min-snr"]
+    assert minisd("train", "--data", "strokes", "--minutes", 3.5, *options).exit_code == 0
     assert runs == [
         (Path("runs/mnist"), Settings("mnist", None, 0, 14.0, None, "cpu", None), False),
         (
@@ -42,7 +43,7 @@ def test_what_was_asked_for_reaches_the_run(tmp_path: Path, monkeypatch: pytest.
             Settings("folder", str(tmp_path / "pictures"), 7, 14.0, 9, "cpu", "black", size=(32, 48), fit="crop"),
             True,
         ),
-        (Path("runs/strokes"), Settings("strokes", None, 0, 3.5, None, "cpu", None), False),
+        (Path("runs/strokes"), Settings("strokes", None, 0, 3.5, objective="flow", weighting="min-snr"), False),
     ]
     monkeypatch.setattr("minisd.cli.train.require_device", lambda device: None)
     assert minisd("train", "--data", "strokes", "--device", "cuda").exit_code == 0
@@ -100,6 +101,13 @@ def test_a_model_is_not_trained_over(model: Path, tmp_path: Path) -> None:
         (("--data", "folder", "--data-dir", ".", "--size", "30"), "wanted multiples of 4 from 16 to 64"),
         (("--data", "folder", "--data-dir", ".", "--size", "x"), "is no size; write 32, or 32x48 for height"),
         (("--data", "folder", "--data-dir", ".", "--fit", "stretch"), "--fit"),
+        (("--objective", "score"), "'score' is not one of 'noise', 'x_0', 'v', 'flow'"),
+        (("--weighting", "snr"), "'snr' is not one of 'none', 'min-snr'"),
+        (
+            ("--data", "strokes", "--stage", "hires", "--weighting", "none"),
+            "--weighting is for a whole model",
+        ),
+        (("--resume", "--objective", "v"), "leave out --objective"),
         (("--resume", "--background", "white"), "leave out --background"),
         (("--resume", "--seed", "1", "--steps", "2"), "leave out --seed, --steps"),
         (("--resume",), "run.json: there is no such file"),

@@ -10,6 +10,7 @@ import numpy as np
 from strategies import Array
 
 from minisd.diffusion.samplers import SAMPLERS
+from minisd.diffusion.samplers.interface import Denoise
 from minisd.diffusion.schedule import NoiseLevel
 
 MEAN, SD = 0.3, 0.5
@@ -31,7 +32,9 @@ def on_its_way(z: float, level: NoiseLevel) -> Array:
     return np.full((1, 1, 1, 1), level.alpha * MEAN + spread(level) * z)
 
 
-def moments(sampler: str, levels: Sequence[NoiseLevel], **options: Any) -> tuple[float, float]:
+def moments(
+    sampler: str, levels: Sequence[NoiseLevel], denoise: Denoise = denoise, **options: Any
+) -> tuple[float, float]:
     """Mean and variance of what a sampler makes of the right x_T; exact, without drawing a number.
 
     All is linear here, x = c + a x_T + sum_k b_k noise_k, so one sample that begins at 1, and one for each noise that

@@ -128,6 +128,12 @@ case("copy and crop", ops.copy_and_crop, normal(1, 4, 7, 2), normal(1, 7, 4, 3))
 
 # Losses.
 case("mean_squared_error", ops.mean_squared_error, normal(3, 4), normal(3, 4))
+case(
+    "mean_squared_error of weighted samples",
+    lambda a, b: ops.mean_squared_error(a, b, Tensor(np.array([0.5, 0.0, 3.0]))),
+    normal(3, 2, 2),
+    normal(3, 2, 2),
+)
 case("cross_entropy of classes", lambda x: ops.cross_entropy(x, np.array([2, 0, 2])), normal(3, 4))
 case("cross_entropy of weights", lambda x: ops.cross_entropy(x, np.array([[0, 0.2, 0.5], [1, 1, 0]])), normal(2, 3))
 case(

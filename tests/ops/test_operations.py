@@ -100,6 +100,12 @@ PLAIN: dict[str, tuple[Callable[[], Tensor], Callable[[], Array]]] = {
         lambda: ops.mean_squared_error(Tensor(logits), Tensor(weights)),
         lambda: oracles.mean_squared_error(logits, weights),
     ),
+    "mean_squared_error of weighted samples": (
+        lambda: ops.mean_squared_error(Tensor(logits), Tensor(weights), Tensor(np.array([1.0, 4.0, 0.0]))),
+        lambda: np.mean(
+            [w * oracles.mean_squared_error(*ab) for w, *ab in zip((1, 4, 0), logits, weights, strict=True)]
+        ),
+    ),
     "cross_entropy of classes": (
         lambda: ops.cross_entropy(Tensor(logits), np.array([2, 0, 3])),
         lambda: oracles.cross_entropy(logits, np.eye(4)[[2, 0, 3]], np.ones(3)),
@@ -125,6 +131,8 @@ def test_an_operation_is_its_plain_loop(name: str) -> None:
 def test_losses_refuse_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match=r"mean_squared_error: wanted equal shapes, got \(2, 3\) and \(3,\)"):
         ops.mean_squared_error(Tensor(np.ones((2, 3))), Tensor(np.ones(3)))
+    with pytest.raises(ValueError, match=r"wanted a weight for each of 2 samples, got \(3,\)"):
+        ops.mean_squared_error(Tensor(np.ones((2, 3))), Tensor(np.ones((2, 3))), Tensor(np.ones(3)))
     for wrong in ([3], [-1]):
         with pytest.raises(ValueError, match=r"cross_entropy: wanted classes in 0\.\.2, got"):
             ops.cross_entropy(Tensor(np.zeros((1, 3))), np.array(wrong))

@@ -75,9 +75,19 @@ def test_the_model_says_how_it_was_made(undisturbed: Path) -> None:
     made = about["trained"]
     assert (made["data"], made["seed"], made["steps"], made["planned"]) == ("strokes", 0, 3, {})
     assert "data_dir" not in made  # a path on somebody's machine
+    assert (about["schedule"], about["prediction"], about["guidance_interval"]) == ("cosine", "v", [300, 800])
     assert about["words"] == ["a", "dot", "five", "nine", "one"]
     latents = encode_all(Pipeline.load(undisturbed).vae, PICTURES.images)[0]
     assert about["scale_factor"] == pytest.approx(1 / latents.std(), rel=1e-2)
+
+
+def test_a_model_draws_with_what_it_was_trained_for(tmp_path: Path) -> None:
+    settings = Settings("strokes", steps=1, objective="flow", weighting="min-snr")
+    pipeline = Pipeline.load(Run.start(tmp_path / "out", settings).train(lambda line: None))
+    info = pipeline.info
+    assert (info.schedule, info.prediction, info.guidance_interval) == ("flow", "velocity", (342, 756))
+    assert (info.trained["objective"], info.trained["weighting"]) == ("flow", "min-snr")
+    assert pipeline.draw(["a 7"], steps=2).shape == (1, 28, 28)
 
 
 def test_profiling_changes_nothing_and_says_where_the_time_went(
@@ -348,6 +358,7 @@ ODD: list[Any] = [None, True, -1, 0, 1.5, "x", "1", [], [1], {}, {"a": 1}, 1e999
 SETTINGS: dict[str, list[Any]] = {  # and what of these is sound
     "data": [], "data_dir": [None, "x", "1"], "seed": [0], "minutes": [1.5], "steps": [None], "device": [],
     "background": [None], "unknown": [], "size": [None], "fit": [],
+    "objective": [], "weighting": [],
 }  # fmt: skip
 
 

@@ -170,7 +170,8 @@ class Prompts:
     device = "cpu"
 
     def __init__(self) -> None:
-        self.schedule, self.info = cosine_schedule(), SimpleNamespace(scale_factor=2.5, prediction="v")
+        info = SimpleNamespace(scale_factor=2.5, schedule="cosine", prediction="v")
+        self.schedule, self.info = cosine_schedule(), info
         self.denoiser = Stub(Tensor(np.zeros((1, 7, 7, 4))))
         self.drawn: list[Any] = []
 
@@ -199,7 +200,7 @@ def apart(task: DenoiserTask, x_t: Array, t: Array, v: Array) -> tuple[Array, Ar
 def test_the_unets_batch_is_noised_latents_and_their_v() -> None:
     task, mean = unet_task()
     samples = np.array([5, 0, 2, 7])
-    x_t, t, _, v = task.batch(samples, rng())
+    x_t, t, _, v, _ = task.batch(samples, rng())
     assert x_t.dtype == v.dtype == np.float32 and t.dtype == np.int64
     x_0, noise = apart(task, x_t, t, v)
     np.testing.assert_allclose(x_0, 2.5 * mean[samples], atol=1e-5)
@@ -211,7 +212,7 @@ def test_the_unets_latents_are_drawn_with_their_own_deviation() -> None:
     task, mean = unet_task()
     deviations, samples = np.array([0.5, 1, 2, 4, 8, 16, 32, 64]), np.array([6, 1, 3])
     task.log_variance = np.broadcast_to(2 * np.log(deviations)[:, None, None, None], mean.shape).astype(np.float32)
-    x_t, t, _, v = task.batch(samples, rng())
+    x_t, t, _, v, _ = task.batch(samples, rng())
     x_0, noise = apart(task, x_t, t, v)
     drawn = (x_0 / 2.5 - mean[samples]) / deviations[samples][:, None, None, None]
     assert all(0.8 < one.std() < 1.2 for one in drawn) and abs(np.corrcoef(drawn.ravel(), noise.ravel())[0, 1]) < 0.1
@@ -220,7 +221,7 @@ def test_the_unets_latents_are_drawn_with_their_own_deviation() -> None:
 def test_every_batch_sees_all_times() -> None:
     task, _ = unet_task(64)
     for seed in range(5):
-        _, t, _, _ = task.batch(np.arange(64), rng(seed))
+        _, t, *_ = task.batch(np.arange(64), rng(seed))
         parts = np.arange(64) * 1000 / 64
         assert (np.floor(parts) <= t).all() and (t < parts + 1000 / 64).all()
     ends = [task.batch(np.arange(1), rng(seed))[1][0] for seed in range(300)]
@@ -243,14 +244,16 @@ def test_captions_belong_to_their_pictures_and_one_in_eight_is_empty() -> None:
 def test_the_unets_loss() -> None:
     task, _ = unet_task()
     task.network = stub = Stub(Tensor(numbers(3, 7, 7, 4)))  # type: ignore[assignment]
-    x_t, t, rows, target = (
+    x_t, t, rows, target, weight = (
         numbers(3, 7, 7, 4, seed=1),
         np.array([0, 500, 999]),
         np.array([2, 0, 1]),
         numbers(3, 7, 7, 4, seed=2),
+        np.array([0.5, 0, 4]),
     )
-    loss = task.loss(*map(Tensor, (x_t, t, rows, target)))
-    assert loss.item() == pytest.approx(((numbers(3, 7, 7, 4) - target) ** 2).mean())
+    loss = task.loss(*map(Tensor, (x_t, t, rows, target, weight)))
+    errors = ((numbers(3, 7, 7, 4) - target) ** 2).mean(axis=(1, 2, 3))
+    assert loss.item() == pytest.approx((weight * errors).mean())
     seen, times, context, pooled = stub.asked[0]
     assert seen.data is x_t and times is t
     assert context.data[:, 0, 0].tolist() == pooled.data[:, 0].tolist() == [2, 0, 1]
