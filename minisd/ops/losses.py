@@ -30,8 +30,8 @@ def mean_squared_error(predicted: Tensor, target: Tensor, weight: Tensor | None 
 
     >>> import numpy as np
     >>> a, b = Tensor(np.array([[1.0], [1.0]])), Tensor(np.array([[0.0], [3.0]]))
-    >>> mean_squared_error(a, b).item(), mean_squared_error(a, b, Tensor(np.array([2.0, 0.5]))).item()
-    (2.5, 2.0)
+    >>> mean_squared_error(a, b).item(), mean_squared_error(a, b, Tensor(np.array([4.0, 0.25]))).item()
+    (2.5, 2.5)
     """
     if weight is not None:
         if weight.shape != predicted.shape[:1]:

@@ -13,7 +13,7 @@ from minisd.data.dataset import CaptionedPictures
 from minisd.diffusion.objectives import OBJECTIVES, Objective
 from minisd.diffusion.objectives.weighting import WEIGHTINGS
 from minisd.models.levels import Level
-from minisd.models.unet import UNet
+from minisd.models.unet import UNet, UNetConfig
 from minisd.pipeline import Pipeline
 from minisd.train.denoiser import DenoiserTask, encode_all
 from minisd.train.loop import Fit
@@ -29,9 +29,7 @@ def denoiser_task() -> MakeTask:
     latents = encode_all(shipped.vae, data.images)
 
     def make(objective: Objective, weighting: str) -> DenoiserTask:
-        config = dataclasses.replace(
-            shipped.unet.config, levels=(Level(16), Level(16)), middle=Level(16), time_width=16
-        )
+        config = UNetConfig(levels=(Level(16), Level(16)), middle=Level(16), time_width=16)
         info = dataclasses.replace(shipped.info, schedule=objective.schedule, prediction=objective.prediction)
         unet = UNet(config, rng=np.random.default_rng(0))
         pipeline = Pipeline(shipped.vae, shipped.clip, unet, shipped.tokenizer, info)
