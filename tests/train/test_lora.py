@@ -87,7 +87,7 @@ def test_a_batch_is_smaller_than_five_pictures_with_their_shifts(model: Pipeline
 def test_every_picture_is_told_its_caption(model: Pipeline) -> None:
     task = LoRATask(PICTURES, model, LoRA.beginning(model.denoiser, 1, rng=RNG))
     samples = np.arange(task.sample_count)
-    _, _, rows, _ = task.batch(samples, np.random.default_rng(0))
+    _, _, rows, *_ = task.batch(samples, np.random.default_rng(0))
     assert [task.rows[text] for text in task.data.captions(samples, RNG)] == rows.tolist()
     assert len(task.preview()) == 8
 
