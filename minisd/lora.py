@@ -6,6 +6,8 @@ It is a safetensors file of the names that diffusers and peft write, arrays as P
     unet.NAME.lora_B.weight   (O, r), or (O, r, 1, 1)
     unet.NAME.alpha           (), as kohya's scripts write it; without it alpha = r, as diffusers has it
 
+and "transformer" in the place of "unet" for a diffusion transformer.
+
 Differs: NAME is the layer's name in minisd's networks; a LoRA for diffusers' Stable Diffusion names other layers.
 """
 
@@ -26,7 +28,7 @@ from minisd.checkpoint import CheckpointError
 from minisd.nn import Module, Parameter
 from minisd.nn.lora import Layer, LoRA, LowRank
 
-PREFIX = "unet"
+_PREFIXES = {"unet": "U-Net", "transformer": "diffusion transformer"}
 _PARTS = ("lora_A.weight", "lora_B.weight", "alpha")
 
 
@@ -35,12 +37,14 @@ class LoRAFile:
     """What a file holds.
 
     Attributes:
+        prefix: "unet" or "transformer": what it was trained beside.
         about: what it says of itself: `base`, the digest of the model that it was trained on; `words`, those of its
             captions; `rank`, `caption`, `data`, `steps` and so on; empty for a file of another program.
     """
 
     path: Path
     lora: LoRA
+    prefix: str
     about: dict[str, str]
 
     @property
@@ -54,12 +58,21 @@ class LoRAFile:
             CheckpointError: it is of another architecture.
         """
         try:
+            if self.prefix != (wanted := prefix_of(network)):
+                raise ValueError(
+                    f"is for a {_PREFIXES[self.prefix]}, and this model's denoiser is a {_PREFIXES[wanted]}"
+                )
             return self.lora.fitting(network)
         except ValueError as error:
             raise CheckpointError(f"{self.path}: {error}; use it with a model such as it was trained on") from error
 
 
-def save_lora(path: Path | str, lora: LoRA, about: dict[str, str]) -> None:
+def prefix_of(network: Module) -> str:
+    """What a network's names begin with in a LoRA's file, as diffusers calls the networks of its pipelines."""
+    return "transformer" if type(network).__name__ == "DiT" else "unet"
+
+
+def save_lora(path: Path | str, lora: LoRA, about: dict[str, str], prefix: str = "unet") -> None:
     """Write a LoRA, in float32.
 
     Raises:
@@ -73,7 +86,7 @@ def save_lora(path: Path | str, lora: LoRA, about: dict[str, str]) -> None:
         else:
             A = A.T
         parts = zip(_PARTS, (A, B, np.array(change.alpha)), strict=True)
-        arrays |= {f"{PREFIX}.{name}.{part}": np.array(array, np.float32, order="C") for part, array in parts}
+        arrays |= {f"{prefix}.{name}.{part}": np.array(array, np.float32, order="C") for part, array in parts}
     checkpoint.save_arrays(path, arrays, about)
 
 
@@ -85,19 +98,21 @@ def load_lora(path: Path | str) -> LoRAFile:
     """
     path = Path(path)
     found: dict[str, dict[str, Array]] = defaultdict(dict)
+    prefixes = set()
     for key, array in checkpoint.load_weights(path).items():
-        match = re.fullmatch(rf"{PREFIX}\.(.+)\.({'|'.join(map(re.escape, _PARTS))})", key)
+        match = re.fullmatch(rf"({'|'.join(_PREFIXES)})\.(.+)\.({'|'.join(map(re.escape, _PARTS))})", key)
         if match is None:
             raise CheckpointError(
                 f"{path}: {key!r} is no part of a LoRA as minisd reads it; wanted names such as "
-                f"{PREFIX}.conv_out.{_PARTS[0]}"
+                f"unet.conv_out.{_PARTS[0]}"
             )
-        found[match[1]][match[2]] = array
-    if not found:
-        raise CheckpointError(f"{path}: holds no arrays; a LoRA has {_PARTS[0]} and {_PARTS[1]} for each layer")
-    return LoRAFile(
-        path, LoRA({name: _change(path, name, parts) for name, parts in found.items()}), checkpoint.load_about(path)
-    )
+        prefixes.add(match[1])
+        found[match[2]][match[3]] = array
+    if len(prefixes) != 1:
+        what = " and ".join(sorted(prefixes)) or "nothing"
+        raise CheckpointError(f"{path}: holds changes of {what}; wanted those of one network")
+    lora = LoRA({name: _change(path, name, parts) for name, parts in found.items()})
+    return LoRAFile(path, lora, prefixes.pop(), checkpoint.load_about(path))
 
 
 def _change(path: Path, name: str, parts: dict[str, Array]) -> LowRank:

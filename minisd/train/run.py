@@ -34,7 +34,7 @@ from minisd.diffusion.objectives import OBJECTIVES
 from minisd.diffusion.objectives.weighting import WEIGHTINGS
 from minisd.diffusion.schedule import make_schedule
 from minisd.hires import HIRES_UNET, HiresInfo, Upscaler
-from minisd.lora import save_lora
+from minisd.lora import prefix_of, save_lora
 from minisd.memory import peak_memory
 from minisd.model_info import ModelInfo
 from minisd.models.checks import check, check_choice, check_whole, is_number
@@ -296,7 +296,8 @@ class Run:
         self._load(lora, "lora")
         about = {name: str(value) for name, value in self._how().items() if value is not None}
         words = sorted({word for text in pictures.texts for word in split_words(clean(text))})
-        save_lora(self.folder / "lora.safetensors", lora, {"base": base.digest(), "words": " ".join(words), **about})
+        about |= {"base": base.digest(), "words": " ".join(words)}
+        save_lora(self.folder / "lora.safetensors", lora, about, prefix_of(base.denoiser))
 
     def _how(self) -> dict[str, Any]:
         """How the networks of this run were made; folders are somebody's own."""
