@@ -43,7 +43,7 @@ class DigitSet:
 
     @cached_property
     def slant(self) -> NDArray[np.float64]:
-        return self.drawn.slant if self.drawn else np.rad2deg(slant(self.images))
+        return self.drawn.slant if self.drawn else slant(self.images)
 
     @cached_property
     def thickness_bin(self) -> NDArray[np.int64]:

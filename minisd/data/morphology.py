@@ -1,12 +1,12 @@
-"""How thick and how slanted a digit is: Morpho-MNIST's two measurements, NumPy only and fast.
+"""How thick a digit is and how its stems lean: what the words of a caption are about. NumPy only and fast.
 
-Castro, Tan, Kainz, Konukoglu & Glocker 2019, "Morpho-MNIST: quantitative assessment and diagnostics for representation
-learning", section 2. Images are light strokes on a dark ground, (N, H, W), in [0, 255] or [0, 1]: a brighter copy of an
-image measures the same.
-
-The words of a caption, such as "thick" and "leaning left", are about the thirds of these numbers over MNIST.
+Thickness is Morpho-MNIST's (Castro, Tan, Kainz, Konukoglu & Glocker 2019, "Morpho-MNIST: quantitative assessment and
+diagnostics for representation learning", section 2); slant is measured by the stems, as handwriting recognition does.
+Images are light strokes on a dark ground, (N, H, W), in [0, 255] or [0, 1]: a brighter copy of an image measures the
+same.
 """
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -17,11 +17,18 @@ from numpy.typing import NDArray
 THICKNESS_BINS = (2.31, 2.83)
 """Edges between thin, medium and thick, in pixels: 36%, 31% and 32% of MNIST's training set."""
 
-SLANT_BINS = (-0.6, 12.6)
-"""Edges between leaning left, upright and leaning right, in degrees: the terciles of MNIST's training set."""
+SLANT_BINS = (-3.0, 12.0)
+"""Edges between leaning left, upright and leaning right, in degrees: 19%, 34% and 47% of MNIST's training set.
+
+Those are no thirds, since a word is to mean what an eye sees: the median digit leans right, by 11 degrees, and of a
+lowest third many that look upright, and some that lean a little right, would be called leaning left.
+"""
 
 SCALE = 4
 """Sub-pixels per pixel where thickness is measured."""
+
+_STEP = 3.0
+_ANGLES = np.arange(-48.0, 49.0, _STEP)  # degrees; two of a thousand MNIST digits lean as far
 
 _CHUNK = 128  # images at a time: each array of a chunk takes a few MB
 
@@ -36,31 +43,69 @@ def bins(values: NDArray[np.floating[Any]], edges: Sequence[float]) -> NDArray[n
 
 
 def slant(images: NDArray[Any]) -> NDArray[np.float64]:
-    """Slant in radians, + leaning right: arctan(-mu_11 / mu_02) with the central moments of the grey levels, y down.
+    """Slant of the stems in degrees, + leaning right: the angle of the horizontal shear that makes them stand upright.
 
-    It is the angle of the horizontal shear that makes the digit upright (Castro et al. 2019). Morpho-MNIST takes the
-    moments of the x4 image; at native size the result differs by 0.002 rad on average (r = 0.9999). A blank image has
-    slant 0.
+        P_theta(u) = sum over y, x of I(y, x) g(u - (x + y tan theta))        y down, g a Gaussian of 1 pixel
+        slant = argmax over theta of the variance of P_theta over the columns u
+
+    Where stems stand upright their ink falls into few columns, and the profile P is at its sharpest. The variance of
+    the profile is the measure of Pastor, Toselli & Vidal 2004, "Projection profile based algorithm for slant removal".
+    Vinciarelli & Luettin 2001, "A new normalization technique for cursive handwritten words", sum squares of P as well,
+    but only of columns whose ink is one unbroken run; in grey pixels there are no runs, so here all columns count.
+
+    A shear turns the phases of each row's Fourier transform, and the variance is a sum over frequencies (Parseval). So
+    no pixel is interpolated, which would blur every profile but that of 0 degrees, and favour it; and the Gaussian
+    leaves out what single pixels cannot tell. Angles from -48 to 48 degrees are tried, 3 apart, and a parabola through
+    the best and its neighbours says where between them the summit is. Where every angle is as good as any other, in a
+    blank picture, a dot, a line one pixel high, nothing leans: slant 0.
+
+    Differs: Morpho-MNIST's slant is arctan(-mu_11 / mu_02), of the central moments of all ink. By that a seven whose
+    stem leans right may lean left: its bar, far to the left and all at the top, outweighs the stem. Here a long bar
+    takes about 3 degrees off a seven's slant, since the profile is higher, too, where the stem stands under the bar.
 
     Shapes: (N, H, W) -> (N,).
 
-    >>> stroke = np.array([[[0, 0, 1], [0, 1, 0], [1, 0, 0]]])
-    >>> np.rad2deg(slant(stroke))
-    array([45.])
+    >>> falling = np.eye(9)
+    >>> slant(np.stack([falling[::-1], falling])).round()
+    array([ 45., -45.])
     """
     N, H, W = _shape(images)
     out = np.zeros(N)
+    omega, turns = _turns(H, W)
     for start in range(0, N, _CHUNK):
         grey = images[start : start + _CHUNK].astype(np.float64)
-        rows, columns = grey.sum(2), grey.sum(1)
-        mass = rows.sum(1, keepdims=True)
-        mass[mass == 0] = 1
-        y = np.arange(H) - rows @ np.arange(H)[:, None] / mass
-        x = np.arange(W) - columns @ np.arange(W)[:, None] / mass
-        mu_11 = (y[:, None] @ grey @ x[:, :, None])[:, 0, 0]
-        mu_02 = (rows * y * y).sum(1)
-        out[start : start + _CHUNK] = np.arctan2(0.0 - mu_11, mu_02)  # 0.0 - x: a blank image has 0, not -0
+        rows = np.fft.rfft(grey, _columns(H, W))[:, :, 1:]  # (n, H, F); without frequency 0, which is the mean
+        profiles = rows.transpose(2, 0, 1) @ turns  # (F, n, angles)
+        power = profiles.real**2 + profiles.imag**2
+        out[start : start + _CHUNK] = _summit(np.tensordot(np.exp(-(omega**2)), power, 1))  # |Gaussian's transform|^2
     return out
+
+
+def _columns(H: int, W: int) -> int:
+    """Columns of a profile: room for the picture, the widest shear and the Gaussian."""
+    return W + math.ceil(np.tan(np.deg2rad(_ANGLES[-1])) * (H - 1)) + 6
+
+
+@lru_cache(maxsize=8)
+def _turns(H: int, W: int) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
+    """Frequencies (F,), and how each shear turns the phase of a row there, (F, H, angles)."""
+    columns = _columns(H, W)
+    omega = 2 * np.pi / columns * np.arange(1, columns // 2 + 1)
+    y = np.arange(H) - (H - 1) / 2
+    return omega, np.exp(-1j * omega[:, None, None] * y[:, None] * np.tan(np.deg2rad(_ANGLES)))
+
+
+def _summit(sharpness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The angle at which each row of (N, angles) is highest; 0 where it is flat."""
+    n, best = np.arange(len(sharpness)), sharpness.argmax(1)
+    inner = best.clip(1, len(_ANGLES) - 2)
+    left, middle, right = (sharpness[n, inner + step] for step in (-1, 0, 1))
+    bend = left - 2 * middle + right
+    bent = (best == inner) & (bend < 0)
+    vertex = np.where(bent, (left - right) / np.where(bent, 2 * bend, 1), best - inner)  # in steps from the inner one
+    flat = np.ptp(sharpness, axis=1) <= 1e-9 * sharpness.max(1)
+    angle: NDArray[np.float64] = np.where(flat, 0.0, _ANGLES[inner] + _STEP * vertex)
+    return angle
 
 
 def thickness(images: NDArray[Any]) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
 """Digits drawn by code: a data set that needs no download, and whose thickness and slant are known exactly.
 
 A digit is a few pen strokes, each a smooth curve through control points. The points are jittered, the figure is sheared
-to the wanted slant and fitted, as MNIST's digits were, into a box of 20 pixels whose centre of mass lies in the middle
-of 28 x 28; the ink of a pixel follows from its distance to the curve.
+until its stems have the wanted slant, and fitted, as MNIST's digits were, into a box of 20 pixels whose centre of mass
+lies in the middle of 28 x 28; the ink of a pixel follows from its distance to the curve.
 """
 
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from minisd.data.dataset import DataSet, Source, Split
 from minisd.data.digits import DigitSet
+from minisd.data.morphology import slant
 
 SIZE, BOX = 28, 20
 
@@ -94,8 +95,8 @@ def draw_strokes(count: int, seed: int, size: int = SIZE) -> StrokeSet:
 
     Another `size` than 28 shows the same digits larger or smaller, as sharp: what grows is the drawing, not the pixels.
 
-    Thickness and slant are spread as MNIST's: log-normal about 2.55 px, and normal about 6 degrees with deviation 14.6.
-    The slant is the one of `morphology.slant`: each skeleton is first sheared until its own moment mu_11 is 0.
+    Thickness and slant are spread as MNIST's: log-normal about 2.55 px, and normal about 10.5 degrees with deviation
+    14.8. The slant is the one of `morphology.slant`: each skeleton is first sheared until its own stems are upright.
 
     >>> digits = draw_strokes(3, seed=0)
     >>> digits.images.shape, digits.images.dtype, digits.labels.shape
@@ -103,16 +104,17 @@ def draw_strokes(count: int, seed: int, size: int = SIZE) -> StrokeSet:
     """
     images = np.zeros((count, size, size), np.uint8)
     labels = np.zeros(count, np.int64)
-    thickness, slant = np.zeros(count), np.zeros(count)
+    thickness, lean = np.zeros(count), np.zeros(count)
     for i in range(count):
         rng = np.random.default_rng((seed, i))
         labels[i] = rng.integers(10)
         thickness[i] = np.clip(np.exp(rng.normal(np.log(2.55), 0.25)), 1.4, 4.2)
-        slant[i] = np.clip(rng.normal(6.0, 14.6), -30.0, 36.0)
+        lean[i] = np.clip(rng.normal(10.5, 14.8), -30.0, 42.0)
         ways = SKELETONS[int(labels[i])]
         ends = _skeleton(ways[rng.integers(len(ways))], rng)
-        images[i] = _ink(_place(ends, thickness[i], slant[i], rng), thickness[i], size)
-    return StrokeSet(images, labels, thickness, slant)
+        ends = _upright(ends, thickness[i], rng)
+        images[i] = _ink(_place(ends, thickness[i], lean[i], rng), thickness[i], size)
+    return StrokeSet(images, labels, thickness, lean)
 
 
 # Points are complex numbers x + iy; a figure is the starts and the ends of its S segments, (2, S).
@@ -143,16 +145,24 @@ def _smooth(points: NDArray[np.complex128], steps: int = 4) -> NDArray[np.comple
     return np.append(curve.T.ravel(), points[-1])
 
 
+def _upright(ends: NDArray[np.complex128], thickness: float, rng: np.random.Generator) -> NDArray[np.complex128]:
+    """The figure sheared so that the slant of its stems is 0: it is drawn once as it is, and measured."""
+    own = slant(_ink(_place(ends, thickness, 0.0, rng), thickness)[None])[0]
+    return _sheared(ends, -own)
+
+
+def _sheared(ends: NDArray[np.complex128], degrees: float) -> NDArray[np.complex128]:
+    """The figure sheared to the right, above more than below."""
+    return ends - np.tan(np.deg2rad(degrees)) * ends.imag
+
+
 def _place(
-    ends: NDArray[np.complex128], thickness: float, slant: float, rng: np.random.Generator
+    ends: NDArray[np.complex128], thickness: float, degrees: float, rng: np.random.Generator
 ) -> NDArray[np.complex128]:
-    """The figure sheared to the slant, scaled into the box and centred, in pixels."""
-    middle, length = ends.mean(0), np.abs(ends[1] - ends[0])
-    centre = np.average(middle, weights=length)
-    x, y = (middle - centre).real, (middle - centre).imag
-    own = (length * x * y).sum() / (length * y * y).sum()  # mu_11 / mu_02 of the figure
+    """The figure sheared by so many degrees, scaled into the box and centred, in pixels."""
+    ends = _sheared(ends, degrees)
+    centre = np.average(ends.mean(0), weights=np.abs(ends[1] - ends[0]))
     x, y = (ends - centre).real, (ends - centre).imag
-    x = x - (own + np.tan(np.deg2rad(slant))) * y
     fit = (BOX - thickness) / max(np.ptp(x), np.ptp(y))
     frame = (SIZE / 2 - 1.5 - thickness / 2) / max(np.abs(x).max(), np.abs(y).max())  # no ink at the image's edge
     scale = min(fit * rng.uniform(0.92, 1.0), frame)

@@ -210,7 +210,7 @@ class _Drawings:
         if detailed:
             thick, slanted = self.test.thickness_bin[self.chosen], self.test.slant_bin[self.chosen]
             as_asked["thickness"] = float((bins(thickness(images), THICKNESS_BINS) == thick).mean())
-            as_asked["slant"] = float((bins(np.rad2deg(slant(images)), SLANT_BINS) == slanted).mean())
+            as_asked["slant"] = float((bins(slant(images), SLANT_BINS) == slanted).mean())
         return DrawingReport(
             prompts=prompts,
             count=len(images),
