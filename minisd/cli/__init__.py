@@ -28,6 +28,7 @@ COMMANDS = {
     "claims": ("claims", "claims"),
     "animate": ("animate", "animate"),
     "samplers": ("samplers", "samplers"),
+    "words": ("words", "words"),
     "bench": ("bench", "bench"),
     "kernels": ("kernels", "kernels"),
     "tutorials": ("course", "tutorials"),

@@ -204,8 +204,8 @@ def _table(report: Report, test_count: int) -> Iterator[tuple[str, str]]:
         yield f"  accuracy-{n // 10} of each digit", "  ".join(by_digit[:5])
         yield "", "  ".join(by_digit[5:])
         if part.thickness_as_asked is not None and part.slant_as_asked is not None:
-            yield f"  thickness as asked-{n}", f"{part.thickness_as_asked:.3f} (chance 0.333)"
-            yield f"  slant as asked-{n}", f"{part.slant_as_asked:.3f} (chance 0.333)"
+            yield f"  thickness as asked-{n}", f"{part.thickness_as_asked:.3f} (chance {part.thickness_by_chance:.3f})"
+            yield f"  slant as asked-{n}", f"{part.slant_as_asked:.3f} (chance {part.slant_by_chance:.3f})"
         yield f"  Fréchet-{n}", f"{part.frechet:.2f} (real against real {part.frechet_floor:.2f})"
         yield f"  precision-{n}", f"{part.precision:.3f}"
         yield f"  recall-{n}", f"{part.recall:.3f}"

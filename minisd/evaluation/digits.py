@@ -27,7 +27,12 @@ from minisd.text.captions import Caption, caption_text
 
 @dataclass
 class DrawingReport:
-    """How the drawings of one kind of prompt compare with real test digits of the same labels and attributes."""
+    """How the drawings of one kind of prompt compare with real test digits of the same labels and attributes.
+
+    Attributes:
+        thickness_as_asked: the part of the drawings that is as thick as the prompt says; None if it does not say.
+        thickness_by_chance: the same of real digits that are right and were asked for nothing else.
+    """
 
     prompts: str
     count: int
@@ -41,6 +46,8 @@ class DrawingReport:
     precision: float
     recall: float
     diversity: float
+    thickness_by_chance: float | None
+    slant_by_chance: float | None
 
 
 @dataclass
@@ -206,11 +213,13 @@ class _Drawings:
         right = self.judge.digits(images) == self.labels
         features = self.judge.features(images)
         precision, recall = metrics.precision_and_recall(self.features, features)
-        as_asked = {}
+        as_asked, by_chance = {}, {}
         if detailed:
             thick, slanted = self.test.thickness_bin[self.chosen], self.test.slant_bin[self.chosen]
             as_asked["thickness"] = float((bins(thickness(images), THICKNESS_BINS) == thick).mean())
             as_asked["slant"] = float((bins(slant(images), SLANT_BINS) == slanted).mean())
+            by_chance["thickness"] = _chance(self.test.labels, self.test.thickness_bin)
+            by_chance["slant"] = _chance(self.test.labels, self.test.slant_bin)
         return DrawingReport(
             prompts=prompts,
             count=len(images),
@@ -224,7 +233,19 @@ class _Drawings:
             precision=precision,
             recall=recall,
             diversity=metrics.diversity_ratio(self.features, features, self.labels, self.labels),
+            thickness_by_chance=by_chance.get("thickness"),
+            slant_by_chance=by_chance.get("slant"),
         )
+
+
+def _chance(labels: Array, fits: Array) -> float:
+    """How often one word fits two digits of a label: the sum of its words' shares squared, on average of all labels.
+
+    >>> _chance(np.array([7, 7, 7, 7, 1]), np.array([2, 2, 2, 0, 1]))
+    0.8125
+    """
+    shares = [np.bincount(fits[labels == digit]) / (labels == digit).sum() for digit in np.unique(labels)]
+    return float(np.mean([(share**2).sum() for share in shares]))
 
 
 def _vae_quality(pipeline: Pipeline, judge: Judge, test: DigitSet, batch: int = 250) -> tuple[float, float]:

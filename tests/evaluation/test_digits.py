@@ -317,6 +317,10 @@ def test_attributes_are_measured_in_the_drawings() -> None:
     detailed, plain = measured(half=False)
     assert (detailed.thickness_as_asked, detailed.slant_as_asked) == (1, 1)
     assert (plain.thickness_as_asked, plain.slant_as_asked) == (None, None)
+    of_each = [lean[test.labels == digit] for digit in range(10)]
+    same = [np.mean([one == other for one in leans for other in leans]) for leans in of_each]
+    assert detailed.slant_by_chance == pytest.approx(np.mean(same)) and 0.3 < detailed.slant_by_chance < 0.5
+    assert detailed.thickness_by_chance == pytest.approx(1 / 3, abs=0.03) and plain.slant_by_chance is None
     detailed, _ = measured(half=True)
     assert (detailed.thickness_as_asked, detailed.slant_as_asked) == (0.5, 0.5)
 
