@@ -87,12 +87,13 @@ def _columns(H: int, W: int) -> int:
 
 
 @lru_cache(maxsize=8)
-def _turns(H: int, W: int) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
+def _turns(H: int, W: int) -> tuple[NDArray[np.floating[Any]], NDArray[np.complex128]]:
     """Frequencies (F,), and how each shear turns the phase of a row there, (F, H, angles)."""
     columns = _columns(H, W)
-    omega = 2 * np.pi / columns * np.arange(1, columns // 2 + 1)
+    omega = np.arange(1, columns // 2 + 1) * (2 * np.pi / columns)
     y = np.arange(H) - (H - 1) / 2
-    return omega, np.exp(-1j * omega[:, None, None] * y[:, None] * np.tan(np.deg2rad(_ANGLES)))
+    turns: NDArray[np.complex128] = np.exp(-1j * omega[:, None, None] * y[:, None] * np.tan(np.deg2rad(_ANGLES)))
+    return omega, turns
 
 
 def _summit(sharpness: NDArray[np.float64]) -> NDArray[np.float64]:
