@@ -176,8 +176,9 @@ class FlowSchedule(NoiseSchedule):
     """The straight way from the picture to the noise: alpha = 1 - tau, sigma = tau, tau = (t + 1) / T.
 
     This is conditional flow matching with optimal transport (Lipman et al. 2023, eq. 22 with sigma_min = 0; they count
-    time the other way) and rectified flow (Liu et al. 2023, eq. 1). At t = T-1 nothing is left of the picture, so a
-    model may predict anything but the noise, from which x_0 could not be read there.
+    time the other way), rectified flow (Liu et al. 2023, eq. 1) and a linear interpolant (Albergo & Vanden-Eijnden
+    2023). At t = T-1 nothing is left of the picture, so a model may predict anything but the noise, from which x_0
+    could not be read there.
 
     >>> FlowSchedule(1000).level(749.0)
     NoiseLevel(t=749.0, alpha=0.25, sigma=0.75)
