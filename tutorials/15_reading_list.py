@@ -120,7 +120,7 @@ PAPERS = (
                                ("section 4", "minisd.diffusion.samplers.ddpm"))),
     Paper(9, "diffusion", "Kingma et al. 2021", "Variational diffusion models",
           "arXiv:2107.00630", (("eq. 2", "minisd.diffusion.schedule.NoiseSchedule.snr"),
-                               ("appendix I.1", "minisd.train.denoiser"))),
+                               ("appendix I.1", "minisd.diffusion.objectives.Objective"))),
     Paper(9, "diffusion", "Salimans & Ho 2022", "Progressive distillation for fast sampling of diffusion models",
           "arXiv:2202.00512", (("section 4", "minisd.diffusion.prediction.target"),
                                ("appendix D", "minisd.diffusion.prediction.x_0_and_noise"))),

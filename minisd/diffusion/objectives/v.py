@@ -5,8 +5,8 @@
 
 With alpha = cos phi and sigma = sin phi, v is the speed at which x_t turns from the picture to the noise: dx_t / dphi.
 Good everywhere: x_0 = alpha x_t - sigma v and noise = sigma x_t + alpha v magnify no error, the target's variance is 1
-at every t, and the schedule may end in pure noise. As an error in x_0 it is weighed by SNR + 1. Bad where steps are few
-and straight: the way from picture to noise is a quarter of a circle.
+at every t, and the schedule may end in pure noise. As an error in x_0 it is weighed by SNR + 1. Bad in nothing of its
+own; but all times count alike, the easy ends as much as the middle, where it is decided what a picture shows.
 """
 
 from minisd.diffusion.objectives.interface import Objective

@@ -11,8 +11,11 @@ weight on x_0's squared error is a weight on the model's own:
     v            sigma^2 / (alpha^2 + sigma^2)  min(SNR, gamma) / (SNR + 1)
     velocity     sigma^2 / (alpha + sigma)^2    min(SNR, gamma) / (sqrt(SNR) + 1)^2
 
-Unweighted, the objectives differ by just this: noise weighs x_0's error by SNR, v by SNR + 1, flow by
-(sqrt(SNR) + 1)^2, and x_0 by 1. A new weighting is a function here and a line in WEIGHTINGS.
+Unweighted, the objectives differ by just this: noise weighs x_0's error by SNR, v by SNR + 1, flow by (sqrt(SNR) +
+1)^2, and x_0 by 1. How often a time is drawn is a weight, too. By both, over lambda = ln(alpha / sigma), the weight on
+x_0's error is e^lambda for flow with uniform times and, but for a constant, for v on the cosine schedule; on that
+schedule noise has alpha^2 of it, and x_0 sigma^2 (Kingma & Gao 2023). A new weighting is a function here and a line in
+WEIGHTINGS.
 """
 
 from __future__ import annotations
