@@ -35,8 +35,8 @@ def mistake_middle(a, c, b, d):
 
 def mistake_place(a, c, b, d):
     """That is where they cross, x; the time was asked."""
-    t = (a - b) / ((a - b) + (d - c))
-    return (1 - t) * a + t * c
+    crossing = answer(a, c, b, d)
+    return a + crossing * (c - a)
 
 
 def mistake_ratio(a, c, b, d):

@@ -17,7 +17,7 @@ POINTS, MINUTES = 2, 10
 HINTS = (
     "Differentiate the mixture by t. What is left of t?",
     "The velocity is noise - x_0, at every t. For the mixture t must be shaped to multiply samples: (B, 1, 1, 1).",
-    "t = t.reshape(-1, *(1,) * (x_0.ndim - 1)); return (1 - t) * x_0 + t * noise, noise - x_0",
+    "ones = (1,) * (x_0.ndim - 1); t = t.reshape(-1, *ones); and then (1 - t) * x_0 + t * noise, noise - x_0",
 )
 
 
@@ -83,8 +83,8 @@ def mistake_way_so_far(x_0, noise, t):
 def mistake_way_to_go(x_0, noise, t):
     """That is what is left of the way to the noise, (1 - t)(noise - x_0): the velocity does not shrink on the way."""
     t = _column(t, x_0)
-    x_t = (1 - t) * x_0 + t * noise
-    return x_t, noise - x_t
+    here = (1 - t) * x_0 + t * noise
+    return here, noise - here
 
 
 def mistake_not_shaped(x_0, noise, t):
@@ -104,11 +104,11 @@ def mistake_one_time(x_0, noise, t):
 
 
 def right_by_steps(x_0, noise, t):
-    velocity = noise - x_0
+    whole_way = noise - x_0
     x_t = np.array(x_0)
     for b in range(len(x_0)):
-        x_t[b] += t[b] * velocity[b]
-    return x_t, velocity
+        x_t[b] += t[b] * whole_way[b]
+    return x_t, whole_way
 
 
 def right_einsum(x_0, noise, t):

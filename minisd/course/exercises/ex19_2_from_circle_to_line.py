@@ -133,5 +133,5 @@ def right_in_one(x_t, v, alpha, sigma):
 def right_by_solving(x_t, v, alpha, sigma):
     matrix = np.array([[alpha, sigma], [-sigma, alpha]])
     x_0, noise = np.linalg.solve(matrix, np.stack([x_t.ravel(), v.ravel()])).reshape(2, *x_t.shape)
-    t = sigma / (alpha + sigma)
-    return t, (1 - t) * x_0 + t * noise, noise - x_0
+    share = 1 / (1 + alpha / sigma) if sigma else 0.0
+    return share, (1 - share) * x_0 + share * noise, noise - x_0

@@ -16,8 +16,8 @@ POINTS, MINUTES = 2, 15
 HINTS = (
     "First the logit: a normal number with the mean mu and the deviation s. Then solve ln(t / (1 - t)) = logit for t.",
     "t = 1 / (1 + exp(-logit)). In the density the exponent is -normal^2 / 2, for (logit - mu) / s is `normal` again.",
-    "t = 1 / (1 + np.exp(-(mean + deviation * normal))); density = np.exp(-(normal**2) / 2) / (deviation * np.sqrt(2 * "
-    "np.pi) * t * (1 - t))",
+    "With logit = mu + s normal: t = 1 / (1 + exp(-logit)), and the density is exp(-normal^2 / 2), divided by s, by "
+    "the root of 2 pi, and by t (1 - t).",
 )
 
 

@@ -21,7 +21,7 @@ POINTS, MINUTES = 2, 15
 HINTS = (
     "The mean of a difference is the difference of the means: subtract the two lines of the statement.",
     "Away from mu both lines have the same factor, (x_t - (1 - t) mu) / D. Before it stands t less (1 - t) s^2.",
-    "away = x_t - (1 - t) * mean; D = (1 - t)**2 * deviation**2 + t**2; (t - (1 - t) * deviation**2) / D * away - mean",
+    "With D as above and off = x_t less (1 - t) mu, the velocity is (t - (1 - t) s^2) / D times off, less mu.",
 )
 
 

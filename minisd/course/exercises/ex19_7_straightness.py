@@ -18,7 +18,8 @@ HINTS = (
     "What is x_1 - x_0 here: which of path[0] and path[-1] is the noise? And np.diff has all steps at once.",
     "velocity = np.diff(path, axis=0) / np.diff(times)[:, None, None]; both are negative in time, which cancels. The "
     "step's length is |np.diff(times)|.",
-    "squared = ((path[0] - path[-1] - velocity) ** 2).sum(axis=-1).mean(axis=-1); (squared * -np.diff(times)).sum()",
+    "(path[0] - path[-1] - velocity) squared, added up along the last axis, averaged along the one before; then each "
+    "step times its length, and all added up.",
 )
 
 
@@ -38,10 +39,10 @@ def cases(rng, dtype):
         ([1, 0.3, 0.2, 0], 1, 3),
     ):
         yield rng.standard_normal((len(times), B, D)).astype(dtype), np.array(times, dtype)
+    t = np.array([1, 0.7, 0.1, 0])
     noise, picture = rng.standard_normal((2, 3, 2))
-    times = np.array([1, 0.7, 0.1, 0])
-    straight = (1 - times[:, None, None]) * picture + times[:, None, None] * noise
-    yield (straight + 0.05 * rng.standard_normal(straight.shape)).astype(dtype), times.astype(dtype)
+    straight = (1 - t[:, None, None]) * picture + t[:, None, None] * noise
+    yield (straight + 0.05 * rng.standard_normal(straight.shape)).astype(dtype), t.astype(dtype)
 
 
 def _velocity(path, times):

@@ -15,8 +15,9 @@ from minisd.course import mine
 POINTS, MINUTES = 2, 10
 HINTS = (
     "What takes the place of x_0, and which noise belongs to it?",
-    "x_0 = draw(noise), and the same noise: the rest is the straight path of 19.1.",
-    "return straight_path(draw(noise), noise, t)",
+    "The drawn pictures take the place of x_0, and the noise that they were drawn from is their noise: the rest is "
+    "19.1.",
+    "It is one call: straight_path, of the drawn pictures, the same noise and t.",
 )
 GIVEN = ("np", "mine", "straight_path")
 
@@ -98,9 +99,9 @@ def mistake_one_time(draw, noise, t):
 
 
 def right_written_out(draw, noise, t):
-    x_0 = draw(noise)
-    velocity = noise - x_0
-    return x_0 + np.reshape(t, (len(t),) + (1,) * (noise.ndim - 1)) * velocity, velocity
+    picture = draw(noise)
+    whole_way = noise - picture
+    return picture + np.reshape(t, (len(t),) + (1,) * (noise.ndim - 1)) * whole_way, whole_way
 
 
 def right_sample_by_sample(draw, noise, t):
