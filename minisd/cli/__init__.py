@@ -21,6 +21,7 @@ COMMANDS = {
     "draw": ("draw", "draw"),
     "train": ("train", "train"),
     "eval": ("evaluate", "evaluate"),
+    "curve": ("curve", "curve"),
     "hires": ("hires", "hires"),
     "judge": ("judge", "judge"),
     "segment": ("segment", "segment"),

@@ -20,6 +20,7 @@ from minisd.cli.options import (
     checking,
     device_option,
     guidance_option,
+    model_option,
     own_functions,
     own_option,
     sampling_options,
@@ -40,6 +41,7 @@ _ON_A_WAY = 9  # pictures from one prompt or seed to another
     help="A text file with a prompt a line, instead of PROMPT, or - for standard input; blank lines are passed over.",
 )
 @click.option("--num", type=POSITIVE, default=1, show_default=True, help="Pictures of each prompt.")
+@model_option
 @sampling_options
 @guidance_option
 @drawing_options
@@ -146,7 +148,7 @@ def draw(
             **wishes,
         )
     if larger:
-        with counted(len(texts)) as tell:
+        with counted(len(texts), "enlarging") as tell:
             images = enlarge(pipeline, images, texts, seed=seed, watch=tell, **larger)
     settings = pipeline.info
     about = how_drawn(

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from minisd_kernels.devices import require_device
 
+from minisd.cli.eval_neighbours import show_neighbours
+from minisd.cli.eval_table import show_table
 from minisd.cli.kernels import compile_first
 from minisd.cli.options import (
     FOLDER,
     GUIDANCE,
+    POSITIVE,
     SEED,
     OutputFile,
+    SamplerName,
     Several,
     check_data,
     checking,
@@ -34,6 +38,13 @@ if TYPE_CHECKING:
 
 
 @click.command("eval", short_help="Measure a model's drawings, VAE and text encoder.")
+@click.option(
+    "--model",
+    "models",
+    type=FOLDER,
+    multiple=True,
+    help="Folder of a trained model; several are compared by --table. [default: the one that comes with minisd]",
+)
 @sampling_options
 @click.option(
     "--guidance",
@@ -51,12 +62,22 @@ if TYPE_CHECKING:
 @click.option("--seed", type=SEED, default=0, show_default=True)
 @data_options("digits", "coloured digits")
 @click.option("--judge", type=FOLDER, help="Folder of a judge. [default: the one that comes with minisd]")
+@click.option("--table", is_flag=True, help="Compare samplers, and models, at as many evaluations of the network.")
+@click.option(
+    "--samplers", type=Several(SamplerName()), help="Those of --table. [default: the usual ones of each model]"
+)
+@click.option("--evaluations", type=Several(POSITIVE), help="The columns of --table. [default: 1,2,4,8,16,50]")
+@click.option(
+    "--neighbours",
+    type=OutputFile(".png"),
+    help="Look for drawings that are copies: beside the training pictures nearest to them, in this file.",
+)
 @click.option("--json", "json_file", type=OutputFile(), help="Write the numbers to this file, too.")
-@click.option("--plot", type=OutputFile(".png"), help="Draw how they change with several values of --guidance.")
+@click.option("--plot", type=OutputFile(".png"), help="Draw several values of --guidance, or the --table.")
 @click.pass_context
 def evaluate(
     ctx: click.Context,
-    model: Path | None,
+    models: tuple[Path, ...],
     steps: int | None,
     guidance: list[float] | None,
     sampler: str | None,
@@ -67,6 +88,10 @@ def evaluate(
     data: str,
     data_dir: Path | None,
     judge: Path | None,
+    table: bool,
+    samplers: list[str] | None,
+    evaluations: list[int] | None,
+    neighbours: Path | None,
     json_file: Path | None,
     plot: Path | None,
 ) -> None:  # fmt: skip
@@ -75,37 +100,64 @@ def evaluate(
     Of coloured digits: how often digit, ink and ground are those that were asked for.
 
     Of several values of --guidance, the drawings alone: more guidance makes them obey better and vary less.
+
+    With --table, samplers at 1, 2, 4, 8, 16 and 50 evaluations of the network, of one model or of several. With
+    --neighbours, whether drawings are copies of training pictures.
     """
     several = guidance is not None and len(guidance) > 1
-    if plot is not None and not several:
-        raise click.UsageError("--plot draws a curve: give several values, such as --guidance 0,0.5,1,1.5,2,4.")
+    _check_together(
+        {"--table": table, "--neighbours": neighbours is not None, "several values of --guidance": several},
+        {"--samplers": samplers, "--evaluations": evaluations},
+        {"--sampler": sampler, "--steps": steps},
+        len(models),
+    )
+    if plot is not None and not (several or table):
+        raise click.UsageError(
+            "--plot draws a curve: give several values, such as --guidance 0,0.5,1,1.5,2,4, or --table."
+        )
     check_data(data, data_dir)
     require_device(device)
-    if several and not DATA_SETS[data].digits:
-        raise click.UsageError(f"--data {data} measures at one --guidance at a time.")
+    if not DATA_SETS[data].digits:
+        if several:
+            raise click.UsageError(f"--data {data} measures at one --guidance at a time.")
+        if table or neighbours:
+            raise click.UsageError(f"--data {data} has neither --table nor --neighbours: those are of grey digits.")
 
     from minisd import checkpoint
     from minisd.data import ColourSet, DigitSet, load_digits, load_pictures
     from minisd.diffusion.spacing import make_levels
     from minisd.evaluation import Judge, colours, digits
+    from minisd.evaluation.table import EVALUATIONS, plan
     from minisd.pipeline import Pipeline
 
-    ctx.with_resource(new_files(json_file, plot))
-    pipeline, of_digits = Pipeline.load(model), Judge.load(judge)
+    ctx.with_resource(new_files(json_file, plot, neighbours))
+    pipelines = {str(model or "the model that comes with minisd"): Pipeline.load(model) for model in models or [None]}
+    (pipeline, *_), of_digits = pipelines.values(), Judge.load(judge)
     with checking("--steps"):
         make_levels(pipeline.schedule, steps or pipeline.info.steps)
+    with checking("--evaluations"):
+        asked = plan(pipelines, samplers, evaluations or EVALUATIONS) if table else []
+        if table and not asked:
+            raise ValueError("these samplers ask more than once a step, and need 3 evaluations or more")
     one_guidance = guidance[0] if guidance else None
-    options: dict[str, Any] = {"count": num, "seed": seed, "steps": steps, "sampler": sampler, "spacing": spacing}
-    options["say"] = lambda line: click.echo(line, err=True)
-    report: Report | GuidanceCurve | ColourReport
+    how: dict[str, Any] = {"spacing": spacing} if table else {"steps": steps, "sampler": sampler, "spacing": spacing}
+    options: dict[str, Any] = {"count": num, "seed": seed, **how, "say": lambda line: click.echo(line, err=True)}
+    report: Report | GuidanceCurve | ColourReport | None = None
     if DATA_SETS[data].digits:
         real, test = load_digits(data, "train", data_dir), load_digits(data, "test", data_dir)
-        _check_fits(pipeline, data, test.images)
+        for each in pipelines.values():
+            _check_fits(each, data, test.images)
         with checking("--num"):
             digits.check_count(num, real, test)
-        _compile_for(pipeline, of_digits, device)
+        _compile_for(pipelines.values(), of_digits, device)
         parts: tuple[Pipeline, Judge, DigitSet, DigitSet] = pipeline, of_digits, real, test
-        if several:
+        if table or neighbours:
+            compared = digits.Drawings(of_digits, real, test, num, seed)
+        if table:
+            show_table(ctx, pipelines, asked, compared, json_file, plot, guidance=one_guidance, **how)
+        elif neighbours:
+            show_neighbours(pipeline, compared, real.images, neighbours, json_file, guidance=one_guidance, **how)
+        elif several:
             report = digits.guidance_curve(*parts, guidance or (), **options)
             click.echo("\n".join(_curve_table(report)))
         else:
@@ -116,15 +168,32 @@ def evaluate(
         coloured = load_pictures(data, "test")
         assert isinstance(coloured, ColourSet)
         _check_fits(pipeline, data, coloured.images)
-        _compile_for(pipeline, of_digits, device)
+        _compile_for([pipeline], of_digits, device)
         report = colours.evaluate(pipeline, of_digits, coloured, guidance=one_guidance, **options)
         click.echo("\n".join(_colour_table(report)))
-    if json_file is not None:
+    if json_file is not None and report is not None:
         checkpoint.save_json(json_file, report.as_json())
     if plot is not None and isinstance(report, digits.GuidanceCurve):
         _plot(plot, report)
-    for path in filter(None, (json_file, plot)):
+    for path in filter(None, (json_file, plot, neighbours)):
         click.echo(f"wrote {path}")
+
+
+def _check_together(
+    modes: dict[str, bool], of_table: dict[str, object], not_of_table: dict[str, object], models: int
+) -> None:
+    """One thing is measured at a time, and with the options that say something of it."""
+    chosen = [name for name, given in modes.items() if given]
+    if len(chosen) > 1:
+        raise click.UsageError(f"{' and '.join(chosen)} measure different things; leave all but one out.")
+    if modes["--table"]:
+        if unused := [name for name, given in not_of_table.items() if given]:
+            raise click.UsageError(f"--table takes --samplers and --evaluations in the place of {unused[0]}.")
+        return
+    if unused := [name for name, given in of_table.items() if given]:
+        raise click.UsageError(f"{unused[0]} is for --table; say --table, or leave it out.")
+    if models > 1:
+        raise click.UsageError("several models are compared by --table; say --table, or name one --model.")
 
 
 def _check_fits(pipeline: Pipeline, data: str, images: Array) -> None:
@@ -142,9 +211,10 @@ def _check_fits(pipeline: Pipeline, data: str, images: Array) -> None:
         )
 
 
-def _compile_for(pipeline: Pipeline, judge: Judge, device: str) -> None:
+def _compile_for(pipelines: Iterable[Pipeline], judge: Judge, device: str) -> None:
     compile_first(device)
-    pipeline.to(device)
+    for pipeline in pipelines:
+        pipeline.to(device)
     judge.classifier.to(device)
 
 

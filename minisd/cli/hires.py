@@ -9,7 +9,7 @@ import numpy as np
 from minisd_kernels.devices import require_device
 
 from minisd.cli.kernels import compile_first
-from minisd.cli.options import FOLDER, POSITIVE, SEED, OutputFile, checking, device_option
+from minisd.cli.options import FOLDER, POSITIVE, SEED, OutputFile, checking, device_option, model_option
 from minisd.cli.outputs import new_files
 from minisd.cli.pictures import how_drawn
 
@@ -19,7 +19,7 @@ _SHOWN = 8  # drawings on the sheet
 @click.command(short_help="Measure the ways to larger drawings.")
 @click.option("--size", type=POSITIVE, default=112, show_default=True, help="Pixels a side.")
 @click.option("--num", type=POSITIVE, default=1000, show_default=True, help="Drawings, of one digit after the other.")
-@click.option("--model", type=FOLDER, help="Folder of a trained model. [default: the one that comes with minisd]")
+@model_option
 @click.option("--judge", type=FOLDER, help="Folder of a judge. [default: the one that comes with minisd]")
 @device_option
 @click.option("--seed", type=SEED, default=0, show_default=True)

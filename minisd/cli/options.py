@@ -142,14 +142,16 @@ device_option = click.option(
 )
 
 
+model_option = click.option(
+    "--model", type=FOLDER, help="Folder of a trained model. [default: the one that comes with minisd]"
+)
+
+
 def sampling_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--spacing", type=SpacingName(), help="Which times the steps visit. [default: the model's]"),
         click.option("--sampler", type=SamplerName(), help="How steps are taken. [default: the model's]"),
         click.option("--steps", type=POSITIVE, help="Sampling steps. [default: the model's]"),
-        click.option(
-            "--model", type=FOLDER, help="Folder of a trained model. [default: the one that comes with minisd]"
-        ),
     ):
         command = option(command)
     return command

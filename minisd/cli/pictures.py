@@ -67,12 +67,20 @@ def watched(steps: int) -> Iterator[tuple[Callable[[int, float, Array, Array], N
 
 
 @contextmanager
-def counted(pictures: int) -> Iterator[Callable[[float], bool | None]]:
-    """A bar of so many pictures to enlarge; gives what ``enlarge`` is to call with how many it has finished."""
+def counted(total: int, what: str) -> Iterator[Callable[[float], bool | None]]:
+    """A bar of so many things to do; gives what is to be called with how many were done."""
     from tqdm import tqdm
 
-    with tqdm(total=pictures, desc="enlarging", delay=2, leave=False, disable=None, dynamic_ncols=True) as bar:
+    with tqdm(total=total, desc=what, delay=2, leave=False, disable=None, dynamic_ncols=True) as bar:
         yield bar.update
+
+
+def say_beside_bar(line: str) -> None:
+    """A line on standard error, over the bar if there is one."""
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():
+        click.echo(line, err=True)
 
 
 def save_sheet(

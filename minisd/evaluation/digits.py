@@ -24,6 +24,8 @@ from minisd.pictures import to_unit_range
 from minisd.pipeline import Pipeline
 from minisd.text.captions import Caption, caption_text
 
+KINDS = {True: "digit, thickness and slant", False: "digit alone"}  # of prompts: whether they are detailed
+
 
 @dataclass
 class DrawingReport:
@@ -114,7 +116,7 @@ def evaluate(
     Raises:
         ValueError: as check_count.
     """
-    drawings = _Drawings(judge, train, test, count, seed).of(pipeline, say, **drawing)
+    drawings = Drawings(judge, train, test, count, seed).of(pipeline, say, **drawing)
     say("reconstructing and matching the test set")
     psnr, vae_accuracy = _vae_quality(pipeline, judge, test)
     return Report(
@@ -143,7 +145,7 @@ def guidance_curve(
     Raises:
         ValueError: as check_count.
     """
-    compared = _Drawings(judge, train, test, count, seed)
+    compared = Drawings(judge, train, test, count, seed)
     drawings = []
     for one in guidance:
         say(f"guidance {one:g}")
@@ -170,7 +172,7 @@ def _balanced(digits: DigitSet, count: int, rng: np.random.Generator) -> Array:
     return np.stack(columns, axis=1).reshape(-1)
 
 
-class _Drawings:
+class Drawings:
     """What drawings are compared with: `count` digits of the test set, as many of each; and how other real ones fare.
 
     Attributes:
@@ -196,20 +198,22 @@ class _Drawings:
     def of(self, pipeline: Pipeline, say: Callable[[str], None], **drawing: Any) -> list[DrawingReport]:
         """The reports of drawings told all, and of drawings told the digit alone."""
         reports = []
-        for prompts, detailed in (("digit, thickness and slant", True), ("digit alone", False)):
+        for detailed, prompts in KINDS.items():
             say(f"drawing {len(self.chosen)} digits: {prompts}")
-            captions = [
-                caption_text(
-                    Caption(int(self.test.labels[i]), int(self.test.thickness_bin[i]), int(self.test.slant_bin[i]))
-                    if detailed
-                    else Caption(int(self.test.labels[i]))
-                )
-                for i in self.chosen
-            ]
-            reports.append(self._report(prompts, pipeline.draw(captions, seed=self.seed, **drawing), detailed))
+            images = pipeline.draw(self.prompts(detailed=detailed), seed=self.seed, **drawing)
+            reports.append(self.report(images, detailed=detailed))
         return reports
 
-    def _report(self, prompts: str, images: Array, detailed: bool) -> DrawingReport:
+    def prompts(self, *, detailed: bool) -> list[str]:
+        """What is asked for: of each of the test digits all that is known of it, or the digit alone."""
+        thickness, slant = self.test.thickness_bin, self.test.slant_bin
+        return [
+            caption_text(Caption(int(digit), int(thickness[i]), int(slant[i])) if detailed else Caption(int(digit)))
+            for i, digit in zip(self.chosen, self.labels, strict=True)
+        ]
+
+    def report(self, images: Array, *, detailed: bool) -> DrawingReport:
+        """How drawings (N, 28, 28) of ``prompts`` compare with the test digits."""
         right = self.judge.digits(images) == self.labels
         features = self.judge.features(images)
         precision, recall = metrics.precision_and_recall(self.features, features)
@@ -221,7 +225,7 @@ class _Drawings:
             by_chance["thickness"] = _chance(self.test.labels, self.test.thickness_bin)
             by_chance["slant"] = _chance(self.test.labels, self.test.slant_bin)
         return DrawingReport(
-            prompts=prompts,
+            prompts=KINDS[detailed],
             count=len(images),
             accuracy=float(right.mean()),
             accuracy_interval=metrics.wilson_interval(int(right.sum()), len(right)),

@@ -56,7 +56,7 @@ def save_loss_curve(path: Path | str, losses: Mapping[str, Sequence[float]], ste
             panel.legend(loc="upper right", frameon=False)
     panels[0].set_ylabel("loss")
     if positive:
-        _plain_log_axis(panels[0])
+        plain_log_axis(panels[0])
     save_figure(path, figure, _COLOURS)
 
 
@@ -143,7 +143,7 @@ def _running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float6
     return means
 
 
-def _plain_log_axis(panel: Any) -> None:
+def plain_log_axis(panel: Any) -> None:
     """A logarithmic axis of losses with numbers as people write them: 0.5, not 5 x 10^-1."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 

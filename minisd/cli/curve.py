@@ -1,0 +1,136 @@
+"""minisd curve: a recipe of training in, its quality over time out."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from minisd_kernels.devices import require_device
+
+from minisd.cli.kernels import compile_first
+from minisd.cli.options import (
+    FOLDER,
+    FiniteFloat,
+    Several,
+    check_data,
+    checking,
+    data_options,
+    device_option,
+    stoppable,
+)
+from minisd.cli.train import train
+
+if TYPE_CHECKING:
+    from minisd.evaluation.curve import Curve, Made
+
+
+@click.command(
+    short_help="Train for 1, 2, 5, ... minutes, and measure what comes of it.",
+    context_settings={"ignore_unknown_options": True},
+)
+@click.option(
+    "--minutes",
+    type=Several(FiniteFloat(min=0, min_open=True)),
+    default="1,2,5,10,15,30",
+    show_default=True,
+    help="How long each training may take.",
+)
+@click.option("--out", type=FOLDER, default="runs/curve", show_default=True, help="Folder of the curve and its models.")
+@click.option(
+    "--num",
+    type=click.IntRange(min=100),
+    default=1000,
+    show_default=True,
+    help="Drawings of each kind of prompt, as many of each digit: a multiple of 10.",
+)
+@data_options("digits")
+@click.option("--judge", type=FOLDER, help="Folder of a judge. [default: the one that comes with minisd]")
+@device_option
+@click.argument("recipe", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF minisd train]...")
+@click.pass_context
+def curve(
+    ctx: click.Context,
+    minutes: list[float],
+    out: Path,
+    num: int,
+    data: str,
+    data_dir: Path | None,
+    judge: Path | None,
+    device: str,
+    recipe: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Train a model for each of --minutes, one after the other, and measure the drawings of each as minisd eval does.
+
+    All other options are those of minisd train, such as --seed 1. OUT/curve.json and OUT/curve.png are written after
+    every model; stop as you like, and the same command goes on, or adds other --minutes.
+    """
+    check_data(data, data_dir)
+    require_device(device)
+    where = [*(["--data-dir", str(data_dir)] if data_dir else []), "--device", device]
+    given = ["--data", data, *where, *recipe]
+    train.make_context("train", [*given], parent=ctx.parent).close()  # can they be read?
+
+    from minisd import checkpoint
+    from minisd.data import load_digits
+    from minisd.evaluation import Judge
+    from minisd.evaluation import curve as curves
+    from minisd.evaluation.digits import Drawings, check_count
+    from minisd.train.run import Run
+
+    def made(one: float, folder: Path) -> Made:
+        begun = (folder / "run.json").exists()
+        arguments = ["--resume", "--device", device] if begun else [*given, "--minutes", str(one)]
+        context = train.make_context("train", [*arguments, "--out", str(folder)], parent=ctx.parent)
+        with context, redirect_stdout(sys.stderr):  # it says much; only the table is for standard output
+            train.invoke(context)
+        run = Run.resume(folder)
+        return curves.Made(run.seconds, {network: max(totals.items())[1] for network, totals in run.planned.items()})
+
+    of_digits = Judge.load(judge)
+    with checkpoint.lock_folder(out):
+        real, test = load_digits(data, "train", data_dir), load_digits(data, "test", data_dir)
+        with checking("--num"):
+            check_count(num, real, test)
+        compile_first(device)
+        of_digits.classifier.to(device)
+        compared = Drawings(of_digits, real, test, num, seed=0)
+        found = curves.begin(out, {"data": data, "options": list(recipe)}, compared)
+        again = f"of {len(minutes)} points are measured; go on with the same command, --out {shlex.quote(str(out))}"
+        try:
+            with stoppable(ctx, lambda: f"{len(found.points)} {again}"):
+                for _ in curves.extend(found, out, minutes, made, compared, device=device, say=_say):
+                    _plot(out / "curve.png", found)
+        except click.exceptions.Exit:  # of the training, which has said how it can be gone on with
+            _say(f"{len(found.points)} {again}")
+            raise
+        finally:
+            if found.points:
+                click.echo("\n".join(curves.lines(found)))
+    click.echo(f"wrote {out / curves.Curve.FILE}\nwrote {out / 'curve.png'}")
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _plot(path: Path, curve: Curve) -> None:
+    from minisd import plots
+
+    def panel(title: str, name: str, scale: float, *, log: bool = False) -> plots.Panel:
+        kinds = {
+            told: [(point.minutes, scale * getattr(point.drawings[kind], name)) for point in curve.points]
+            for kind, told in enumerate(("told all", "told the digit"))
+        }
+        return plots.Panel(title, kinds, scale * getattr(curve.real, name), log)
+
+    panels = [
+        panel("accuracy, %", "accuracy", 100),
+        panel("Fréchet distance", "frechet", 1, log=True),
+        panel("recall", "recall", 1),
+    ]
+    minutes = [point.minutes for point in curve.points]
+    plots.save_lines(path, panels, len(panels), "minutes of training", minutes, "real digits")
