@@ -72,7 +72,12 @@ def curve(
     require_device(device)
     where = [*(["--data-dir", str(data_dir)] if data_dir else []), "--device", device]
     given = ["--data", data, *where, *recipe]
-    train.make_context("train", [*given], parent=ctx.parent).close()  # can they be read?
+    read = train.make_context("train", [*given], parent=ctx.parent).params
+    for option in ("lora", "resume", "steps", "profile"):
+        if read.get(option):
+            raise click.UsageError(f"a curve is of whole models, each trained for its --minutes; leave out --{option}.")
+    if read.get("stage") == "hires":
+        raise click.UsageError("--stage hires changes nothing of what is measured here; see minisd hires.")
 
     from minisd import checkpoint
     from minisd.data import load_digits

@@ -33,10 +33,14 @@ def show_table(
     table = tables.Table(compared.real, [])
     try:
         with (
-            stoppable(ctx, lambda: f"{len(table.cells)} of {len(asked)} columns of samplers are measured"),
+            stoppable(ctx, lambda: f"{len(table.cells)} of {len(asked)} numbers are measured"),
             counted(tables.total_steps(asked, len(compared.chosen)), "drawing") as done,
         ):
-            for cell in tables.measure(models, asked, compared, lambda: done(1), **drawing):
+
+            def step() -> None:
+                done(1)
+
+            for cell in tables.measure(models, asked, compared, step, **drawing):
                 table.cells.append(cell)
                 part = cell.drawings
                 say_beside_bar(
@@ -61,14 +65,19 @@ def _plot(path: Path, table: Table) -> None:
     for model in dict.fromkeys(cell.model for cell in table.cells):
         cells = [cell for cell in table.cells if cell.model == model]
         samplers = dict.fromkeys(cell.sampler for cell in cells)
-        for title, value, real, log in (
-            ("accuracy, %", lambda part: 100 * part.accuracy, 100 * table.real.accuracy, False),
-            ("Fréchet distance", lambda part: part.frechet, table.real.frechet, True),
+        for name, title, scale, log in (
+            ("accuracy", "accuracy, %", 100, False),
+            ("frechet", "Fréchet distance", 1, True),
         ):
             lines = {
-                name: [(float(cell.calls), value(cell.drawings)) for cell in cells if cell.sampler == name]
-                for name in samplers
+                sampler: [
+                    (float(cell.calls), scale * getattr(cell.drawings, name))
+                    for cell in cells
+                    if cell.sampler == sampler
+                ]
+                for sampler in samplers
             }
+            real = scale * getattr(table.real, name)
             panels.append(plots.Panel(f"{tables.shortened(model, 48)}\n{title}", lines, real, log))
     columns = sorted({cell.evaluations for cell in table.cells})
     plots.save_lines(path, panels, 2, "evaluations of the network", columns, "real digits")

@@ -85,6 +85,7 @@ def begin(folder: Path, training: Any, compared: Drawings) -> Curve:
     """
     new = Curve(training, len(compared.chosen), compared.real)
     if not (path := folder / Curve.FILE).exists():
+        checkpoint.make_folder(folder)
         new.save(path)
         return new
     found = Curve.load(path)

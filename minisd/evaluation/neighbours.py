@@ -92,7 +92,8 @@ def nearest(
 
         |a - b|^2 = |a|^2 + |b|^2 - 2 a b
 
-    Bytes are whole numbers, whose sums float64 holds exactly: equal pictures are at distance 0.
+    Bytes are whole numbers, whose sums float64 holds exactly: equal pictures are at distance 0. Of pictures that are
+    equally near any may be told.
 
     Shapes: images (N, H, W), others (M, H, W), both uint8.
 
@@ -118,7 +119,7 @@ def nearest(
         b = others[start : start + block].reshape(-1, a.shape[1]).astype(np.float64)
         distances = squares[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T
         order = np.argpartition(distances, min(k, len(b)) - 1, axis=1)[:, :k]
-        # The k nearest of these and the k nearest so far: of equally near ones the first in the set stays.
+        # The k nearest of these, and the k nearest so far.
         distances = np.concatenate([best, np.take_along_axis(distances, order, 1)], axis=1)
         found = np.concatenate([places, start + order], axis=1)
         order = np.lexsort((found, distances), axis=1)[:, :k]

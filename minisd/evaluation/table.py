@@ -135,7 +135,7 @@ def measure(
     models: Mapping[str, Pipeline],
     asked: Sequence[Asked],
     compared: Drawings,
-    watch: Callable[[], object] = lambda: None,
+    watch: Callable[[], None] = lambda: None,
     **drawing: Any,
 ) -> Iterator[Cell]:
     """Draw and measure one cell after the other.
@@ -175,7 +175,7 @@ def lines(table: Table) -> Iterator[str]:
     columns = sorted({cell.evaluations for cell in table.cells})
     samplers = list(dict.fromkeys((cell.model, cell.sampler) for cell in table.cells))
     count = table.cells[0].drawings.count
-    yield f"{count:,} drawings a number, told {table.cells[0].drawings.prompts}, all from the same noise."
+    yield f"{count:,} drawings a number, told {table.cells[0].drawings.prompts}; the same noise."
     yield "Columns: how many evaluations of the network a picture may take."
     wide = (_WIDTH - _NAME) // _COLUMN
     for name, (value, of_real) in _MEASURES.items():

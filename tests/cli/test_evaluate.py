@@ -249,3 +249,96 @@ def test_drawings_are_measured_by_pictures_of_their_own_kind(monkeypatch: pytest
     said = "the model draws 28 x 28 grey, and the pictures of --data colours are 32 x 32 in colour"
     refused(minisd("eval", "--data", "colours"), said)
     refused(minisd("eval", "--data", "colours", "--guidance", "1,2"), "measures at one --guidance at a time")
+
+
+@pytest.fixture
+def hasty_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models draw what code has drawn, more or less of it."""
+
+    def draw(self: Pipeline, prompts: list[str], *, steps: int, **options: Any) -> Any:
+        return digits(len(prompts), 2).images // (1 + steps)
+
+    monkeypatch.setattr(Pipeline, "draw", draw)
+
+
+@pytest.mark.usefixtures("few_digits", "hasty_judge", "hasty_model")
+def test_a_table_of_two_models(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plots: list[Any] = []
+    monkeypatch.setattr("minisd.plots.save_lines", lambda path, *parts: plots.append(parts))
+    options = ("--num", 100, "--samplers", "heun,ddim", "--evaluations", "3,1", "--json", "a.json", "--plot", "a.png")
+    Path("other").symlink_to(model)
+    result = minisd("--backend", "numpy", "eval", "--table", "--model", model, "--model", "other", *options)
+    assert result.exit_code == 0, result.output
+    both = checkpoint.load_json("a.json")["cells"]
+    assert [cell["model"] for cell in both] == [str(model)] * 3 + ["other"] * 3
+    cells = both[:3]
+    assert [(cell["sampler"], cell["evaluations"], cell["calls"]) for cell in cells] == [
+        ("heun", 3, 3), ("ddim", 1, 1), ("ddim", 3, 3),
+    ]  # fmt: skip
+    assert both[3]["drawings"] == cells[0]["drawings"] != cells[1]["drawings"]
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80 and lines[3] == f"{'accuracy':<24}{1:>8}{3:>8}"
+    assert (
+        f"  ddim                  {cells[1]['drawings']['accuracy']:8.3f}{cells[2]['drawings']['accuracy']:8.3f}"
+        in lines
+    )
+    assert result.stderr.count(" evaluation") == 6
+    ((panels, columns, *_),) = plots
+    assert columns == 2 and [[*panel.lines] for panel in panels] == [["heun", "ddim"]] * 4
+    assert panels[0].lines["heun"] == [(3.0, 100 * cells[0]["drawings"]["accuracy"])]
+
+
+@pytest.mark.usefixtures("few_digits", "hasty_judge", "hasty_model")
+def test_a_table_that_is_stopped_is_shown_as_far_as_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = Pipeline.draw
+
+    def stopped(self: Pipeline, prompts: list[str], *, sampler: str | None = None, **options: Any) -> Any:
+        if sampler == "euler":
+            raise KeyboardInterrupt
+        return draw(self, prompts, sampler=sampler, **options)
+
+    monkeypatch.setattr(Pipeline, "draw", stopped)
+    options = ("--num", 100, "--samplers", "ddim,euler", "--evaluations", "1", "--json", "a.json")
+    result = minisd("--backend", "numpy", "eval", "--table", *options)
+    assert result.exit_code == 130 and "stopped; 1 of 2 numbers are measured" in result.stderr
+    assert "  ddim  " in result.stdout and "euler" not in result.stdout
+    assert [cell["sampler"] for cell in checkpoint.load_json("a.json")["cells"]] == ["ddim"]
+
+
+@pytest.mark.usefixtures("few_digits", "hasty_judge")
+def test_neighbours_are_measured_and_drawn() -> None:
+    options = ("--num", 100, "--steps", 1, "--json", "a.json", "--neighbours", "a.png")
+    result = minisd("--backend", "numpy", "eval", *options)
+    assert result.exit_code == 0, result.output
+    report = checkpoint.load_json("a.json")
+    assert report["drawings"]["count"] == 100 and len(report["shown"]) == 10
+    assert f"Drawings nearer than 1% of the test digits      {report['nearer']:.1%}" in result.stdout
+    assert result.stdout.endswith("wrote a.json\nwrote a.png\n") and Path("a.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--table", "--evaluations", "2000"), "wanted 1..1000 steps"),
+        (("--table", "--evaluations", "2", "--samplers", "heun"), "need 3 evaluations or more"),
+        (("--table", "--evaluations", "0"), "'--evaluations'"),
+        (("--table", "--samplers", "ddim,dddim"), "no sampler is called 'dddim'"),
+        (("--table", "--model", "missing"), "missing/model.json: there is no such file"),
+        (("--table", "--steps", 4), "in the place of --steps"),
+        (("--table", "--sampler", "ddim"), "in the place of --sampler"),
+        (("--table", "--guidance", "1,2"), "--table and several values of --guidance measure different things"),
+        (("--table", "--neighbours", "a.png"), "--table and --neighbours measure different things"),
+        (("--samplers", "ddim"), "--samplers is for --table"),
+        (("--evaluations", "4"), "--evaluations is for --table"),
+        (("--neighbours", "a.jpg"), "does not end in .png"),
+        (("--neighbours", "a.png", "--plot", "b.png"), "give several values"),
+        (("--model", "a", "--model", "b"), "several models are compared by --table"),
+        (("--table", "--data", "colours"), "those are of grey digits"),
+    ],
+)
+def test_tables_and_neighbours_that_cannot_be(
+    few_digits: None, monkeypatch: pytest.MonkeyPatch, arguments: tuple[Any, ...], said: str
+) -> None:
+    monkeypatch.setattr(Pipeline, "draw", None)
+    refused(minisd("eval", *arguments), said)
+    assert not Path("a.png").exists()
