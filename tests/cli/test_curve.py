@@ -41,7 +41,7 @@ def trained(
         return run.folder
 
     def of(compared: Drawings, pipeline: Pipeline, say: Any) -> list[DrawingReport]:
-        report = DrawingReport("", 100, 0.5, (0.4, 0.6), [0.5] * 10, None, None, 9.5, 1.4, 0.8, 0.75, 0.9)
+        report = DrawingReport("", 100, 0.5, (0.4, 0.6), [0.5] * 10, None, None, 9.5, 1.4, 0.8, 0.75, 0.9, None, None)
         return [report, dataclasses.replace(report, accuracy=0.25)]
 
     monkeypatch.setattr("minisd.plots.save_lines", lambda path, *_: path.write_bytes(b"png"))

@@ -19,7 +19,20 @@ REAL = Floor(0.992, 1.41, 0.89, 0.91, 1.0)
 def reports(accuracy: float) -> list[DrawingReport]:
     return [
         DrawingReport(
-            prompts, 200, accuracy - i / 10, (0.5, 0.75), [accuracy] * 10, None, None, 20.5, 1.41, 0.8, 0.7, 0.9
+            prompts,
+            200,
+            accuracy - i / 10,
+            (0.5, 0.75),
+            [accuracy] * 10,
+            None,
+            None,
+            20.5,
+            1.41,
+            0.8,
+            0.7,
+            0.9,
+            None,
+            None,
         )
         for i, prompts in enumerate(("digit, thickness and slant", "digit alone"))
     ]

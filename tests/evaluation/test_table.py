@@ -107,7 +107,20 @@ def test_a_cell_is_measured_as_eval_measures() -> None:
 
 def cell(model: str, sampler: str, evaluations: int, calls: int, accuracy: float) -> Cell:
     report = DrawingReport(
-        "digit, thickness and slant", 1000, accuracy, (0.1, 0.2), [accuracy] * 10, 0.7, 0.6, 12.345, 1.4, 0.8, 0.75, 0.9
+        "digit, thickness and slant",
+        1000,
+        accuracy,
+        (0.1, 0.2),
+        [accuracy] * 10,
+        0.7,
+        0.6,
+        12.345,
+        1.4,
+        0.8,
+        0.75,
+        0.9,
+        None,
+        None,
     )
     return Cell(model, sampler, evaluations, calls, calls, 0.0123, report)
 
