@@ -48,3 +48,11 @@ def check_choice(config: object, name: str, choices: Collection[str], *, none: b
 def check_flag(config: object, name: str) -> None:
     """Demand true or false in the field `name`."""
     check(config, name, "true or false", lambda x: isinstance(x, bool))
+
+
+def check_told(network: str, name: str, given: Any, width: int | None) -> None:
+    """Demand that a network is told what it wants, vectors of `width`, and nothing that it wants not."""
+    if given is None and width is not None:
+        raise ValueError(f"{network}: this network wants {name} of width {width}, got none")
+    if given is not None and width is None:
+        raise ValueError(f"{network}: this network wants no {name}, got shape {given.shape}")

@@ -25,13 +25,13 @@ time embedding besides, as SDXL does (Podell et al. 2023).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from minisd import ops
 from minisd.autograd import Array, Tensor
-from minisd.models.checks import check_choice, check_flag, check_small, check_whole
+from minisd.models.checks import check_choice, check_flag, check_small, check_told, check_whole
 from minisd.models.levels import Layer, Level, block, check_levels, middle
 from minisd.models.time import time_embedding
 from minisd.nn import Conv2d, GroupNorm, LayerNorm, Linear, Module, ResidualBlock, SpatialTransformer, Upsample
@@ -180,8 +180,8 @@ class UNet(Module):
         Raises:
             ValueError: context or pooled is missing, or given to a network that wants none.
         """
-        _check_told("context", context, self.config.context_width)
-        _check_told("pooled", pooled, self.config.pooled_width)
+        check_told("UNet", "context", context, self.config.context_width)
+        check_told("UNet", "pooled", pooled, self.config.pooled_width)
         embedding = Tensor(time_embedding(t, self.config.levels[0].channels).astype(x_t.dtype)).to(x_t.device)
         condition = self.time_2(ops.silu(self.time_1(embedding)))  # (B, time width)
         if self.prompt_norm is not None and self.from_prompt is not None:
@@ -234,10 +234,3 @@ def _through(layers: list[Module], x: Tensor, condition: Tensor, context: Tensor
             case _:
                 x = layer(x)
     return x
-
-
-def _check_told(name: str, given: Any, width: int | None) -> None:
-    if given is None and width is not None:
-        raise ValueError(f"UNet: this network wants {name} of width {width}, got none")
-    if given is not None and width is None:
-        raise ValueError(f"UNet: this network wants no {name}, got shape {given.shape}")

@@ -6,12 +6,13 @@ from minisd.ops.convolution import conv2d, conv_transpose2d
 from minisd.ops.embedding import embedding
 from minisd.ops.linear import linear
 from minisd.ops.losses import cross_entropy, kl_divergence, mean_squared_error
-from minisd.ops.normalization import group_norm, layer_norm
+from minisd.ops.normalization import adaptive_layer_norm, group_norm, layer_norm
 from minisd.ops.resampling import max_pool2d, upsample2d
 from minisd.ops.skips import concatenate, copy_and_crop, crop
 
 __all__ = [
     "ACTIVATIONS",
+    "adaptive_layer_norm",
     "attention",
     "concatenate",
     "conv2d",
