@@ -396,6 +396,47 @@ def _out(w: Weights, x: Array, groups: int, eps: float) -> Array:
     return _conv(part(w, "conv_out"), silu(group_norm(x, w["norm_out.gamma"], w["norm_out.beta"], groups, eps)))
 
 
+def diffusion_transformer(
+    w: Weights, x: Array, t: Array, context: Array | None, pooled: Array | None, p: int, heads: int, depth: int
+) -> Array:
+    """Peebles & Xie 2023, figure 3, with the cross-attention of Chen et al. 2023, figure 2; one token after another."""
+    D, (B, H, W, C) = w["embed.weight"].shape[1], x.shape
+    condition = time_condition(w, t, D)
+    if pooled is not None:
+        normal = layer_norm(pooled, w["prompt_norm.gamma"], w["prompt_norm.beta"])
+        condition = condition + dense(normal, **part(w, "from_prompt"))
+
+    def told(name: str) -> list[Array]:
+        vectors = dense(silu(condition), **part(w, f"{name}.linear"))
+        return [vectors[:, None, first : first + D] for first in range(0, vectors.shape[1], D)]
+
+    def adapted(tokens: Array, shift: Array, scale: Array) -> Array:
+        return layer_norm(tokens, np.ones(D), np.zeros(D), 1e-6) * (1 + scale) + shift
+
+    places = [(i, j) for i in range(H // p) for j in range(W // p)]
+    patches = [x[:, i * p : (i + 1) * p, j * p : (j + 1) * p].reshape(B, -1) for i, j in places]
+    n = D // 4
+    waves = [
+        [wave(at * 10000 ** (-k / n)) for at in place for wave in (math.cos, math.sin) for k in range(n)]
+        for place in places
+    ]
+    z = dense(np.stack(patches, axis=1), **part(w, "embed")) + np.array(waves)
+    for number in range(depth):
+        block = part(w, f"blocks.{number}")
+        shift, scale, gate = told(f"blocks.{number}.modulate_self")
+        normed = adapted(z, shift, scale)
+        z = z + gate * multi_head_attention(normed, normed, part(block, "attend_self"), heads)
+        if context is not None:
+            z = z + multi_head_attention(z, context, part(block, "attend_cross"), heads)
+        shift, scale, gate = told(f"blocks.{number}.modulate_perceptron")
+        wide = gelu(dense(adapted(z, shift, scale), **part(block, "widen")))
+        z = z + gate * dense(wide, **part(block, "narrow"))
+    out, y = dense(adapted(z, *told("modulate_out")), **part(w, "linear_out")), np.zeros_like(x)
+    for token, (i, j) in enumerate(places):
+        y[:, i * p : (i + 1) * p, j * p : (j + 1) * p] = out[:, token].reshape(B, p, p, C)
+    return y
+
+
 def unet_of_levels(
     w: Weights, x: Array, t: Array, context: Array, pooled: Array, heads: Pair, groups: int, eps: float
 ) -> Array:

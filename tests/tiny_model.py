@@ -6,15 +6,16 @@ import numpy as np
 
 from minisd.model_info import ModelInfo
 from minisd.models.clip import CLIP, CLIPConfig
+from minisd.models.denoiser import DenoiserConfig, make_denoiser
 from minisd.models.levels import Level
-from minisd.models.unet import UNet, UNetConfig
+from minisd.models.unet import UNetConfig
 from minisd.models.vae import VAE, VAEConfig
 from minisd.pipeline import Pipeline
 from minisd.text import Tokenizer
 
 
-def tiny_pipeline() -> Pipeline:
-    """16 x 16 pixels, 4 x 4 latents."""
+def tiny_pipeline(denoiser: DenoiserConfig | None = None) -> Pipeline:
+    """16 x 16 pixels, 4 x 4 latents; with a U-Net, or the network of a configuration that fits."""
     rng, tokenizer, levels = np.random.default_rng(0), Tokenizer([]), (Level(8, heads=1), Level(8, heads=1))
     clip = CLIPConfig(
         vocabulary=tokenizer.size, end_id=tokenizer.end, width=8, layers=2, heads=1, embedding_width=8,
@@ -24,7 +25,7 @@ def tiny_pipeline() -> Pipeline:
     pipeline = Pipeline(
         VAE(VAEConfig(levels=(Level(8), Level(8))), rng=rng),
         CLIP(clip, rng=rng),
-        UNet(unet, rng=rng),
+        make_denoiser(denoiser or unet, rng=rng),
         tokenizer,
         ModelInfo(scale_factor=1.0, latent_size=(4, 4), clip_skip=1, steps=2),
     )

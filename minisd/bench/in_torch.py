@@ -24,6 +24,7 @@ from minisd.bench.torch_twins import (
     IMAGES,
     VAE,
     ClassicUNet,
+    DiT,
     UNet,
     parameter_of,
     to_ours,
@@ -32,7 +33,8 @@ from minisd.bench.torch_twins import (
 )
 from minisd.bench.torch_twins import gradients as gradients_of
 from minisd.models.clip import CLIPConfig
-from minisd.models.unet import UNetConfig
+from minisd.models.denoiser import DenoiserConfig
+from minisd.models.dit import DiTConfig
 from minisd.models.unet_classic import UNetClassicConfig
 from minisd.models.vae import VAEConfig
 from minisd.train.loop import Recipe
@@ -309,10 +311,10 @@ def _steps(
     return [make(name, compiled) for compiled in (False, True) for name in FORMATS]
 
 
-def unet_step(
-    config: UNetConfig, arrays: Sequence[Array], weights: Arrays, recipe: Recipe, lr: float
+def denoiser_step(
+    config: DenoiserConfig, arrays: Sequence[Array], weights: Arrays, recipe: Recipe, lr: float
 ) -> list[Candidate]:
-    return _steps(lambda: UNet(config), arrays, weights, recipe, lr)
+    return _steps(lambda: DiT(config) if isinstance(config, DiTConfig) else UNet(config), arrays, weights, recipe, lr)
 
 
 def vae_step(

@@ -19,6 +19,9 @@ from minisd.autograd import Array, Tensor, no_grad, recorded
 from minisd.bench.case import Arrays, Candidate, Case, Work
 from minisd.data.strokes import draw_strokes
 from minisd.diffusion.prediction import target
+from minisd.models.denoiser import Denoiser
+from minisd.models.dit import DiT
+from minisd.models.fitting import dit_config
 from minisd.models.unet_classic import UNetClassic, UNetClassicConfig
 from minisd.nn import Module
 from minisd.optim import EMA, AdamW
@@ -78,8 +81,20 @@ def _captions(pipeline: Pipeline, batch: int) -> tuple[list[str], Array]:
 
 
 def _unet_step(batch: int, device: str) -> Work:
+    pipeline = Pipeline.load().to(device)
+    return _denoiser_step(pipeline, pipeline.denoiser, batch)
+
+
+def _dit_step(batch: int, device: str) -> Work:
     pipeline, rng = Pipeline.load().to(device), np.random.default_rng(0)
-    unet, T = pipeline.denoiser, pipeline.schedule.steps
+    dit = DiT(dit_config(pipeline.vae.config, pipeline.clip.config), rng=rng)
+    for parameter in dit.parameters():  # also those that begin at 0
+        parameter.data += 0.02 * rng.standard_normal(parameter.shape, np.float32)
+    return _denoiser_step(pipeline, dit.to(device), batch)
+
+
+def _denoiser_step(pipeline: Pipeline, network: Denoiser, batch: int) -> Work:
+    rng, T = np.random.default_rng(0), pipeline.schedule.steps
     prompt = pipeline.encode_prompts(_captions(pipeline, batch)[0])
     x_0 = rng.standard_normal((batch, *pipeline.latent_shape), np.float32)
     noise, t = rng.standard_normal(x_0.shape, np.float32), np.arange(batch) * T // batch
@@ -88,14 +103,14 @@ def _unet_step(batch: int, device: str) -> Work:
     arrays = (x_t, to_host(prompt.context), to_host(prompt.pooled), wanted)
 
     def loss(x_t: Array, context: Array, pooled: Array, wanted: Array) -> Tensor:
-        return ops.mean_squared_error(unet(Tensor(x_t), t, Tensor(context), Tensor(pooled)), Tensor(wanted))
+        return ops.mean_squared_error(network(Tensor(x_t), t, Tensor(context), Tensor(pooled)), Tensor(wanted))
 
     return _work(
-        unet,
+        network,
         loss,
         arrays,
         DenoiserTask.recipe,
-        lambda torch, *rest: torch.unet_step(unet.config, (x_t, t, *arrays[1:]), *rest),
+        lambda torch, *rest: torch.denoiser_step(network.config, (x_t, t, *arrays[1:]), *rest),
     )
 
 
@@ -231,6 +246,7 @@ _MNIST, _CLASSIC = "training step, MNIST model", "U-Net of 2015"
 
 STEPS = (
     Case("U-Net step", _MNIST, f"{BATCH} x 7 x 7 x 4", TOLERANCE, partial(_unet_step, BATCH)),
+    Case("DiT step", _MNIST, f"{BATCH} x 7 x 7 x 4", TOLERANCE, partial(_dit_step, BATCH)),
     Case("VAE step", _MNIST, f"{BATCH} x 28 x 28 x 1", TOLERANCE, partial(_vae_step, BATCH)),
     Case("CLIP step", _MNIST, f"{BATCH} x 28 x 28 x 1", TOLERANCE, partial(_clip_step, BATCH)),
     Case("forward", _CLASSIC, "1 x 572 x 572 x 1", TOLERANCE, partial(_classic, 572, backward=False)),

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from minisd.autograd import Array
 from minisd.models.clip import CLIPConfig
+from minisd.models.dit import DiTConfig
 from minisd.models.levels import Layer
 from minisd.models.unet import UNetConfig
 from minisd.models.unet import table as unet_table
@@ -198,6 +199,64 @@ class UNet(nn.Module):
         for row in self.up:
             x = through(row, _copy_and_crop(x, copies.pop()))
         return F.mse_loss(self.conv_out(F.silu(self.norm_out(x))), target)
+
+
+class DiTBlock(nn.Module):
+    def __init__(self, config: DiTConfig) -> None:
+        super().__init__()
+        D, heads, time = config.width, config.heads, config.time_width
+        self.modulate_self, self.modulate_perceptron = (
+            nn.ModuleDict({"linear": nn.Linear(time, 3 * D)}) for _ in range(2)
+        )
+        self.attend_self = MultiHeadAttention(D, heads)
+        self.attend_cross = MultiHeadAttention(D, heads, config.context_width)
+        self.norm = nn.LayerNorm(D, eps=1e-6, elementwise_affine=False)
+        self.widen, self.narrow = nn.Linear(D, config.expansion * D), nn.Linear(config.expansion * D, D)
+
+    def forward(self, x: Tensor, condition: Tensor, context: Tensor) -> Tensor:
+        shift, scale, gate = self.modulate_self["linear"](condition)[:, None].chunk(3, dim=-1)
+        normal = self.norm(x) * (1 + scale) + shift
+        x = x + gate * self.attend_self(normal, normal)
+        x = x + self.attend_cross(x, context)
+        shift, scale, gate = self.modulate_perceptron["linear"](condition)[:, None].chunk(3, dim=-1)
+        wide = self.widen(self.norm(x) * (1 + scale) + shift)
+        return x + gate * self.narrow(F.gelu(wide, approximate="tanh"))
+
+
+class DiT(nn.Module):
+    """The diffusion transformer and its loss, for latents of any size and a prompt."""
+
+    def __init__(self, config: DiTConfig) -> None:
+        super().__init__()
+        D, time, pooled, numbers = config.width, config.time_width, config.pooled_width, config.patch**2
+        self.time_1, self.time_2 = nn.Linear(D, time), nn.Linear(time, time)
+        self.prompt_norm, self.from_prompt = nn.LayerNorm(pooled), nn.Linear(pooled, time)
+        self.embed = nn.Linear(numbers * config.latent_channels, D)
+        self.blocks = nn.ModuleList(DiTBlock(config) for _ in range(config.depth))
+        self.modulate_out = nn.ModuleDict({"linear": nn.Linear(time, 2 * D)})
+        self.norm_out = nn.LayerNorm(D, eps=1e-6, elementwise_affine=False)
+        self.linear_out = nn.Linear(D, numbers * config.latent_channels)
+        self.config = config
+
+    def _waves(self, at: Tensor, width: int) -> Tensor:
+        n = width // 2
+        angles = at[:, None] * torch.exp(-np.log(10000) * torch.arange(n, dtype=torch.float64, device=at.device) / n)
+        return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+    def forward(self, x_t: Tensor, t: Tensor, context: Tensor, pooled: Tensor, target: Tensor) -> Tensor:
+        p, D, (h, w) = self.config.patch, self.config.width, (side // self.config.patch for side in x_t.shape[2:])
+        time = self.time_2(F.silu(self.time_1(self._waves(t, D).to(x_t.dtype))))
+        condition = F.silu(time + self.from_prompt(self.prompt_norm(pooled)))
+        rows, columns = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+        places = [self._waves(at.flatten().to(x_t.device), D // 2) for at in (rows, columns)]
+        squares = x_t.unflatten(3, (w, p)).unflatten(2, (h, p)).permute(0, 2, 4, 3, 5, 1)  # (B, h, w, p, p, C)
+        x = self.embed(squares.flatten(3).flatten(1, 2)) + torch.cat(places, dim=1).to(x_t.dtype)
+        for block in self.blocks:
+            x = block(x, condition, context)
+        shift, scale = self.modulate_out["linear"](condition)[:, None].chunk(2, dim=-1)
+        y = self.linear_out(self.norm_out(x) * (1 + scale) + shift)
+        y = y.unflatten(1, (h, w)).unflatten(3, (p, p, -1)).permute(0, 5, 1, 3, 2, 4)
+        return F.mse_loss(y.flatten(4).flatten(2, 3), target)
 
 
 class VAE(nn.Module):

@@ -25,6 +25,7 @@ from minisd.shapes.report.unet_table import render_unet
 _LARGEST_TEXT = 2**20  # bytes
 _WORDS = {
     "unet": Words("noisy latent z_t", shift="time t", context="text"),
+    "dit": Words("noisy latent z_t", context="text"),
     "vae-decoder": Words("latent z"),
 }
 

@@ -78,11 +78,18 @@ ABOUT = "; ".join(f"{name}, {objective.about}" for name, objective in OBJECTIVES
     help="A folder's pictures of another shape: pad shows all of them, crop fills the size.",
 )
 @click.option(
+    "--network",
+    type=click.Choice(["unet", "dit"]),
+    default="unet",
+    show_default=True,
+    help="What tells picture from noise: the U-Net, or a diffusion transformer of its size.",
+)
+@click.option(
     "--objective",
     type=click.Choice(list(OBJECTIVES)),
     default="v",
     show_default=True,
-    help=f"What the U-Net learns to see in a noisy picture: {ABOUT}.",
+    help=f"What the network learns to see in a noisy picture: {ABOUT}.",
 )
 @click.option(
     "--weighting",
@@ -121,6 +128,7 @@ def train(
     background: str | None,
     size: tuple[int, int] | None,
     fit: str,
+    network: str,
     objective: str,
     weighting: str,
     out: Path | None,
@@ -160,7 +168,7 @@ def train(
             'it is empty; write what the pictures show, such as "a heart".', param_hint="--caption"
         )
     stage = "lora" if lora else stage
-    if stage != "model" and (unused := {"objective", "weighting"} & {*given}):
+    if stage != "model" and (unused := {"network", "objective", "weighting"} & {*given}):
         raise click.UsageError(f"--{min(unused)} is for a whole model; leave it out.")
     if stage == "model" and model is not None:
         raise click.UsageError("--model is for --lora and --stage hires; a whole model begins with random weights.")
@@ -178,7 +186,7 @@ def train(
         settings = Settings(
             data=data, data_dir=folder, seed=seed, minutes=minutes, steps=steps, device=device, background=background,
             stage=stage, model=base, size=size, fit=fit, rank=rank, caption=caption,
-            objective=objective, weighting=weighting,
+            network=network, objective=objective, weighting=weighting,
         )  # fmt: skip
         run = Run.start(out, settings)
     require_device(run.settings.device)

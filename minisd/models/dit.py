@@ -13,9 +13,9 @@
         shift, scale, gate = linear(c)
         x = x + gate perceptron(norm(x) (1 + scale) + shift)
 
-The norms have no scale and shift of their own: the condition's take their place. Its linear layers start at zero, and so
-does what the second attention adds, so each block starts as x itself. The prompt's tokens are heard as in PixArt-alpha
-(Chen et al. 2023, section 2.2), its pooled vector is added to the time as in our U-Net.
+The norms have no scale and shift of their own: the condition's take their place. Its linear layers start at zero, and
+so does what the second attention adds, so each block starts as x itself. The prompt's tokens are heard as in
+PixArt-alpha (Chen et al. 2023, section 2.2), its pooled vector is added to the time as in our U-Net.
 
 Differs: the U-Net halves its maps, and most of its work is done on few pixels; here all blocks see all tokens. The
 article's transformer is told a class instead of a sentence, patches of its first layer have 2 x 2 latent pixels, and
@@ -42,10 +42,18 @@ from minisd.nn.module import zeros
 class DiTConfig:
     """The transformer's sizes; as they stand, those for MNIST's latents.
 
+    It is as large as the U-Net, and its layers make as many multiply-adds, in millions:
+
     >>> from minisd.models.unet import UNet, UNetConfig
+    >>> from minisd.shapes.report.builtin import MODELS
+    >>> from minisd.shapes.report.sums import examine
+    >>> from minisd.shapes.report.text import parse
     >>> rng = np.random.default_rng(0)
     >>> DiT(DiTConfig(), rng=rng).parameter_count(), UNet(UNetConfig(), rng=rng).parameter_count()
-    (0, 1267812)
+    (1269572, 1267812)
+    >>> rows = [examine(parse(MODELS[name])).rows for name in ("dit", "unet")]
+    >>> [round(sum(row.multiply_adds for row in network) / 1e6, 1) for network in rows]
+    [30.5, 30.8]
 
     Attributes:
         patch: latent pixels a side of what becomes a token.
@@ -89,20 +97,7 @@ class DiTConfig:
         p = self.patch
         if H % p or W % p:
             nearest = [max(1, round(size / p)) * p for size in (H, W)]
-            raise ValueError(
-                f"DiT: {H} x {W} is not a multiple of the patch, {p}; nearest: {nearest[0]} x {nearest[1]}"
-            )
-
-    def multiply_adds(self, H: int, W: int, M: int) -> int:
-        """Of the layers that see tokens, for latents of H x W and M tokens of a prompt.
-
-        >>> round(DiTConfig().multiply_adds(7, 7, 12) / 1e6, 1)  # the U-Net's: 30.8, see `minisd shapes unet`
-        0.0
-        """
-        D, N, pixels = self.width, H * W // self.patch**2, self.patch**2 * self.latent_channels
-        itself = (4 + 2 * self.expansion) * N * D**2 + 2 * N**2 * D
-        prompt = 2 * (N * D + M * self.context_width) * D + 2 * N * M * D if self.context_width else 0
-        return self.depth * (itself + prompt) + 2 * N * pixels * D
+            raise ValueError(f"DiT: {H} x {W} is no multiple of the patch, {p}; nearest: {nearest[0]} x {nearest[1]}")
 
 
 class DiT(Module):

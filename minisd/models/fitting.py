@@ -4,7 +4,8 @@
     factor       2              4              4              8            each level of the VAE halves once
     latents       8 x  8 x 4     7 x  7 x 4     8 x  8 x 4     8 x  8 x 8
 
-The U-Net works on latents, and costs what they cost: a picture twice as large is no more work for it, only for the VAE.
+The U-Net, or the transformer, works on latents, and costs what they cost: a picture twice as large is no more work for
+it, only for the VAE.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from minisd.models.clip import CLIPConfig
+from minisd.models.denoiser import DenoiserConfig
+from minisd.models.dit import DiTConfig
 from minisd.models.levels import Level
 from minisd.models.unet import UNetConfig
 from minisd.models.vae import VAEConfig
@@ -56,3 +59,13 @@ def clip_config(picture: tuple[int, int, int], tokenizer: Tokenizer, captions: I
 def unet_config(vae: VAEConfig, clip: CLIPConfig) -> UNetConfig:
     """The U-Net for latents and prompts of these two."""
     return UNetConfig(latent_channels=vae.latent_channels, context_width=clip.width, pooled_width=clip.embedding_width)
+
+
+def dit_config(vae: VAEConfig, clip: CLIPConfig) -> DiTConfig:
+    """The transformer for latents and prompts of these two; every pixel of a latent is a token, whatever its size."""
+    return DiTConfig(latent_channels=vae.latent_channels, context_width=clip.width, pooled_width=clip.embedding_width)
+
+
+def denoiser_config(network: str, vae: VAEConfig, clip: CLIPConfig) -> DenoiserConfig:
+    """That of the network, a name in DENOISERS."""
+    return dit_config(vae, clip) if network == "dit" else unet_config(vae, clip)

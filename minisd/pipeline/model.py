@@ -25,6 +25,8 @@ from minisd.lora import LoRAFile, Merged, load_lora
 from minisd.model_info import ModelInfo
 from minisd.models import first_format
 from minisd.models.clip import CLIP, CLIPConfig
+from minisd.models.denoiser import DENOISERS, Denoiser, make_denoiser, name_of
+from minisd.models.dit import DiTConfig
 from minisd.models.levels import from_json
 from minisd.models.unet import UNet, UNetConfig
 from minisd.models.vae import VAE, VAEConfig
@@ -39,7 +41,7 @@ _TOKENIZER = "tokenizer.json"
 
 
 class Prompt(NamedTuple):
-    """What the U-Net is told of prompts: each token's vector (B, M, D), and the sentence's (B, E)."""
+    """What the denoiser is told of prompts: each token's vector (B, M, D), and the sentence's (B, E)."""
 
     context: Array
     pooled: Array
@@ -54,6 +56,7 @@ class Model:
     """The parts of a trained model, which fit each other.
 
     Attributes:
+        denoiser: the U-Net or the transformer that tells picture from noise.
         hires: doubles the side of a picture; None for a model without.
 
     Raises:
@@ -62,7 +65,7 @@ class Model:
 
     vae: VAE
     clip: CLIP
-    denoiser: UNet
+    denoiser: Denoiser
     tokenizer: Tokenizer
     info: ModelInfo
     hires: Upscaler | None = None
@@ -70,14 +73,15 @@ class Model:
     def __post_init__(self) -> None:
         self.schedule: NoiseSchedule = make_schedule(self.info.schedule, self.info.timesteps)
         vae, clip, denoiser, tokenizer = self.vae.config, self.clip.config, self.denoiser.config, self.tokenizer
+        kind = type(denoiser).__name__
         if vae.image_channels not in (1, 3):
             raise ValueError(
                 f"VAEConfig: image_channels: wanted 1, grey, or 3, red, green and blue, got {vae.image_channels}"
             )
         for what, found, wanted in (
-            ("UNetConfig: latent_channels", denoiser.latent_channels, vae.latent_channels),
-            ("UNetConfig: context_width", denoiser.context_width, clip.width),
-            ("UNetConfig: pooled_width", denoiser.pooled_width, clip.embedding_width),
+            (f"{kind}: latent_channels", denoiser.latent_channels, vae.latent_channels),
+            (f"{kind}: context_width", denoiser.context_width, clip.width),
+            (f"{kind}: pooled_width", denoiser.pooled_width, clip.embedding_width),
             ("CLIPConfig: vocabulary", clip.vocabulary, tokenizer.size),
             ("CLIPConfig: end_id", clip.end_id, tokenizer.end),
             ("CLIPConfig: picture", clip.picture, self.picture_shape),
@@ -85,6 +89,8 @@ class Model:
             if found != wanted:
                 raise ValueError(f"{what}: wanted {wanted}, to fit the rest of the model, got {found}")
         clip.check_clip_skip(self.info.clip_skip)
+        if isinstance(denoiser, DiTConfig):
+            denoiser.check_size(*self.info.latent_size)
         self._merged = Merged(self.denoiser)
 
     @property
@@ -144,7 +150,7 @@ class Model:
         """The text encoder's view of every prompt, word for word, where the networks live.
 
         Args:
-            clip_skip: the layer that is read, counted from the end; None for the one that the U-Net was trained on.
+            clip_skip: the layer that is read, counted from the end; None for the one that the denoiser was trained on.
         """
         config = self.clip.config
         ids, _ = self.tokenizer([self._as_read(p) for p in prompts], config.context_length, config.padding_id)
@@ -197,7 +203,7 @@ class Model:
             return self.vae.decode(Tensor(z / np.float32(self.info.scale_factor))).data
 
     def predict(self, z_t: Array, t: Array, prompt: Prompt) -> Array:
-        """What the U-Net says of latents z_t (N, h, w, C) at times t (N,): noise or v, see ``info.prediction``."""
+        """What the denoiser says of latents z_t (N, h, w, C) at times t (N,): noise or v, see ``info.prediction``."""
         with no_grad():
             return self.denoiser(Tensor(z_t), t, Tensor(prompt.context), Tensor(prompt.pooled)).data
 
@@ -263,7 +269,7 @@ class Model:
             model = cls(
                 vae=VAE(from_json(VAEConfig, about.get("vae")), rng=first("vae")),
                 clip=CLIP(from_json(CLIPConfig, about.get("clip")), rng=first("clip")),
-                denoiser=UNet(from_json(UNetConfig, about.get("unet")), rng=first("unet")),
+                denoiser=_denoiser(about, first),
                 tokenizer=tokenizer,
                 info=from_json(ModelInfo, about.get("info")),
                 hires=_upscaler(about, first) if "hires" in about else None,
@@ -281,16 +287,24 @@ class Model:
         for name, wanted in digests.items():
             checkpoint.check_digest(folder / name, str(wanted))
         for name, network in model._networks().items():
-            rename = partial(first_format.unet_name, levels=len(model.denoiser.config.levels)) if old else str
+            rename = partial(first_format.unet_name, levels=len(about["unet"]["levels"])) if old else str
             checkpoint.load_module(network, folder / f"{name}.safetensors", rename if name == "unet" else str)
         return model
 
     def _files(self) -> list[str]:
         return [*(f"{name}.safetensors" for name in self._networks()), _TOKENIZER]
 
-    def _networks(self) -> dict[str, VAE | CLIP | UNet]:
+    def _networks(self) -> dict[str, VAE | CLIP | Denoiser]:
         hires = {"hires": self.hires.unet} if self.hires else {}
-        return {"vae": self.vae, "clip": self.clip, "unet": self.denoiser, **hires}
+        return {"vae": self.vae, "clip": self.clip, name_of(self.denoiser): self.denoiser, **hires}
+
+
+def _denoiser(about: Mapping[str, Any], first: Callable[[str], checkpoint.FirstWeights]) -> Denoiser:
+    match [name for name in DENOISERS if name in about]:
+        case [name]:
+            return make_denoiser(from_json(DENOISERS[name], about[name]), rng=first(name))
+        case found:
+            raise ValueError(f"wanted one network of {', '.join(DENOISERS)}, got {' and '.join(found) or 'none'}")
 
 
 def _upscaler(about: Mapping[str, Any], first: Callable[[str], checkpoint.FirstWeights]) -> Upscaler:

@@ -1,6 +1,6 @@
-"""What the U-Net learns: to tell picture from noise in a noised latent, told the time and the caption.
+"""What a U-Net or a transformer learns: to tell picture from noise in a latent, told the time and the caption.
 
-    t, x_0, noise drawn;   x_t = alpha x_0 + sigma noise;   loss = w_t |U-Net(x_t, t, caption) - target|^2
+    t, x_0, noise drawn;   x_t = alpha x_0 + sigma noise;   loss = w_t |network(x_t, t, caption) - target|^2
 
 (Ho et al. 2020, algorithm 1.) What the target is, and how t is drawn, the objective says: ``diffusion/objectives``.
 """
@@ -15,6 +15,7 @@ from minisd.autograd import Array, Tensor, no_grad
 from minisd.data.dataset import CaptionedImages
 from minisd.diffusion.objectives import Objective
 from minisd.diffusion.objectives.weighting import WEIGHTINGS
+from minisd.models.denoiser import name_of
 from minisd.models.vae import VAE
 from minisd.nn import Module
 from minisd.pictures import to_unit_range
@@ -37,7 +38,6 @@ class DenoiserTask:
         ValueError: the objective is not that of the model.
     """
 
-    name = "unet"
     recipe = Recipe(batch=64, peak_lr=2e-3, warmup=200, ema_decay=0.999)
     untold = 1 / 8
 
@@ -52,6 +52,7 @@ class DenoiserTask:
         self.data, self.pipeline = data, pipeline
         self.network = pipeline.denoiser
         self.module: Module = self.network  # that is trained
+        self.name = name_of(self.network)
         self.schedule, (self.mean, self.log_variance) = pipeline.schedule, latents
         drawn_by = pipeline.info.schedule, pipeline.info.prediction
         self.objective, self.weighting = objective or Objective(*drawn_by), weighting

@@ -28,7 +28,6 @@ class LoRATask(DenoiserTask):
     No caption is replaced by the empty prompt: what guidance leads away from stays as it was.
     """
 
-    name = "lora"
     recipe = Recipe(batch=32, peak_lr=2e-3, warmup=20, ema_decay=0.99)
     untold = 0.0
 
@@ -36,7 +35,7 @@ class LoRATask(DenoiserTask):
         self.taught = data.example_captions()
         data = with_what_is_known(pipeline, shifted(data) if len(data) < FEW else data)
         super().__init__(data, pipeline, encode_all(pipeline.vae, data.images))
-        self.module = lora
+        self.name, self.module = "lora", lora
 
     def preview(self) -> Array:
         """Eight drawings, of what is taught by turns."""

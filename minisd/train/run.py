@@ -1,4 +1,4 @@
-"""The whole training: VAE, CLIP and U-Net one after the other into one folder, stoppable and resumable at any moment.
+"""The whole training: VAE, CLIP and denoiser one after the other into one folder, stoppable and resumable at any time.
 
 A second stage, hires, takes such a model and adds the network that doubles its pictures; another, lora, teaches it
 something new from few pictures, and leaves a small file beside which the model stays as it is.
@@ -39,7 +39,8 @@ from minisd.memory import peak_memory
 from minisd.model_info import ModelInfo
 from minisd.models.checks import check, check_choice, check_whole, is_number
 from minisd.models.clip import CLIP
-from minisd.models.fitting import clip_config, unet_config, vae_config
+from minisd.models.denoiser import DENOISERS, make_denoiser
+from minisd.models.fitting import clip_config, denoiser_config, vae_config
 from minisd.models.levels import from_json
 from minisd.models.unet import UNet
 from minisd.models.vae import VAE, scale_factor
@@ -59,10 +60,13 @@ from minisd.train.profile import Profile
 from minisd.train.vae import VAETask
 
 NETWORKS = ("vae", "clip", "unet")
-SHARES = {"vae": 0.16, "clip": 0.11, "unet": 0.73}  # of the time, for 28 x 28
+SHARES = {"vae": 0.16, "clip": 0.11, "unet": 0.73}  # of the time, for 28 x 28; a transformer has the U-Net's
 STAGES = {"model": SHARES, "hires": {"hires": 1.0}, "lora": {"lora": 1.0}}
-ALL_NETWORKS = (*NETWORKS, "hires", "lora")
-OF_A_STAGE = {"objective": "model", "weighting": "model", "rank": "lora", "caption": "lora"}  # settings
+ALL_NETWORKS = (*NETWORKS, "hires", "lora", "dit")
+OF_A_STAGE = {  # settings
+    **dict.fromkeys(("network", "objective", "weighting"), "model"),
+    **dict.fromkeys(("rank", "caption"), "lora"),
+}
 PRODUCTS = ("model.json", "lora.safetensors")  # a run in whose folder one of them stands is finished
 _COMPILING_STEPS = 2
 _VOCABULARY = 1024  # symbols at most; the captions of digits need fewer, those of one's own pictures may need all
@@ -83,7 +87,8 @@ class Settings:
         size: height and width of a folder's pictures; None for what fits most of them.
         fit: what is done with those of another shape, pad or crop.
         rank, caption: of a LoRA, and the caption of all its pictures; None for the captions that they have.
-        objective: what the U-Net learns to predict, along which way; a name in OBJECTIVES.
+        network: that tells picture from noise, a name in DENOISERS.
+        objective: what it learns to predict, along which way; a name in OBJECTIVES.
         weighting: how much which time counts in its loss; a name in WEIGHTINGS.
 
     Raises:
@@ -103,6 +108,7 @@ class Settings:
     fit: str = "pad"
     rank: int = 4
     caption: str | None = None
+    network: str = "unet"
     objective: str = "v"
     weighting: str = "none"
 
@@ -122,6 +128,7 @@ class Settings:
         check_choice(self, "fit", FITS)
         check_whole(self, "rank", most=256)
         check(self, "caption", "a text or none", lambda x: x is None or (isinstance(x, str) and bool(x.strip())))
+        check_choice(self, "network", DENOISERS)
         check_choice(self, "objective", OBJECTIVES)
         check_choice(self, "weighting", WEIGHTINGS)
 
@@ -213,14 +220,14 @@ class Run:
                 say(f"{self.folder} is trained already")
                 return self.folder
             device = self.settings.device
-            self._profiles = {network: Profile(device) for network in STAGES[self.settings.stage]} if profile else {}
             base = None if self.settings.stage == "model" else self._base()
             data = load_pictures(self.settings.data, "train", self._source(base, say))
             prepare()
             self._sitting = time.monotonic() - self.seconds
             self._save_plan()
             H, W, C = shape = picture_shape(data.images)
-            self._shares = STAGES[self.settings.stage] if base else time_shares(shape)
+            self._shares = STAGES[self.settings.stage] if base else time_shares(shape, self.settings.network)
+            self._profiles = {network: Profile(device) for network in self._shares} if profile else {}
             what = f"{len(data):,} picture{'s' if len(data) != 1 else ''} of {self.settings.data}"
             say(f"{what}, {H} x {W}, {'in colour' if C == 3 else 'grey'}")
             if base is None:
@@ -250,8 +257,9 @@ class Run:
         pipeline, latents = self._pipeline(data)
         self._say_what_is_not_heard(pipeline, data, say)
         objective, weighting = OBJECTIVES[self.settings.objective], self.settings.weighting
-        self._fit("unet", lambda: DenoiserTask(data, pipeline, latents, objective, weighting), say)
-        self._load(pipeline.denoiser, "unet")
+        network = self.settings.network
+        self._fit(network, lambda: DenoiserTask(data, pipeline, latents, objective, weighting), say)
+        self._load(pipeline.denoiser, network)
         pipeline.info = dataclasses.replace(pipeline.info, trained=self._how())
         return pipeline
 
@@ -333,7 +341,7 @@ class Run:
         return Tokenizer.train(data.all_captions(), _VOCABULARY)
 
     def _pipeline(self, data: CaptionedImages) -> tuple[Pipeline, tuple[Any, Any]]:
-        """VAE and CLIP as trained, a U-Net still to train, and the latents of the data."""
+        """VAE and CLIP as trained, a denoiser still to train, and the latents of the data."""
         tokenizer = self._tokenizer(data)
         picture = picture_shape(data.images)
         vae = VAE(vae_config(picture), rng=self._rng("vae"))
@@ -353,7 +361,8 @@ class Run:
             ),
             words=tuple(sorted({word for text in data.all_captions() for word in split_words(clean(text))})),
         )
-        denoiser = UNet(unet_config(vae.config, clip.config), rng=self._rng("unet"))
+        network = self.settings.network
+        denoiser = make_denoiser(denoiser_config(network, vae.config, clip.config), rng=self._rng(network))
         pipeline = Pipeline(vae, clip, denoiser, tokenizer, info)
         return pipeline.to(self.settings.device), (mean, log_variance)
 
@@ -451,11 +460,11 @@ class Run:
         return where
 
 
-def time_shares(picture: tuple[int, int, int]) -> dict[str, float]:
+def time_shares(picture: tuple[int, int, int], network: str = "unet") -> dict[str, float]:
     """Each network's part of the time, so that their numbers of steps are to each other as those of MNIST's.
 
-    The VAE works on pictures of H x W pixels and the U-Net on latents, which larger pictures need not make larger; most
-    of CLIP's work is on the captions.
+    The VAE works on pictures of H x W pixels and the denoiser on latents, which larger pictures need not make larger;
+    most of CLIP's work is on the captions.
 
     >>> {name: round(share, 2) for name, share in time_shares((64, 64, 3)).items()}
     {'vae': 0.44, 'clip': 0.06, 'unet': 0.5}
@@ -463,7 +472,7 @@ def time_shares(picture: tuple[int, int, int]) -> dict[str, float]:
     pixels = picture[0] * picture[1]
     work = {"vae": pixels / 28**2, "clip": 1.0, "unet": pixels / vae_config(picture).factor ** 2 / 7**2}
     parts = {name: SHARES[name] * work[name] for name in SHARES}
-    return {name: part / sum(parts.values()) for name, part in parts.items()}
+    return {network if name == "unet" else name: part / sum(parts.values()) for name, part in parts.items()}
 
 
 def _is_pair(value: object) -> bool:

@@ -50,7 +50,7 @@ def test_kernels(name: str) -> None:
 
 
 # The first two ways are eager; compiling takes minutes.
-@pytest.mark.parametrize("build", [steps._unet_step, steps._vae_step, steps._clip_step])
+@pytest.mark.parametrize("build", [steps._unet_step, steps._dit_step, steps._vae_step, steps._clip_step])
 def test_training_steps(build: Any) -> None:
     work = build(4, "cpu")
     ours = work.ours.outputs()

@@ -34,7 +34,7 @@ def test_what_was_asked_for_reaches_the_run(tmp_path: Path, monkeypatch: pytest.
     options = ["--data-dir", tmp_path / "pictures", "--seed", 7, "--steps", 9, "--background", "black", "--profile"]
     options += ["--size", "32x48", "--fit", "crop"]
     assert minisd("train", "--data", "folder", *options, "--out", "mine").exit_code == 0
-    options = ["--objective", "flow", "--weighting", "min-snr"]
+    options = ["--objective", "flow", "--weighting", "min-snr", "--network", "dit"]
     assert minisd("train", "--data", "strokes", "--minutes", 3.5, *options).exit_code == 0
     assert runs == [
         (Path("runs/mnist"), Settings("mnist", None, 0, 14.0, None, "cpu", None), False),
@@ -43,7 +43,11 @@ def test_what_was_asked_for_reaches_the_run(tmp_path: Path, monkeypatch: pytest.
             Settings("folder", str(tmp_path / "pictures"), 7, 14.0, 9, "cpu", "black", size=(32, 48), fit="crop"),
             True,
         ),
-        (Path("runs/strokes"), Settings("strokes", None, 0, 3.5, objective="flow", weighting="min-snr"), False),
+        (
+            Path("runs/strokes"),
+            Settings("strokes", None, 0, 3.5, objective="flow", weighting="min-snr", network="dit"),
+            False,
+        ),
     ]
     monkeypatch.setattr("minisd.cli.train.require_device", lambda device: None)
     assert minisd("train", "--data", "strokes", "--device", "cuda").exit_code == 0
@@ -107,6 +111,9 @@ def test_a_model_is_not_trained_over(model: Path, tmp_path: Path) -> None:
             ("--data", "strokes", "--stage", "hires", "--weighting", "none"),
             "--weighting is for a whole model",
         ),
+        (("--network", "vit"), "'vit' is not one of 'unet', 'dit'"),
+        (("--data", "strokes", "--stage", "hires", "--network", "dit"), "--network is for a whole model"),
+        (("--resume", "--network", "dit"), "leave out --network"),
         (("--resume", "--objective", "v"), "leave out --objective"),
         (("--resume", "--background", "white"), "leave out --background"),
         (("--resume", "--seed", "1", "--steps", "2"), "leave out --seed, --steps"),

@@ -5,7 +5,9 @@ import pytest
 
 from minisd.autograd import Tensor
 from minisd.models.clip import CLIP, CLIPConfig
-from minisd.models.fitting import clip_config, unet_config, vae_config
+from minisd.models.denoiser import DENOISERS, make_denoiser, name_of
+from minisd.models.dit import DiTConfig
+from minisd.models.fitting import clip_config, denoiser_config, vae_config
 from minisd.models.unet import UNetConfig
 from minisd.models.vae import VAE, VAEConfig
 from minisd.text.tokenizer import Tokenizer
@@ -19,7 +21,8 @@ def test_the_digits_configurations_are_those_that_stand_in_the_classes():
     clip = clip_config((28, 28, 1), tokenizer, ["a"])
     assert vae_config((28, 28, 1)) == VAEConfig()
     assert clip == CLIPConfig(vocabulary=tokenizer.size, end_id=tokenizer.end)
-    assert unet_config(VAEConfig(), clip) == UNetConfig()
+    assert denoiser_config("unet", VAEConfig(), clip) == UNetConfig()
+    assert denoiser_config("dit", VAEConfig(), clip) == DiTConfig()
 
 
 @pytest.mark.parametrize("H", SIDES)
@@ -39,6 +42,15 @@ def test_pictures_of_many_sizes_go_through(picture):
     assert mean.shape[1] * vae.config.factor == picture[0] and vae.decode(mean).shape == (2, *picture)
     clip = CLIP(clip_config(picture, TOKENIZER, ["a seven"]), rng=rng)
     assert clip.image(x).shape == (2, 64)
+
+
+@pytest.mark.parametrize("network", DENOISERS)
+def test_a_denoiser_is_made_for_the_latents_and_the_prompts(network):
+    clip = CLIPConfig(vocabulary=9, end_id=8, width=32, embedding_width=48)
+    config = denoiser_config(network, VAEConfig(latent_channels=8), clip)
+    assert (config.latent_channels, config.context_width, config.pooled_width) == (8, 32, 48)
+    assert type(config) is DENOISERS[network]
+    assert name_of(make_denoiser(config, rng=np.random.default_rng(0))) == network
 
 
 def test_captions_are_heard_to_their_end_within_limits():

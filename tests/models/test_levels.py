@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from minisd.models.clip import CLIPConfig
+from minisd.models.dit import DiTConfig
 from minisd.models.levels import Layer, Level, block, from_json, middle
 from minisd.models.unet import UNetConfig
 from minisd.models.vae import VAEConfig
@@ -16,18 +17,21 @@ from minisd.models.vae import VAEConfig
 KINDS: dict[type[Any], dict[str, Any]] = {
     Level: {"channels": 8},
     UNetConfig: {},
+    DiTConfig: {},
     VAEConfig: {},
     CLIPConfig: {"vocabulary": 30, "end_id": 29},
 }
 COUNTED = {
     Level: ["channels", "blocks"],
     UNetConfig: ["latent_channels", "groups", "time_width", "expansion"],
+    DiTConfig: ["latent_channels", "patch", "width", "depth", "heads", "expansion", "time_width"],
     VAEConfig: ["image_channels", "latent_channels", "groups"],
     CLIPConfig: ["vocabulary", "context_length", "width", "layers", "heads"],
 }
 OPTIONAL = {
     Level: ["heads"],
     UNetConfig: ["context_width", "pooled_width"],
+    DiTConfig: ["context_width", "pooled_width"],
     CLIPConfig: ["embedding_width"],
 }
 CHOSEN = {UNetConfig: ["copies", "activation"], VAEConfig: ["resampling"], CLIPConfig: ["activation"]}
@@ -90,6 +94,7 @@ def test_what_does_not_fit_together_is_named() -> None:
     [
         UNetConfig(),
         UNetConfig(levels=(Level(8, 2, heads=4), Level(16)), middle=Level(16, 2, heads=2), copies="block"),
+        DiTConfig(patch=2, pooled_width=None),
         VAEConfig(),
         VAEConfig(middle=Level(64, 2, heads=1)),
         CLIPConfig(vocabulary=30, end_id=29, embedding_width=None),

@@ -121,6 +121,11 @@ case(
     lambda x, g, b: ops.group_norm(x, g, b, groups=2, eps=0.5), normal(2, 3, 4, 6), normal(6), normal(6),
 )  # fmt: skip
 case("layer_norm, another eps", lambda x, g, b: ops.layer_norm(x, g, b, eps=0.5), normal(2, 5), normal(5), normal(5))
+case("adaptive_layer_norm", ops.adaptive_layer_norm, normal(2, 3, 5), normal(2, 5), normal(2, 5))
+case(
+    "adaptive_layer_norm, another eps",
+    lambda x, g, b: ops.adaptive_layer_norm(x, g, b, eps=0.5), normal(2, 1, 4), normal(2, 4), normal(2, 4),
+)  # fmt: skip
 case("max_pool2d", lambda x: ops.max_pool2d(x, window=(3, 2), stride=2, padding=(1, 0)), without_ties(2, 7, 6, 3))
 case("upsample2d", lambda x: ops.upsample2d(x, scale=(2, 3)), normal(2, 3, 2, 2))
 case("concatenate", lambda a, b: ops.concatenate([a, b, a], axis=1), normal(2, 3), normal(2, 1))

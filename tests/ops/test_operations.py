@@ -84,6 +84,12 @@ PLAIN: dict[str, tuple[Callable[[], Tensor], Callable[[], Array]]] = {
         lambda: ops.layer_norm(Tensor(x_4d), Tensor(values(4)), Tensor(values(4) + 1)),
         lambda: oracles.layer_norm(x_4d, values(4), values(4) + 1),
     ),
+    "adaptive_layer_norm": (
+        lambda: ops.adaptive_layer_norm(Tensor(values(2, 3, 4)), Tensor(values(2, 4)), Tensor(values(2, 4) + 1)),
+        lambda: np.stack(
+            [oracles.layer_norm(values(2, 3, 4)[b], 1 + values(2, 4)[b], values(2, 4)[b] + 1, 1e-6) for b in range(2)]
+        ),
+    ),
     "attention": (
         lambda: ops.attention(Tensor(tokens), Tensor(tokens + 1), Tensor(tokens**2)),
         lambda: oracles.attention(tokens, tokens + 1, tokens**2, 0.5, causal=False)[0],

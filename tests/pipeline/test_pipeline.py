@@ -129,7 +129,9 @@ def refused(folder: Path, *said: str) -> None:
         (lambda about: about["info"].update(mood="good"), "ModelInfo: mood: there is no such field"),
         (lambda about: about["info"].pop("scale_factor"), "ModelInfo: scale_factor: is missing"),
         (lambda about: about.update(info=[]), "ModelInfo: wanted its fields by name, got []"),
-        (lambda about: about.pop("unet"), "UNetConfig: wanted its fields by name, got None"),
+        (lambda about: about.update(unet=None), "UNetConfig: wanted its fields by name, got None"),
+        (lambda about: about.pop("unet"), "wanted one network of unet, dit, got none"),
+        (lambda about: about.update(dit={}), "wanted one network of unet, dit, got unet and dit"),
         (
             lambda about: about["clip"].update(layers=10**9),
             "CLIPConfig: layers: wanted a whole number",

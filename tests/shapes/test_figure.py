@@ -306,7 +306,7 @@ def networks(draw: st.DrawFn) -> str:
     layers = [
         "conv3:64:psame", "conv3:8", "conv1:4", "conv3:8:s2:p1", "conv5x3:1024:psame relu", "pool2", "pool3:s2",
         "avgpool2:ceil", "up2", "upconv2:8", "upconv4:100:s2:p1", "crop1x2", "pad1", "flatten", "linear10",
-        "transformer", "globalpool", "relu norm", "shift4",
+        "transformer", "globalpool", "relu norm", "shift4", "transformer8:t4",
     ]  # fmt: skip
     words, names = [draw(st.sampled_from(["64x64x3", "30x100x1", "7x7x4", "572x572x1"]))], 0
     for kind in draw(st.lists(st.sampled_from(["layer", "layer", "layer", "name", "join"]), max_size=14)):
@@ -413,6 +413,7 @@ def test_the_u_net_is_told_the_time_and_the_text() -> None:
 
 def test_the_command_names_what_it_knows(tmp_path: Path) -> None:
     for net, words in (("unet", ("noisy latent z_t", "time t", "text")), ("vae-decoder", ("latent z",)),
+                       ("dit", ("noisy latent z_t", "text")),
                        ("classifier", ("input image",))):  # fmt: skip
         result = CliRunner().invoke(main, ["shapes", net, "--draw", str(tmp_path / f"{net}.svg")])
         assert result.exit_code == 0

@@ -19,6 +19,7 @@ from minisd.checkpoint import CheckpointError, Checkpoints, load_arrays, load_js
 from minisd.data import DataError, draw_strokes
 from minisd.data.dataset import CaptionedPictures
 from minisd.hires import HIRES_UNET
+from minisd.models.dit import DiT, DiTConfig
 from minisd.models.fitting import vae_config
 from minisd.models.levels import Level
 from minisd.nn import Module, Parameter
@@ -88,6 +89,30 @@ def test_a_model_draws_with_what_it_was_trained_for(tmp_path: Path) -> None:
     assert (info.schedule, info.prediction, info.guidance_interval) == ("flow", "velocity", (342, 756))
     assert (info.trained["objective"], info.trained["weighting"]) == ("flow", "min-snr")
     assert pipeline.draw(["a 7"], steps=2).shape == (1, 28, 28)
+
+
+def test_a_transformer_is_trained_in_the_u_nets_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    take, settings = Fit.step, Settings("strokes", steps=2, network="dit")
+    whole = Run.start(tmp_path / "whole", settings).train(lambda line: None)
+    pipeline = Pipeline.load(whole)
+    assert isinstance(pipeline.denoiser, DiT) and pipeline.denoiser.config == DiTConfig()
+    assert pipeline.info.trained["network"] == "dit" and pipeline.draw(["a 7"], steps=2).shape == (1, 28, 28)
+
+    def interrupted(fit: Fit) -> None:
+        take(fit)
+        if (fit.task.name, fit.steps_done) == ("dit", 1):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Fit, "step", interrupted)
+    with pytest.raises(Interrupted, match="stopped at step 1 of dit"):
+        Run.start(tmp_path / "parts", settings).train(lambda line: None)
+    monkeypatch.setattr(Fit, "step", take)
+    said: list[str] = []
+    Run.resume(tmp_path / "parts").train(said.append)
+    assert "dit: going on from step 1" in said
+    for name in ("vae.safetensors", "clip.safetensors", "dit.safetensors", "model.json"):
+        assert (tmp_path / "parts" / name).read_bytes() == (whole / name).read_bytes()
+    assert not (whole / "unet.safetensors").exists()
 
 
 def test_profiling_changes_nothing_and_says_where_the_time_went(
@@ -248,6 +273,7 @@ def test_the_time_counts_from_when_all_is_ready(
 
 def test_larger_pictures_take_more_of_the_time_for_what_works_on_pictures() -> None:
     assert time_shares((28, 28, 1)) == pytest.approx(SHARES)
+    assert time_shares((64, 64, 3), "dit")["dit"] == time_shares((64, 64, 3))["unet"]
     for picture in ((16, 16, 1), (32, 32, 3), (64, 64, 3), (48, 20, 1)):
         shares, pixels = time_shares(picture), picture[0] * picture[1]
         latents = pixels / vae_config(picture).factor ** 2
@@ -358,7 +384,7 @@ ODD: list[Any] = [None, True, -1, 0, 1.5, "x", "1", [], [1], {}, {"a": 1}, 1e999
 SETTINGS: dict[str, list[Any]] = {  # and what of these is sound
     "data": [], "data_dir": [None, "x", "1"], "seed": [0], "minutes": [1.5], "steps": [None], "device": [],
     "background": [None], "unknown": [], "size": [None], "fit": [],
-    "objective": [], "weighting": [],
+    "network": [], "objective": [], "weighting": [],
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from minisd.hires import HIRES_UNET
 from minisd.models.classifier import ClassifierConfig
 from minisd.models.clip import CLIPConfig
+from minisd.models.dit import DiTConfig
 from minisd.models.levels import Layer
 from minisd.models.unet import UNetConfig
 from minisd.models.unet import table as unet_table
@@ -87,6 +88,18 @@ def _unet_layer(layer: Layer, config: UNetConfig, residual: _Residual) -> str:
             return f"transformer{config.context_width}:x{config.expansion}"
 
 
+def dit(config: DiTConfig | None = None, side: int = 7) -> str:
+    """The transformer that predicts the noise in a latent, likewise: its tokens are pixels of a map.
+
+    >>> dit(DiTConfig(depth=1))
+    '7x7x4 conv1:96 transformer64:x2:t160 norm:t160 conv1:4'
+    """
+    config = config or DiTConfig()
+    C, told = config.latent_channels, f"t{config.time_width}"
+    blocks = [f"transformer{config.context_width}:x{config.expansion}:{told}"] * config.depth
+    return " ".join([f"{side}x{side}x{C} conv1:{config.width}", *blocks, f"norm:{told} conv1:{C}"])
+
+
 def vae_encoder() -> str:
     """Pictures to the latents' mean and log-variance."""
     config = VAEConfig()
@@ -146,6 +159,7 @@ MODELS = {
     "fcn": fcn(572, 572),
     "skip-fcn": skip_fcn(572, 572),
     "unet": unet(),
+    "dit": dit(),
     "hires": unet(HIRES_UNET, 56),
     "vae-encoder": vae_encoder(),
     "vae-decoder": vae_decoder(),

@@ -90,13 +90,21 @@ class Layer:
 
 @dataclass(frozen=True)
 class Pointwise(Layer):
-    """An activation or a norm; `per_channel` parameters for each channel."""
+    """An activation or a norm; `per_channel` parameters for each channel.
+
+    Attributes:
+        told: length of a vector (the time, the prompt) that a norm's scale and shift come of, by a linear layer each.
+    """
 
     name: str
     per_channel: int = 0
+    told: int = 0
 
     def parameters(self, inputs: list[Map]) -> int:
-        return self.per_channel * inputs[0].channels
+        return (self.per_channel + (2 * (self.told + 1) if self.told else 0)) * inputs[0].channels
+
+    def multiply_adds(self, inputs: list[Map], output: Map) -> int:
+        return 2 * self.told * output.channels
 
 
 @dataclass(frozen=True)
@@ -582,25 +590,29 @@ class Transformer(Layer):
     Attributes:
         context: width of the prompt's tokens; 0 leaves the cross-attention out.
         expansion: width of the perceptron's middle, in channels.
+        told: length of a vector (the time, the prompt) that the scales, shifts and gates of self-attention and
+            perceptron come of, by a linear layer each, and then no norm has parameters (adaLN-zero); 0 for norms.
     """
 
     sees_all = True
 
     context: int = 0
     expansion: int = 4
+    told: int = 0
 
     def parameters(self, inputs: list[Map]) -> int:
         C = inputs[0].channels
-        attention = 3 * C * C + C * C + C + 2 * C  # query, key, value; out with its bias; the norm
-        cross = (2 * C * C + 2 * self.context * C + C + 2 * C) if self.context else 0
-        perceptron = 2 * self.expansion * C * C + (self.expansion + 1) * C + 2 * C
-        return attention + cross + perceptron
+        attention = 3 * C * C + C * C + C  # query, key, value; out with its bias
+        cross = (2 * C * C + 2 * self.context * C + C) if self.context else 0
+        perceptron = 2 * self.expansion * C * C + (self.expansion + 1) * C
+        norms = 6 * (self.told + 1) * C if self.told else (6 if self.context else 4) * C
+        return attention + cross + perceptron + norms
 
     def multiply_adds(self, inputs: list[Map], output: Map) -> int:
         C, N = output.channels, output.height * output.width
         attention = 4 * N * C * C + 2 * N * N * C
         cross = 2 * N * C * C if self.context else 0  # the pixels' part; how long the prompt is, is not known here
-        return attention + cross + 2 * self.expansion * N * C * C
+        return attention + cross + 2 * self.expansion * N * C * C + 6 * self.told * C
 
 
 def _agreed(what: str, counts: list[int]) -> int:

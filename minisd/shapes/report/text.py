@@ -18,6 +18,8 @@ further word is a layer, or a name for the map that is made here:
     shift128                     a vector of 128 numbers added to each pixel
     transformer  transformer64:x2   attention and a perceptron of 4 (2) times
                                  the width; to a context of width 64, too
+    transformer64:t160  norm:t160   scaled and shifted by what is told, a vector
+                                 of 160 numbers, and the transformer gated
     @a  from@a                   names the map made here; goes on from that map
     skip@a  concat@a  add@a      copy and crop; side by side; sum
     fit@a                        crop this map to the size of a
@@ -286,6 +288,13 @@ def _linear(word: _Word) -> Layer:
     return Linear(outputs, bias=not word.flag("nobias"))
 
 
+def _norm(word: _Word) -> Layer:
+    if word.attached:
+        raise word.error("norm takes no number")
+    told = word.option("t", 0)
+    return Pointwise("norm", per_channel=0 if told else 2, told=told)
+
+
 def _crop(word: _Word) -> Layer:
     (top, bottom), (left, right) = word.sides(word.attached)
     return Border(((-top, -bottom), (-left, -right)))
@@ -314,12 +323,12 @@ _KINDS: dict[str, tuple[Callable[[_Word], Layer], str]] = {
     "linear": (_linear, "linear10:nobias"),
     "shift": (lambda word: Shift(word.number(word.attached)), "shift128"),
     "transformer": (
-        lambda word: Transformer(word.number(word.attached or "0", 0), word.option("x", 4)),
-        "transformer64:x2",
+        lambda word: Transformer(word.number(word.attached or "0", 0), word.option("x", 4), word.option("t", 0)),
+        "transformer64:x2:t160",
     ),
     "globalpool": (_plain(GlobalPooling), "globalpool"),
     "flatten": (_plain(Flatten), "flatten"),
-    "norm": (_plain(lambda: Pointwise("norm", per_channel=2)), "norm"),
+    "norm": (_norm, "norm:t160"),
     **{name: (_plain(lambda name=name: Pointwise(name)), name) for name in _ACTIVATIONS},  # type: ignore[misc]
 }
 

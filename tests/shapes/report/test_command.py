@@ -56,7 +56,7 @@ def test_padded_convolutions_keep_every_size() -> None:
     assert "32 -> 32 -> 32" in output and "Output 512 x 512." in output
 
 
-@pytest.mark.parametrize("name", ["unet", "vae-encoder", "vae-decoder", "clip-image", "classifier"])
+@pytest.mark.parametrize("name", ["unet", "dit", "vae-encoder", "vae-decoder", "clip-image", "classifier"])
 def test_minisds_own_networks_run_as_predicted(name: str) -> None:
     output = answered(name, "--check")
     for backend in ("numpy", "numba"):

@@ -17,6 +17,7 @@ from minisd_kernels.shapes import ShapeError, UNetShape
 from minisd.hires import HIRES_UNET
 from minisd.models.classifier import Classifier, ClassifierConfig
 from minisd.models.clip import CLIPConfig, ImageEncoder
+from minisd.models.dit import DiT, DiTBlock, DiTConfig
 from minisd.models.fcn import FCN, SkipFCN
 from minisd.models.unet import UNet, UNetConfig
 from minisd.models.unet_classic import UNetClassic, UNetClassicConfig
@@ -129,6 +130,11 @@ def parameters(text: str) -> int:
     return sum(row.parameters for row in report(text).rows)
 
 
+def block_told(context: int | None) -> DiTBlock:
+    """A transformer's block that is told 5 numbers."""
+    return DiTBlock(DiTConfig(width=4, heads=2, expansion=3, context_width=context, time_width=5), rng=rng)
+
+
 @pytest.mark.parametrize(
     ("text", "module"),
     [
@@ -140,6 +146,8 @@ def parameters(text: str) -> int:
         ("9x9x4 flatten linear7", Linear(9 * 9 * 4, 7, rng=rng)),
         ("9x9x4 transformer", TransformerBlock(4, 2, rng=rng)),
         ("9x9x4 transformer6:x3", TransformerBlock(4, 2, rng=rng, context_width=6, expansion=3)),
+        ("9x9x4 transformer6:x3:t5", block_told(6)),
+        ("9x9x4 transformer:x3:t5", block_told(None)),
     ],
 )
 def test_parameters_are_those_of_the_real_layer(text: str, module: Module) -> None:
@@ -209,6 +217,9 @@ def test_the_work_of_a_transformer_product_by_product(context: int, expansion: i
         products += [(N, C, C)] * 2  # its query and output; keys and values are the prompt's
     row = report(f"{H}x{W}x{C} transformer{context or ''}:x{expansion}").rows[0]
     assert row.multiply_adds == sum(a * b * c for a, b, c in products)
+    told = report(f"{H}x{W}x{C} transformer{context or ''}:x{expansion}:t7 norm:t7")
+    assert told.rows[0].multiply_adds == row.multiply_adds + 7 * 6 * C  # two shifts, two scales, two gates
+    assert (told.rows[1].multiply_adds, told.rows[1].parameters) == (7 * 2 * C, 8 * 2 * C)
 
 
 def test_rows_columns_and_channels_put_together() -> None:
@@ -230,10 +241,9 @@ def own_networks() -> dict[str, tuple[int, str]]:
     """Parameters of the real module, and the output that its documentation promises."""
     classic, vae = UNetClassicConfig(), VAE(VAEConfig(), rng=rng)
 
-    def on_the_way(config: UNetConfig) -> int:
-        unet = UNet(config, rng=rng)
-        beside = (unet.time_1, unet.time_2, unet.prompt_norm, unet.from_prompt)
-        return unet.parameter_count() - sum(part.parameter_count() for part in beside if part)
+    def on_the_way(network: UNet | DiT) -> int:
+        beside = (network.time_1, network.time_2, network.prompt_norm, network.from_prompt)
+        return network.parameter_count() - sum(part.parameter_count() for part in beside if part)
 
     decoder: list[Module] = [*vae.decoder, vae.decoder_norm, vae.to_image]
     in_decoder = sum(part.parameter_count() for part in decoder)
@@ -241,8 +251,9 @@ def own_networks() -> dict[str, tuple[int, str]]:
         "unet-classic": (UNetClassic(classic, rng=rng).parameter_count(), "388 x 388 x 2"),
         "fcn": (FCN(classic, rng=rng).parameter_count(), "388 x 388 x 2"),
         "skip-fcn": (SkipFCN(classic, rng=rng).parameter_count(), "448 x 448 x 2"),
-        "unet": (on_the_way(UNetConfig()), "7 x 7 x 4"),
-        "hires": (on_the_way(HIRES_UNET), "56 x 56 x 4"),
+        "unet": (on_the_way(UNet(UNetConfig(), rng=rng)), "7 x 7 x 4"),
+        "dit": (on_the_way(DiT(DiTConfig(), rng=rng)), "7 x 7 x 4"),
+        "hires": (on_the_way(UNet(HIRES_UNET, rng=rng)), "56 x 56 x 4"),
         "vae-encoder": (vae.parameter_count() - in_decoder, "7 x 7 x 8"),
         "vae-decoder": (in_decoder, "28 x 28 x 1"),
         "clip-image": (ImageEncoder(CLIPConfig(1, 0), rng=rng).parameter_count(), "1 x 1 x 64"),

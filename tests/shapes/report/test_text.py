@@ -59,6 +59,8 @@ NONE = ((0, 0), (0, 0))
         ("shift128", Shift(128)),
         ("transformer", Transformer()),
         ("transformer64:x2", Transformer(64, 2)),
+        ("transformer64:x2:t160", Transformer(64, 2, 160)),
+        ("norm:t160", Pointwise("norm", 0, 160)),
         ("linear10:nobias", Linear(10, bias=False)),
     ],
 )
