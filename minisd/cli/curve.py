@@ -76,8 +76,8 @@ def curve(
     for option in ("lora", "resume", "steps", "profile"):
         if read.get(option):
             raise click.UsageError(f"a curve is of whole models, each trained for its --minutes; leave out --{option}.")
-    if read.get("stage") == "hires":
-        raise click.UsageError("--stage hires changes nothing of what is measured here; see minisd hires.")
+    if read["stage"] != "model":
+        raise click.UsageError(f"a curve is of whole models, from the start; leave out --stage {read['stage']}.")
 
     from minisd import checkpoint
     from minisd.data import load_digits

@@ -44,7 +44,7 @@ def show_table(
                 table.cells.append(cell)
                 part = cell.drawings
                 say_beside_bar(
-                    f"{cell.model}: {cell.sampler}, {cell.calls} evaluations: accuracy {part.accuracy:.3f}, "
+                    f"{cell.model}: {cell.sampler} at {cell.calls}: accuracy {part.accuracy:.3f}, "
                     f"Fréchet {part.frechet:.2f}, recall {part.recall:.3f}, {1000 * cell.seconds:.1f} ms"
                 )
                 if json_file is not None:

@@ -282,7 +282,7 @@ def test_a_table_of_two_models(model: Path, monkeypatch: pytest.MonkeyPatch) -> 
         f"  ddim                  {cells[1]['drawings']['accuracy']:8.3f}{cells[2]['drawings']['accuracy']:8.3f}"
         in lines
     )
-    assert result.stderr.count(" evaluation") == 6
+    assert result.stderr.count(": accuracy ") == 6
     ((panels, columns, *_),) = plots
     assert columns == 2 and [[*panel.lines] for panel in panels] == [["heun", "ddim"]] * 4
     assert panels[0].lines["heun"] == [(3.0, 100 * cells[0]["drawings"]["accuracy"])]

@@ -21,14 +21,16 @@ from minisd.pipeline import Pipeline
 SCHEDULE = make_schedule("cosine", 100)
 
 
+@pytest.mark.parametrize("schedule", ["cosine", "flow"])
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_as_many_steps_as_the_evaluations_allow(sampler: str) -> None:
+def test_as_many_steps_as_the_evaluations_allow(sampler: str, schedule: str) -> None:
+    way = make_schedule(schedule, 100)
     for evaluations in range(1, 24):
-        steps = steps_for(sampler, evaluations, SCHEDULE)
+        steps = steps_for(sampler, evaluations, way)
         if steps is None:
             assert sampler == "heun" and evaluations < 3
             continue
-        assert calls(sampler, steps, SCHEDULE) <= evaluations < calls(sampler, steps + 1, SCHEDULE)
+        assert calls(sampler, steps, way) <= evaluations < calls(sampler, steps + 1, way)
 
 
 @pytest.mark.parametrize(("sampler", "evaluations"), [("ddim", 5), ("heun", 6), ("dpm_solver", 5), ("ddpm", 1)])
