@@ -25,6 +25,7 @@ from minisd_kernels.devices import to_device, to_host
 from minisd import checkpoint
 from minisd.autograd import Array
 from minisd.checkpoint import CheckpointError
+from minisd.models.dit import DiT
 from minisd.nn import Module, Parameter
 from minisd.nn.lora import Layer, LoRA, LowRank
 
@@ -69,7 +70,7 @@ class LoRAFile:
 
 def prefix_of(network: Module) -> str:
     """What a network's names begin with in a LoRA's file, as diffusers calls the networks of its pipelines."""
-    return "transformer" if type(network).__name__ == "DiT" else "unet"
+    return "transformer" if isinstance(network, DiT) else "unet"
 
 
 def save_lora(path: Path | str, lora: LoRA, about: dict[str, str], prefix: str = "unet") -> None:

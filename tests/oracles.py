@@ -399,7 +399,7 @@ def _out(w: Weights, x: Array, groups: int, eps: float) -> Array:
 def diffusion_transformer(
     w: Weights, x: Array, t: Array, context: Array | None, pooled: Array | None, p: int, heads: int, depth: int
 ) -> Array:
-    """Peebles & Xie 2023, figure 3, with the cross-attention of Chen et al. 2023, figure 2; one token after another."""
+    """Peebles & Xie 2023, figure 3, with the cross-attention of Chen et al. 2023, figure 4; one token after another."""
     D, (B, H, W, C) = w["embed.weight"].shape[1], x.shape
     condition = time_condition(w, t, D)
     if pooled is not None:

@@ -33,6 +33,7 @@ from minisd.data.cells import draw_cells
 from minisd.data.dataset import CaptionedPictures
 from minisd.evaluation import Judge
 from minisd.evaluation.digits import _clip_quality, _vae_quality
+from minisd.models.dit import DiT, DiTConfig
 from minisd.models.unet_classic import UNetClassic, UNetClassicConfig
 from minisd.nn import Linear, Module
 from minisd.optim import EMA, SGD, AdamW
@@ -128,6 +129,16 @@ def unet_task(device: str) -> Task:
     return DenoiserTask(data, pipeline, encode_all(pipeline.vae, data.images))
 
 
+def dit_task(device: str) -> Task:
+    """A small transformer that has begun to learn: at first only its last layer has a gradient."""
+    data, shipped, rng = few_pictures(), Pipeline.load(), np.random.default_rng(0)
+    dit = DiT(DiTConfig(width=16, depth=1, heads=2, time_width=8), rng=rng)
+    for parameter in dit.parameters():
+        parameter.data += 0.1 * rng.standard_normal(parameter.shape, np.float32)
+    pipeline = Pipeline(shipped.vae, shipped.clip, dit, shipped.tokenizer, shipped.info).to(device)
+    return DenoiserTask(data, pipeline, encode_all(pipeline.vae, data.images))
+
+
 def judge_task(device: str) -> Task:
     task = ClassifierTask(few_digits(), np.random.default_rng(0))
     task.module.to(device)
@@ -140,12 +151,13 @@ def gradients(task: Task) -> dict[str, Array]:
     return {name: parameter.grad for name, parameter in task.module.named_parameters()}
 
 
-# What a batch is made of crosses: the VAE's pictures and noise; CLIP's pictures and ids; of the U-Net x_t, the target,
-# the rows of the captions, t and the weights; the judge's pictures and labels.
+# What a batch is made of crosses: the VAE's pictures and noise; CLIP's pictures and ids; of U-Net and transformer x_t,
+# the target, the rows of the captions, t and the weights; the judge's pictures and labels.
 CROSSINGS: dict[str, tuple[Callable[[str], Task], int]] = {
     "vae": (vae_task, 2),
     "clip": (clip_task, 2),
     "unet": (unet_task, 5),
+    "dit": (dit_task, 5),
     "judge": (judge_task, 2),
 }
 

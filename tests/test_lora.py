@@ -12,6 +12,7 @@ import pytest
 from minisd.autograd import Array
 from minisd.checkpoint import CheckpointError, load_arrays, save_arrays
 from minisd.lora import Merged, load_lora, prefix_of, save_lora
+from minisd.models.dit import DiT
 from minisd.nn import Conv2d, Linear, Module
 from minisd.nn.lora import LoRA, LowRank
 
@@ -71,19 +72,19 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
         assert read.alpha == change.alpha and read.up.data.flags.c_contiguous
 
 
-class DiT(Small):
-    """Called as the diffusion transformer is."""
+class Transformer(Small, DiT):
+    """A diffusion transformer by its kind, of Small's layers."""
 
 
 def test_a_transformers_file_begins_with_transformer(tmp_path: Path) -> None:
     path = tmp_path / "dit.safetensors"
-    save_lora(path, some(), {}, prefix_of(DiT()))
+    save_lora(path, some(), {}, prefix_of(Transformer()))
     assert all(name.startswith("transformer.") for name in load_arrays(path))
-    Merged(DiT()).add(load_lora(path), 1.0)
+    Merged(Transformer()).add(load_lora(path), 1.0)
     with pytest.raises(CheckpointError, match="is for a diffusion transformer, and this model's denoiser is a U-Net"):
         Merged(Small()).add(load_lora(path), 1.0)
     with pytest.raises(CheckpointError, match="is for a U-Net, and this model's denoiser is a diffusion transformer"):
-        Merged(DiT()).add(load_lora(saved(tmp_path)), 1.0)
+        Merged(Transformer()).add(load_lora(saved(tmp_path)), 1.0)
     save_arrays(path, load_arrays(path) | load_arrays(saved(tmp_path)))
     with pytest.raises(CheckpointError, match="holds changes of transformer and unet; wanted those of one network"):
         load_lora(path)

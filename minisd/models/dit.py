@@ -15,7 +15,7 @@
 
 The norms have no scale and shift of their own: the condition's take their place. Its linear layers start at zero, and
 so does what the second attention adds, so each block starts as x itself. The prompt's tokens are heard as in
-PixArt-alpha (Chen et al. 2023, section 2.2), its pooled vector is added to the time as in our U-Net.
+PixArt-alpha (Chen et al. 2023, figure 4), its pooled vector is added to the time as in our U-Net.
 
 Differs: the U-Net halves its maps, and most of its work is done on few pixels; here all blocks see all tokens. The
 article's transformer is told a class instead of a sentence, patches of its first layer have 2 x 2 latent pixels, and

@@ -65,9 +65,10 @@ def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, *, eps: float = 1e-5) -> 
 
 
 def adaptive_layer_norm(x: Tensor, scale: Tensor, shift: Tensor, *, eps: float = 1e-6) -> Tensor:
-    """(1 + scale) x_hat + shift: x_hat has mean 0 and variance 1 over each token's last axis (Peebles & Xie 2023, 3.2).
+    """(1 + scale) x_hat + shift: x_hat has mean 0 and variance 1 over each token's last axis.
 
-    Scale and shift are not learned numbers, the same for all, but what a condition, such as the time, says of a sample.
+    Scale and shift are not learned numbers, the same for all, but what a condition, such as the time, says of a sample
+    (Peebles & Xie 2023, section 3.2).
 
     Shapes: x (B, N, D), scale (B, D), shift (B, D) -> (B, N, D).
 

@@ -94,7 +94,7 @@ def test_a_lora_is_merged_into_it(transformer: Pipeline, tmp_path: Path) -> None
     lora = LoRA.beginning(pipeline.denoiser, 2, rng=np.random.default_rng(0))
     for change in lora.layers.values():
         change.up.data += 0.3
-    save_lora(tmp_path / "a.safetensors", lora, {})
+    save_lora(tmp_path / "a.safetensors", lora, {}, "transformer")
     pipeline.add_lora(tmp_path / "a.safetensors")
     assert np.any(pipeline.draw(["a"]) != before)
     np.testing.assert_array_equal(pipeline.remove_loras().draw(["a"]), before)
