@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from minisd_kernels.devices import device_of, to_device
+
 from minisd.diffusion.prediction import PREDICTIONS
 from minisd.diffusion.samplers import SAMPLERS
-from minisd.diffusion.schedule import SCHEDULES
+from minisd.diffusion.schedule import SCHEDULES, Array
 from minisd.diffusion.spacing import SPACINGS
 from minisd.models.checks import check, check_choice, check_whole, is_number
 
@@ -17,7 +20,8 @@ class ModelInfo:
     """What belongs to a model besides its networks.
 
     Attributes:
-        scale_factor: the U-Net works on scale_factor times the VAE's latents.
+        scale_factor, shift_factor: the U-Net works on scale_factor times the VAE's latents less shift_factor; numbers,
+            or one for each channel.
         clip_skip: the text encoder's layer whose tokens the U-Net reads, counted from the end.
         latent_size: height and width of the latents.
         words: the words of the captions it was trained on.
@@ -30,7 +34,8 @@ class ModelInfo:
         ValueError: a field of the wrong kind or out of range; it comes from a file, and no file is trusted.
     """
 
-    scale_factor: float
+    scale_factor: float | tuple[float, ...]
+    shift_factor: float | tuple[float, ...] = 0.0
     latent_size: tuple[int, int] = (7, 7)
     schedule: str = "cosine"
     timesteps: int = 1000
@@ -45,7 +50,8 @@ class ModelInfo:
     trained: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check(self, "scale_factor", "a number from 1e-6 to 1e6", lambda x: is_number(x) and 1e-6 <= x <= 1e6)
+        check(self, "scale_factor", "numbers from 1e-6 to 1e6", lambda x: _are_numbers(x, 1e-6, 1e6))
+        check(self, "shift_factor", "numbers from -1e6 to 1e6", lambda x: _are_numbers(x, -1e6, 1e6))
         check(
             self,
             "latent_size",
@@ -68,6 +74,29 @@ class ModelInfo:
         check_choice(self, "sampler", SAMPLERS)
         check_choice(self, "spacing", SPACINGS)
         check(self, "trained", "names and values", lambda x: isinstance(x, dict))
+
+    def scaled(self, z: Array) -> Array:
+        """What the U-Net works on, of the VAE's latents (..., C), where these live."""
+        return (z - _beside(z, self.shift_factor)) * _beside(z, self.scale_factor)
+
+    def unscaled(self, z: Array) -> Array:
+        """The VAE's latents, of what the U-Net works on.
+
+        >>> info = ModelInfo(scale_factor=(2.0, 4.0), shift_factor=(1.0, 0.0))
+        >>> z = np.array([[3.0, 5.0]], np.float32)
+        >>> info.scaled(z).tolist(), info.unscaled(info.scaled(z)).tolist()
+        ([[4.0, 20.0]], [[3.0, 5.0]])
+        """
+        return z / _beside(z, self.scale_factor) + _beside(z, self.shift_factor)
+
+
+def _beside(z: Array, factor: float | tuple[float, ...]) -> Any:
+    return to_device(np.array(factor, z.dtype), device_of(z)) if isinstance(factor, tuple) else z.dtype.type(factor)
+
+
+def _are_numbers(value: Any, least: float, most: float) -> bool:
+    each = value if isinstance(value, tuple) else (value,)
+    return bool(each) and all(is_number(x) and least <= x <= most for x in each)
 
 
 def _is_pair(value: Any) -> bool:

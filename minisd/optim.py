@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -111,6 +111,34 @@ class EMA:
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         self.average[...] = to_device(state["average"], device_of(self.average))
         self.steps = int(state["steps"])
+
+
+# How the learning rate falls: its share of the peak, by the share of the way that is gone.
+DECAYS: dict[str, Callable[[float], float]] = {
+    "cosine": lambda gone: 0.5 * (1 + math.cos(math.pi * gone)),  # Loshchilov & Hutter 2017, eq. 5
+    "linear": lambda gone: 1 - gone,
+}
+
+
+def learning_rate(
+    step: int, steps: int | None, peak: float, *, warmup: int, decay: str = "cosine", hold: float = 0.0
+) -> float:
+    """Learning rate at `step` of `steps`: straight up, level for a while, and down to 0.
+
+    Level and then linear, it is "warmup-stable-decay" (Hu et al. 2024).
+
+    Args:
+        steps: None while they are not known: until then it does not fall.
+        decay: how it falls, a name in DECAYS.
+        hold: the share of the steps after `warmup` for which it stays at the peak.
+
+    >>> [round(learning_rate(n, 110, 1.0, warmup=10, decay="linear", hold=0.5), 3) for n in (0, 9, 59, 85, 109)]
+    [0.1, 1.0, 1.0, 0.5, 0.02]
+    """
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    gone = 0.0 if steps is None else (step - warmup) / max(1, steps - warmup)
+    return peak if gone <= hold else peak * DECAYS[decay]((gone - hold) / (1 - hold))
 
 
 def warmup_cosine(step: int, steps: int, peak: float, *, warmup: int, final: float = 0.0) -> float:

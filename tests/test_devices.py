@@ -528,7 +528,7 @@ def test_training_and_drawing(device: str, monkeypatch: pytest.MonkeyPatch, tmp_
             said = minisd("train", "--data", "strokes", "--steps", "1", "--out", place, "--device", place)
         assert places[-3:] == [place] * 3
         assert bool(crossed.to_device) == (place != "cpu") and ("of the GPU's memory" in said) == (place == "cuda")
-        assert load_json(f"{place}/run.json")["settings"]["device"] == place
+        assert load_json(f"{place}/recipe.json")["settings"]["device"] == place
         with counted_crossings() as crossed:
             minisd("draw", "a seven", "--model", place, "--device", place, "--steps", "1", "--npz", f"{place}.npz")
         assert bool(crossed.to_device) == (place != "cpu")

@@ -37,7 +37,7 @@ from minisd.models.denoiser import DenoiserConfig
 from minisd.models.dit import DiTConfig
 from minisd.models.unet_classic import UNetClassicConfig
 from minisd.models.vae import VAEConfig
-from minisd.train.loop import Recipe
+from minisd.train.recipe import Recipe
 
 VERSION = str(torch.__version__)
 FORMATS = {"contiguous": torch.contiguous_format, "channels last": torch.channels_last}

@@ -19,19 +19,15 @@ from minisd.autograd import Array, Tensor, no_grad, recorded
 from minisd.bench.case import Arrays, Candidate, Case, Work
 from minisd.data.strokes import draw_strokes
 from minisd.diffusion.prediction import target
-from minisd.models.denoiser import Denoiser
-from minisd.models.dit import DiT
-from minisd.models.fitting import dit_config
+from minisd.models.denoiser import Denoiser, make_denoiser
+from minisd.models.fitting import denoiser_config
 from minisd.models.unet_classic import UNetClassic, UNetClassicConfig
 from minisd.nn import Module
 from minisd.optim import EMA, AdamW
 from minisd.pictures import to_unit_range
 from minisd.pipeline import Pipeline
 from minisd.text.captions import all_captions
-from minisd.train.clip import CLIPTask
-from minisd.train.denoiser import DenoiserTask
-from minisd.train.loop import Recipe
-from minisd.train.vae import VAETask
+from minisd.train.recipe import CLIPRecipe, DenoiserRecipe, Recipe, VAERecipe
 
 # The order of sums is another in every layer, and a network multiplies what differs.
 TOLERANCE = 2e-3
@@ -87,7 +83,7 @@ def _unet_step(batch: int, device: str) -> Work:
 
 def _dit_step(batch: int, device: str) -> Work:
     pipeline, rng = Pipeline.load().to(device), np.random.default_rng(0)
-    dit = DiT(dit_config(pipeline.vae.config, pipeline.clip.config), rng=rng)
+    dit = make_denoiser(denoiser_config(DiTConfig(), pipeline.vae.config, pipeline.clip.config), rng=rng)
     for parameter in dit.parameters():  # also those that begin at 0
         parameter.data += 0.02 * rng.standard_normal(parameter.shape, np.float32)
     return _denoiser_step(pipeline, dit.to(device), batch)
@@ -109,14 +105,14 @@ def _denoiser_step(pipeline: Pipeline, network: Denoiser, batch: int) -> Work:
         network,
         loss,
         arrays,
-        DenoiserTask.recipe,
+        DenoiserRecipe(),
         lambda torch, *rest: torch.denoiser_step(network.config, (x_t, t, *arrays[1:]), *rest),
     )
 
 
 def _vae_step(batch: int, device: str) -> Work:
     pipeline, rng = Pipeline.load(), np.random.default_rng(0)
-    vae, kl_weight = pipeline.vae.to(device), 1e-4
+    vae, kl_weight = pipeline.vae.to(device), VAERecipe().kl_weight
     x = to_unit_range(draw_strokes(batch, 0).images)
     noise = rng.standard_normal((batch, *pipeline.latent_shape), np.float32)
 
@@ -127,7 +123,7 @@ def _vae_step(batch: int, device: str) -> Work:
 
     arrays = (x, noise)
     return _work(
-        vae, loss, arrays, VAETask.recipe,
+        vae, loss, arrays, VAERecipe(),
         lambda torch, *rest: torch.vae_step(vae.config, kl_weight, arrays, *rest),
     )  # fmt: skip
 
@@ -140,7 +136,7 @@ def _clip_step(batch: int, device: str) -> Work:
     def loss(images: Array, ids: Array) -> Tensor:
         return clip(Tensor(images), ids)
 
-    return _work(clip, loss, arrays, CLIPTask.recipe, lambda torch, *rest: torch.clip_step(clip.config, arrays, *rest))
+    return _work(clip, loss, arrays, CLIPRecipe(), lambda torch, *rest: torch.clip_step(clip.config, arrays, *rest))
 
 
 def _work(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from itertools import count
 from pathlib import Path
@@ -35,8 +36,27 @@ from minisd.diffusion.objectives.weighting import WEIGHTINGS
 from minisd.train.plan import MINUTES
 
 if TYPE_CHECKING:
+    from minisd.train.recipe import Recipes
     from minisd.train.run import Settings
+RECIPE = click.Path(exists=True, dir_okay=False, path_type=Path)
 ABOUT = "; ".join(f"{name}, {objective.about}" for name, objective in OBJECTIVES.items())
+
+
+def _as_defaults(ctx: click.Context, param: click.Parameter, path: Path | None) -> Recipes | None:
+    """The recipe's settings in place of the options' own defaults, so that what is given beside it counts more."""
+    if path is None:
+        return None
+
+    from minisd.train.run import read_recipe
+
+    settings, recipes = read_recipe(path)
+    said = {name: value for name, value in dataclasses.asdict(settings).items() if value is not None}
+    if settings.size is not None:
+        said["size"] = "x".join(map(str, settings.size))
+    if settings.stage == "lora":
+        said |= {"stage": "model", "lora": True}
+    ctx.default_map = said
+    return recipes
 
 
 @click.command()
@@ -112,6 +132,14 @@ ABOUT = "; ".join(f"{name}, {objective.about}" for name, objective in OBJECTIVES
 @click.option("--steps", type=POSITIVE, help="Steps of each network, instead of --minutes: the same on every machine.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed and steps give the same model.")
 @device_option
+@click.option(
+    "--recipe",
+    type=RECIPE,
+    is_eager=True,
+    callback=_as_defaults,
+    help="Train by this file: the recipe.json of another run, whose model it makes again to the bit, or one of your "
+    "own that states some of its values. Other options count more.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, as it was begun; a --device may be named.")
 @click.option("--profile", is_flag=True, help="Say where the steps' time went, and draw it in OUT/profile.png.")
 @own_option
@@ -136,12 +164,14 @@ def train(
     steps: int | None,
     seed: int,
     device: str,
+    recipe: Recipes | None,
     resume: bool,
     profile: bool,
     own: tuple[Path, ...],
 ) -> None:  # fmt: skip
     """Train a model, or a LoRA beside one. Ctrl-C stops and saves; --resume goes on."""
-    given = [name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
+    default = ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP
+    given = [name for name in ctx.params if ctx.get_parameter_source(name) not in default]
     if resume and (others := sorted(set(given) - {"resume", "out", "profile", "device", "own"})):
         options = ", ".join(f"--{name.replace('_', '-')}" for name in others)
         raise click.UsageError(f"--resume goes on with the settings that the run was begun with; leave out {options}.")
@@ -157,7 +187,7 @@ def train(
             check_size(size)
     if stage == "hires" and not DATA_SETS[data].digits:
         raise click.UsageError("--stage hires learns how digits look when they are large: --data mnist or strokes.")
-    if lora and "data" not in given:
+    if lora and not {"data", "recipe"} & {*given}:
         raise click.UsageError("--lora learns pictures of your own: say which, by --data folder --data-dir DIR.")
     if not lora and (unused := {"caption", "rank"} & {*given}):
         raise click.UsageError(f"--{min(unused)} is for --lora; leave it out.")
@@ -175,6 +205,7 @@ def train(
     if own:
         ctx.with_resource(own_functions(own, device, unused=("sampler",)))
 
+    from minisd.train.recipe import Recipes
     from minisd.train.run import Run, Settings
 
     out = out or _default_folder(data if stage == "model" else stage, resume)
@@ -182,16 +213,21 @@ def train(
         run = Run.resume(out, device if "device" in given else None)
     else:
         folder, base = (str(path.resolve()) if path else None for path in (data_dir, model))  # --resume from elsewhere
+        recipes = recipe or Recipes()
+        if {"minutes", "steps"} & {*given}:  # then the recipe's numbers of steps do not count
+            recipes, steps = recipes.with_steps({}), steps if "steps" in given else None
         minutes = minutes or MINUTES[stage]
         settings = Settings(
             data=data, data_dir=folder, seed=seed, minutes=minutes, steps=steps, device=device, background=background,
             stage=stage, model=base, size=size, fit=fit, rank=rank, caption=caption,
             network=network, objective=objective, weighting=weighting,
         )  # fmt: skip
-        run = Run.start(out, settings)
+        run = Run.start(out, settings, recipes)
     require_device(run.settings.device)
     again = f"minisd train --resume --out {shlex.quote(str(out))}"
-    with stoppable(ctx, lambda: f"saved. Go on with: {again}" if (out / "run.json").exists() else "nothing was begun"):
+    with stoppable(
+        ctx, lambda: f"saved. Go on with: {again}" if (out / "recipe.json").exists() else "nothing was begun"
+    ):
         run.train(click.echo, profile, prepare=lambda: compile_first(run.settings.device))
     if run.settings.stage == "lora":
         click.echo(f"the LoRA is {out / 'lora.safetensors'}\n{_how_to_draw_with(out, run.settings)}")

@@ -32,7 +32,7 @@ PALETTE = {  # red, green and blue of each colour that has a name here
 NAMES = tuple(PALETTE)
 FRAME = 2  # pixels of ground around the 28 x 28 of a drawn digit
 _UNEVEN = 10  # levels by which a colour may differ from the palette's: paint is never the same
-_MENTION = 5 / 6  # how often a caption says the ink, and how often the ground
+MENTION = 5 / 6  # how often a caption says the ink, and how often the ground
 
 
 def is_held_out(digit: Any, ink: Any, ground: Any) -> Any:
@@ -76,12 +76,16 @@ def _with_article(thing: str) -> str:
 
 @dataclass(frozen=True)
 class ColourSet:
-    """Images uint8 (N, 32, 32, 3), digits (N,), and inks (N,) and grounds (N,) as places in NAMES."""
+    """Images uint8 (N, 32, 32, 3), digits (N,), and inks (N,) and grounds (N,) as places in NAMES.
+
+    Each of the two is said in a caption with probability `mention`.
+    """
 
     images: NDArray[np.uint8]
     digits: NDArray[np.int64]
     inks: NDArray[np.int64]
     grounds: NDArray[np.int64]
+    mention: float = MENTION
 
     def __len__(self) -> int:
         return len(self.images)
@@ -89,7 +93,7 @@ class ColourSet:
     def captions(self, indices: NDArray[Any], rng: np.random.Generator) -> list[str]:
         texts = []
         for i in indices:
-            ink, ground = (int(of[i]) if rng.random() < _MENTION else None for of in (self.inks, self.grounds))
+            ink, ground = (int(of[i]) if rng.random() < self.mention else None for of in (self.inks, self.grounds))
             phrases = colour_phrases(int(self.digits[i]), ink, ground)
             texts.append(phrases[rng.integers(len(phrases))])
         return texts

@@ -1,14 +1,14 @@
 """Digits with the attributes that captions name, whichever data set they are from."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minisd.data.morphology import SLANT_BINS, THICKNESS_BINS, bins, slant, thickness
-from minisd.text.captions import Caption, all_captions, caption_text, random_caption
+from minisd.text.captions import MENTION, Caption, all_captions, caption_text, random_caption
 
 
 class Drawn(Protocol):
@@ -33,6 +33,7 @@ class DigitSet:
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     drawn: Drawn | None = None
+    mention: float = MENTION
 
     def __len__(self) -> int:
         return len(self.images)
@@ -56,8 +57,9 @@ class DigitSet:
         return bins(self.slant, SLANT_BINS)
 
     def captions(self, indices: NDArray[Any], rng: np.random.Generator) -> list[str]:
+        caption = partial(random_caption, mention=self.mention)
         labels, thick, slanted = self.labels, self.thickness_bin, self.slant_bin
-        return [random_caption(int(labels[i]), int(thick[i]), int(slanted[i]), rng) for i in indices]
+        return [caption(int(labels[i]), int(thick[i]), int(slanted[i]), rng) for i in indices]
 
     def all_captions(self) -> list[str]:
         return all_captions()

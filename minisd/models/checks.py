@@ -34,6 +34,12 @@ def check_whole(config: object, name: str, least: int = 1, most: int = MOST, *, 
     )
 
 
+def check_number(config: object, name: str, least: float, most: float, *, none: bool = False) -> None:
+    """Demand a number of `least` to `most` in the field `name`, or None where that is allowed."""
+    wanted = f"a number from {least:g} to {most:g}{' or none' if none else ''}"
+    check(config, name, wanted, lambda x: (none and x is None) or (is_number(x) and least <= x <= most))
+
+
 def check_small(config: object, name: str) -> None:
     """Demand a number between 0 and 1, such as a norm's eps, in the field `name`."""
     check(config, name, "a number above 0 and below 1", lambda x: is_number(x) and 0 < x < 1)

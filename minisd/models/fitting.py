@@ -11,12 +11,11 @@ it, only for the VAE.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from minisd.models.clip import CLIPConfig
 from minisd.models.denoiser import DenoiserConfig
-from minisd.models.dit import DiTConfig
 from minisd.models.levels import Level
-from minisd.models.unet import UNetConfig
 from minisd.models.vae import VAEConfig
 from minisd.text.tokenizer import Tokenizer
 
@@ -56,16 +55,11 @@ def clip_config(picture: tuple[int, int, int], tokenizer: Tokenizer, captions: I
     )
 
 
-def unet_config(vae: VAEConfig, clip: CLIPConfig) -> UNetConfig:
-    """The U-Net for latents and prompts of these two."""
-    return UNetConfig(latent_channels=vae.latent_channels, context_width=clip.width, pooled_width=clip.embedding_width)
+def denoiser_config(config: DenoiserConfig, vae: VAEConfig, clip: CLIPConfig) -> DenoiserConfig:
+    """That of a network for latents and prompts of these two, in all else as `config` says.
 
-
-def dit_config(vae: VAEConfig, clip: CLIPConfig) -> DiTConfig:
-    """The transformer for latents and prompts of these two; every pixel of a latent is a token, whatever its size."""
-    return DiTConfig(latent_channels=vae.latent_channels, context_width=clip.width, pooled_width=clip.embedding_width)
-
-
-def denoiser_config(network: str, vae: VAEConfig, clip: CLIPConfig) -> DenoiserConfig:
-    """That of the network, a name in DENOISERS."""
-    return dit_config(vae, clip) if network == "dit" else unet_config(vae, clip)
+    To a transformer every pixel of a latent is a token, whatever its size.
+    """
+    return replace(
+        config, latent_channels=vae.latent_channels, context_width=clip.width, pooled_width=clip.embedding_width
+    )

@@ -7,8 +7,8 @@ channels, and the network gives every layer of the table its weights: sizes can 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from minisd.models.checks import check_whole
 
@@ -90,7 +90,7 @@ def check_levels(config: Any, middle: Level | None) -> None:
 
 
 def from_json(kind: type[Config], values: object) -> Config:
-    """The configuration whose dataclasses.asdict was written as JSON: lists are tuples again, and levels Levels.
+    """The configuration whose dataclasses.asdict was written as JSON: lists are tuples again, Levels Levels, and so on.
 
     Raises:
         ValueError: a field is unknown, missing or impossible; the message names it.
@@ -106,10 +106,19 @@ def from_json(kind: type[Config], values: object) -> Config:
     for name in known.keys() - values.keys():
         if known[name].default is MISSING and known[name].default_factory is MISSING:
             raise ValueError(f"{kind.__name__}: {name}: is missing")
-    return kind(**{name: _revived(value, str(known[name].type)) for name, value in values.items()})
+    hints = get_type_hints(kind)
+    return kind(**{name: _revived(value, hints[name]) for name, value in values.items()})
 
 
-def _revived(value: Any, kind: str) -> Any:
-    if isinstance(value, list) and not kind.startswith("dict"):
-        return tuple(_revived(item, kind) for item in value)
-    return from_json(Level, value) if isinstance(value, Mapping) and "Level" in kind else value
+def _revived(value: Any, hint: Any) -> Any:
+    if isinstance(value, list) and get_origin(hint) is not dict:
+        return tuple(_revived(item, hint) for item in value)
+    kind = _dataclass_in(hint)
+    return from_json(kind, value) if isinstance(value, Mapping) and kind else value
+
+
+def _dataclass_in(hint: Any) -> type[Any] | None:
+    """The dataclass that a type is put together of: Level, of ``tuple[Level, ...] | None``."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        return hint
+    return next(filter(None, map(_dataclass_in, get_args(hint))), None)

@@ -200,3 +200,15 @@ def scale_factor(latents: Array) -> float:
     0.5
     """
     return float(1 / latents.std())
+
+
+def channel_factors(latents: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Each channel's own factor, and the mean that is taken away before: then all of them have mean 0 and variance 1.
+
+    Shapes: latents (N, h, w, C); C factors and C means.
+
+    >>> channel_factors(np.array([-2.0, 2.0, 0.0, 1.0]).reshape(2, 1, 1, 2, order="F"))
+    ((0.5, 2.0), (0.0, 0.5))
+    """
+    factors, means = (1 / latents.std(axis=(0, 1, 2))).tolist(), latents.mean(axis=(0, 1, 2)).tolist()
+    return tuple(factors), tuple(means)

@@ -88,6 +88,12 @@ class Model:
         ):
             if found != wanted:
                 raise ValueError(f"{what}: wanted {wanted}, to fit the rest of the model, got {found}")
+        for name in ("scale_factor", "shift_factor"):
+            if isinstance(found := getattr(self.info, name), tuple) and len(found) != vae.latent_channels:
+                raise ValueError(
+                    f"ModelInfo: {name}: wanted one number, or one for each of the latents' {vae.latent_channels} "
+                    f"channels, got {len(found)}"
+                )
         clip.check_clip_skip(self.info.clip_skip)
         if isinstance(denoiser, DiTConfig):
             denoiser.check_size(*self.info.latent_size)
@@ -195,12 +201,12 @@ class Model:
         """Scaled latents (N, h, w, C) of pictures (N, H, W, channels) in [-1, 1], where the VAE lives."""
         with no_grad():
             mean, _ = self.vae.encode(Tensor(x))
-        return mean.data * np.float32(self.info.scale_factor)
+        return self.info.scaled(mean.data)
 
     def to_pixels(self, z: Array) -> Array:
         """Pictures (N, H, W, channels), mostly in [-1, 1], of scaled latents (N, h, w, C), where the VAE lives."""
         with no_grad():
-            return self.vae.decode(Tensor(z / np.float32(self.info.scale_factor))).data
+            return self.vae.decode(Tensor(self.info.unscaled(z))).data
 
     def predict(self, z_t: Array, t: Array, prompt: Prompt) -> Array:
         """What the denoiser says of latents z_t (N, h, w, C) at times t (N,): noise or v, see ``info.prediction``."""

@@ -21,6 +21,8 @@ SLANT = (  # what stands before the digit, what stands after it
     (("", "leaning right"), ("", "slanted right")),
 )
 
+MENTION = 2 / 3  # how often a caption says the thickness, and how often the slant
+
 # What each word of a caption says; the others say nothing of their own.
 _DIGIT = {word: d for d, name in enumerate(DIGITS) for word in (name, str(d))}
 _THICKNESS = {word: t for t, words in enumerate(THICKNESS) for word in words}
@@ -136,7 +138,7 @@ def in_english(text: str) -> str:
 
 
 def random_caption(
-    digit: int, thickness_bin: int, slant_bin: int, rng: np.random.Generator, *, mention: float = 2 / 3
+    digit: int, thickness_bin: int, slant_bin: int, rng: np.random.Generator, *, mention: float = MENTION
 ) -> str:
     """A phrase to train on: each attribute is said with probability `mention`, in any of its wordings.
 

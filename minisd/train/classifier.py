@@ -10,8 +10,9 @@ from minisd.data.digits import DigitSet
 from minisd.models.classifier import Classifier, ClassifierConfig
 from minisd.pictures import to_unit_range
 from minisd.train.drive import drive
-from minisd.train.loop import Fit, Recipe
+from minisd.train.loop import Fit
 from minisd.train.plan import Plan
+from minisd.train.recipe import Recipe
 
 
 class ClassifierTask:

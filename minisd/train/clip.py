@@ -10,17 +10,22 @@ from minisd.models.clip import CLIP
 from minisd.models.fitting import clip_config
 from minisd.pictures import picture_shape, to_unit_range
 from minisd.text.tokenizer import Tokenizer
-from minisd.train.loop import Recipe
+from minisd.train.recipe import CLIPRecipe
 
 
 class CLIPTask:
     """Contrastive loss of a batch of pictures and their captions, equal captions masked."""
 
     name = "clip"
-    recipe = Recipe(batch=128, peak_lr=2e-3, ema_decay=0.99, weight_decay=1e-4)
 
-    def __init__(self, data: CaptionedImages, tokenizer: Tokenizer, rng: np.random.Generator) -> None:
-        self.data = data
+    def __init__(
+        self,
+        data: CaptionedImages,
+        tokenizer: Tokenizer,
+        rng: np.random.Generator,
+        recipe: CLIPRecipe = CLIPRecipe(),
+    ) -> None:
+        self.data, self.recipe = data, recipe
         texts = data.all_captions()
         config = clip_config(picture_shape(data.images), tokenizer, texts)
         self.module = CLIP(config, rng=rng)

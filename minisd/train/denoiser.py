@@ -21,14 +21,11 @@ from minisd.nn import Module
 from minisd.pictures import to_unit_range
 from minisd.pipeline import Pipeline
 from minisd.text.weights import escaped
-from minisd.train.loop import Recipe
+from minisd.train.recipe import DenoiserRecipe, LoRARecipe
 
 
 class DenoiserTask:
     """The mean squared error of what the objective has the network predict, weighted or not.
-
-    One caption in eight, `untold`, is replaced by the empty prompt: the same network learns to draw without a prompt,
-    which classifier-free guidance needs (Ho & Salimans 2022).
 
     Args:
         objective: that of the model's schedule and prediction; None for one with these, at times drawn uniformly.
@@ -38,9 +35,6 @@ class DenoiserTask:
         ValueError: the objective is not that of the model.
     """
 
-    recipe = Recipe(batch=64, peak_lr=2e-3, warmup=200, ema_decay=0.999)
-    untold = 1 / 8
-
     def __init__(
         self,
         data: CaptionedImages,
@@ -48,8 +42,9 @@ class DenoiserTask:
         latents: tuple[Array, Array],
         objective: Objective | None = None,
         weighting: str = "none",
+        recipe: DenoiserRecipe | LoRARecipe = DenoiserRecipe(),
     ) -> None:
-        self.data, self.pipeline = data, pipeline
+        self.data, self.pipeline, self.recipe = data, pipeline, recipe
         self.network = pipeline.denoiser
         self.module: Module = self.network  # that is trained
         self.name = name_of(self.network)
@@ -69,9 +64,9 @@ class DenoiserTask:
     def batch(self, samples: Array, rng: np.random.Generator) -> tuple[Array, ...]:
         B = len(samples)
         rows = np.array([self.rows[caption] for caption in self.data.captions(samples, rng)])
-        rows[rng.random(B) < self.untold] = self.rows[""]
+        rows[rng.random(B) < self.recipe.untold] = self.rows[""]
         mean, deviation = self.mean[samples], np.exp(0.5 * self.log_variance[samples])
-        x_0 = self.pipeline.info.scale_factor * (mean + deviation * rng.standard_normal(mean.shape, np.float32))
+        x_0 = self.pipeline.info.scaled(mean + deviation * rng.standard_normal(mean.shape, np.float32))
         noise = rng.standard_normal(mean.shape, np.float32)
         t = self.objective.draw_times(B, self.schedule.steps, rng)
         x_t, wanted = self.objective.noised(x_0, noise, t, self.schedule)

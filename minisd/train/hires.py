@@ -14,7 +14,7 @@ from minisd.hires import MOST_AUGMENTED, Upscaler
 from minisd.pictures import to_unit_range
 from minisd.pipeline import Pipeline
 from minisd.resizing import area_mean, space_to_depth
-from minisd.train.loop import Recipe
+from minisd.train.recipe import HiresRecipe
 
 
 class HiresTask:
@@ -27,9 +27,16 @@ class HiresTask:
     """
 
     name = "hires"
-    recipe = Recipe(batch=16, peak_lr=2e-3, warmup=100, ema_decay=0.998)
 
-    def __init__(self, data: CaptionedImages, pipeline: Pipeline, upscaler: Upscaler, strokes: int = 2000) -> None:
+    def __init__(
+        self,
+        data: CaptionedImages,
+        pipeline: Pipeline,
+        upscaler: Upscaler,
+        recipe: HiresRecipe = HiresRecipe(),
+        strokes: int = 2000,
+    ) -> None:
+        self.recipe = recipe
         self.data, self.pipeline, self.upscaler, self.module = data, pipeline, upscaler, upscaler.unet
         self.schedule = upscaler.schedule
         self.strokes = draw_strokes(strokes, 1, size=FACTOR * data.images.shape[1]).images

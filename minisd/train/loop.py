@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,32 +19,17 @@ import numpy as np
 from minisd.autograd import Array, Tensor
 from minisd.memory import keep_freed_memory
 from minisd.nn import Module
-from minisd.optim import EMA, AdamW, warmup_cosine
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained.
-
-    Attributes:
-        peak_lr: learning rate after `warmup` steps; from there it falls along half a cosine.
-        clip_norm: gradients longer than this are shortened to it.
-        ema_decay: of the moving average of the weights, which is what is kept in the end.
-    """
-
-    batch: int
-    peak_lr: float
-    warmup: int = 100
-    clip_norm: float = 1.0
-    ema_decay: float = 0.998
-    weight_decay: float = 0.0
+from minisd.optim import EMA, AdamW, learning_rate
+from minisd.train.recipe import Recipe
 
 
 class Task(Protocol):
     """What a network learns: its name, the module, what a batch is made of, and its loss."""
 
     name: str
-    recipe: Recipe
+
+    @property
+    def recipe(self) -> Recipe: ...
 
     @property
     def module(self) -> Module: ...
@@ -82,7 +66,7 @@ class Fit:
     def __init__(self, task: Task, *, seed: int, steps: int | None = None) -> None:
         keep_freed_memory()  # every step makes and frees the same arrays
         self.task, self.seed, self.steps = task, seed, steps
-        self.optimizer = AdamW(task.module, weight_decay=task.recipe.weight_decay)
+        self.optimizer = AdamW(task.module, betas=task.recipe.betas, weight_decay=task.recipe.weight_decay)
         self.ema = EMA(task.module, task.recipe.ema_decay)
         self.losses: list[float] = []
         self._order: tuple[int, Array] = (-1, np.empty(0, np.int64))
@@ -112,7 +96,9 @@ class Fit:
         # A GPU is waited for twice a step, here and for the gradient's length: what diverges must not move a weight.
         value = loss.item()
         # Until the number of steps is planned the rate only warms up, which does not depend on it.
-        lr = warmup_cosine(n, self.steps or recipe.warmup, recipe.peak_lr, warmup=recipe.warmup)
+        lr = learning_rate(
+            n, self.steps, recipe.peak_lr, warmup=recipe.warmup, decay=recipe.lr_decay, hold=recipe.lr_hold
+        )
         # A loss can be infinite and its gradient finite: then, too, nothing may move.
         norm = self.optimizer.step(lr, recipe.clip_norm) if math.isfinite(value) else math.nan
         if not math.isfinite(norm):

@@ -15,7 +15,7 @@ from minisd.pipeline import Pipeline
 from minisd.text.scripts import spaced
 from minisd.text.weights import escaped
 from minisd.train.denoiser import DenoiserTask, encode_all
-from minisd.train.loop import Recipe
+from minisd.train.recipe import LoRARecipe
 
 FEW = 500  # pictures: fewer are shown shifted, too
 REACH = 1  # pixels that they are shifted by, each way, at most
@@ -23,18 +23,14 @@ KNOWN = 128  # drawings of what the model knows already, at most
 
 
 class LoRATask(DenoiserTask):
-    """As the denoiser's, of few pictures, and with drawings of what the model knows among them.
+    """As the denoiser's, of few pictures, and with drawings of what the model knows among them."""
 
-    No caption is replaced by the empty prompt: what guidance leads away from stays as it was.
-    """
-
-    recipe = Recipe(batch=32, peak_lr=2e-3, warmup=20, ema_decay=0.99)
-    untold = 0.0
-
-    def __init__(self, data: CaptionedPictures, pipeline: Pipeline, lora: LoRA) -> None:
+    def __init__(
+        self, data: CaptionedPictures, pipeline: Pipeline, lora: LoRA, recipe: LoRARecipe = LoRARecipe()
+    ) -> None:
         self.taught = data.example_captions()
         data = with_what_is_known(pipeline, shifted(data) if len(data) < FEW else data)
-        super().__init__(data, pipeline, encode_all(pipeline.vae, data.images))
+        super().__init__(data, pipeline, encode_all(pipeline.vae, data.images), recipe=recipe)
         self.name, self.module = "lora", lora
 
     def preview(self) -> Array:

@@ -3,7 +3,7 @@
 A second stage, hires, takes such a model and adds the network that doubles its pictures; another, lora, teaches it
 something new from few pictures, and leaves a small file beside which the model stays as it is.
 
-folder/  run.json          what was asked for, and the number of steps planned for each network
+folder/  recipe.json       what was asked for, how each network is trained, and the steps planned for it
          checkpoints/      the latest states of the network in training, and the networks that are finished
          *.safetensors, tokenizer.json, model.json      the model; model.json comes last; or lora.safetensors alone
          loss-*.png, samples/                           what can be seen of the progress
@@ -25,12 +25,14 @@ from minisd_kernels.devices import DEVICES
 from tqdm import tqdm
 
 from minisd import checkpoint, plots
+from minisd.data.colours import ColourSet
 from minisd.data.dataset import CaptionedImages, Source
+from minisd.data.digits import DigitSet
 from minisd.data.picture_file import FITS, GROUNDS
 from minisd.data.sets import DATA_SETS, load_pictures
 from minisd.data.sizes import check_size
 from minisd.diffusion.guidance import same_noise
-from minisd.diffusion.objectives import OBJECTIVES
+from minisd.diffusion.objectives import OBJECTIVES, Objective
 from minisd.diffusion.objectives.weighting import WEIGHTINGS
 from minisd.diffusion.schedule import make_schedule
 from minisd.hires import HIRES_UNET, HiresInfo, Upscaler
@@ -43,7 +45,7 @@ from minisd.models.denoiser import DENOISERS, make_denoiser
 from minisd.models.fitting import clip_config, denoiser_config, vae_config
 from minisd.models.levels import from_json
 from minisd.models.unet import UNet
-from minisd.models.vae import VAE, scale_factor
+from minisd.models.vae import VAE, channel_factors, scale_factor
 from minisd.nn import Module
 from minisd.nn.lora import LoRA
 from minisd.pictures import picture_shape
@@ -57,11 +59,11 @@ from minisd.train.loop import Fit, Task, TrainingDiverged
 from minisd.train.lora import LoRATask, as_drawn
 from minisd.train.plan import Plan, read_totals
 from minisd.train.profile import Profile
+from minisd.train.recipe import DiTRecipe, Recipes, UNetRecipe
 from minisd.train.vae import VAETask
 
 NETWORKS = ("vae", "clip", "unet")
-SHARES = {"vae": 0.16, "clip": 0.11, "unet": 0.73}  # of the time, for 28 x 28; a transformer has the U-Net's
-STAGES = {"model": SHARES, "hires": {"hires": 1.0}, "lora": {"lora": 1.0}}
+STAGES = ("model", "hires", "lora")
 ALL_NETWORKS = (*NETWORKS, "hires", "lora", "dit")
 OF_A_STAGE = {  # settings
     **dict.fromkeys(("network", "objective", "weighting"), "model"),
@@ -132,6 +134,11 @@ class Settings:
         check_choice(self, "objective", OBJECTIVES)
         check_choice(self, "weighting", WEIGHTINGS)
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Those that are trained, one after the other."""
+        return ("vae", "clip", self.network) if self.stage == "model" else (self.stage,)
+
 
 @dataclass
 class Run:
@@ -146,17 +153,24 @@ class Run:
     settings: Settings
     planned: dict[str, dict[int, int]] = field(default_factory=dict)
     seconds: float = 0.0
-    _shares: dict[str, float] = field(default_factory=lambda: SHARES, init=False, repr=False, compare=False)
+    recipes: Recipes = Recipes()
+    _shares: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._shares = shares(self.settings, self.recipes)
+        for network in self.settings.networks:
+            if (totals := self.recipes.of(network).totals) is not None:
+                self.planned[network] = totals
 
     @classmethod
-    def start(cls, folder: Path, settings: Settings) -> Run:
+    def start(cls, folder: Path, settings: Settings, recipes: Recipes = Recipes()) -> Run:
         """A new run.
 
         Raises:
             CheckpointError: the folder holds a run or a model already.
         """
-        run = cls(folder, settings)
-        if (folder / "run.json").exists():
+        run = cls(folder, settings, recipes=recipes)
+        if (folder / "recipe.json").exists():
             raise checkpoint.CheckpointError(
                 f"{folder} holds a training run already: go on with --resume --out {folder}, "
                 "or choose another folder with --out"
@@ -172,21 +186,36 @@ class Run:
         Raises:
             CheckpointError: no run there, or a damaged one.
         """
-        path = folder / "run.json"
-        match checkpoint.load_json(path):
-            case {"settings": values, "planned": dict() as planned, "seconds": int() | float() as seconds} if (
-                not isinstance(seconds, bool) and 0 <= seconds < math.inf and planned.keys() <= set(ALL_NETWORKS)
-            ):
-                try:
-                    settings = from_json(Settings, values)
-                except ValueError as error:
-                    raise checkpoint.CheckpointError(
-                        f"{path} does not describe a training run: {error}; correct it, or start a new run"
-                    ) from error
+        path = folder / "recipe.json"
+        about = checkpoint.load_json(path)
+        if not isinstance(about, dict) or not {"settings", "planned", "seconds"} <= about.keys():
+            raise checkpoint.CheckpointError(
+                f"{path} does not describe a training run that was begun; start one with another --out"
+            )
+        run = cls._read(path, about)
+        run.settings = dataclasses.replace(run.settings, device=device or run.settings.device)
+        return run
+
+    @classmethod
+    def _read(cls, path: Path, about: object) -> Run:
+        """The run that the file `path` is about; of what it does not say, the usual."""
+        match about:
+            case {"planned": planned} if not isinstance(planned, dict) or not planned.keys() <= {*ALL_NETWORKS}:
+                problem = f"planned: wanted plans by the names of networks, got {planned!r}"
+            case {"seconds": seconds} if not is_number(seconds) or not 0 <= seconds < math.inf:
+                problem = f"seconds: wanted a number of 0 or more, got {seconds!r}"
+            case dict():
+                planned = about.get("planned", {})
                 totals = {name: read_totals(value, f"{path}: the plan of {name}") for name, value in planned.items()}
-                device = device or settings.device
-                return cls(folder, dataclasses.replace(settings, device=device), totals, float(seconds))
-        raise checkpoint.CheckpointError(f"{path} does not describe a training run; start a new one with another --out")
+                rest = {name: value for name, value in about.items() if name not in ("settings", "planned", "seconds")}
+                try:
+                    settings, recipes = from_json(Settings, about.get("settings", {})), from_json(Recipes, rest)
+                    return cls(path.parent, settings, totals, float(about.get("seconds", 0)), recipes)
+                except ValueError as error:
+                    problem = str(error)
+            case _:
+                problem = f"wanted settings and recipes by name, got {about!r}"
+        raise checkpoint.CheckpointError(f"{path} does not describe a training run: {problem}; correct it")
 
     @property
     def finished(self) -> bool:
@@ -194,8 +223,13 @@ class Run:
 
     def _save_plan(self) -> None:
         checkpoint.save_json(
-            self.folder / "run.json",
-            {"settings": dataclasses.asdict(self.settings), "planned": self._pairs(), "seconds": self.seconds},
+            self.folder / "recipe.json",
+            {
+                "settings": dataclasses.asdict(self.settings),
+                **dataclasses.asdict(self.recipes),
+                "planned": self._pairs(),
+                "seconds": self.seconds,
+            },
         )
 
     def _pairs(self) -> dict[str, list[tuple[int, int]]]:
@@ -221,12 +255,12 @@ class Run:
                 return self.folder
             device = self.settings.device
             base = None if self.settings.stage == "model" else self._base()
-            data = load_pictures(self.settings.data, "train", self._source(base, say))
+            data = self._mentioning(load_pictures(self.settings.data, "train", self._source(base, say)))
             prepare()
             self._sitting = time.monotonic() - self.seconds
             self._save_plan()
             H, W, C = shape = picture_shape(data.images)
-            self._shares = STAGES[self.settings.stage] if base else time_shares(shape, self.settings.network)
+            self._shares = time_shares(shape, self._shares) if base is None else self._shares
             self._profiles = {network: Profile(device) for network in self._shares} if profile else {}
             what = f"{len(data):,} picture{'s' if len(data) != 1 else ''} of {self.settings.data}"
             say(f"{what}, {H} x {W}, {'in colour' if C == 3 else 'grey'}")
@@ -251,14 +285,29 @@ class Run:
         size = settings.size if base is None else base.picture_shape[:2]
         return Source(folder, settings.background, size, settings.fit, say, settings.caption)
 
+    def _mentioning(self, data: CaptionedImages) -> CaptionedImages:
+        """The data with captions that say as much as the recipe says.
+
+        Raises:
+            CheckpointError: they have captions of which no part can be left out.
+        """
+        if self.recipes.mention is None:
+            return data
+        if not isinstance(data, DigitSet | ColourSet):
+            raise checkpoint.CheckpointError(
+                f"the recipe's mention is for captions that code makes up, not for --data {self.settings.data}: "
+                "leave it out of the recipe"
+            )
+        return dataclasses.replace(data, mention=self.recipes.mention)
+
     def _fit_model(self, data: CaptionedImages, say: Callable[[str], None]) -> Pipeline:
-        self._fit("vae", lambda: VAETask(data.images, self._rng("vae")), say)
-        self._fit("clip", lambda: CLIPTask(data, self._tokenizer(data), self._rng("clip")), say)
+        self._fit("vae", lambda: VAETask(data.images, self._rng("vae"), self.recipes.vae), say)
+        self._fit("clip", lambda: CLIPTask(data, self._tokenizer(data), self._rng("clip"), self.recipes.clip), say)
         pipeline, latents = self._pipeline(data)
         self._say_what_is_not_heard(pipeline, data, say)
-        objective, weighting = OBJECTIVES[self.settings.objective], self.settings.weighting
-        network = self.settings.network
-        self._fit(network, lambda: DenoiserTask(data, pipeline, latents, objective, weighting), say)
+        network, recipe = self.settings.network, self._denoiser_recipe
+        told = self._objective(), self.settings.weighting, recipe
+        self._fit(network, lambda: DenoiserTask(data, pipeline, latents, *told), say)
         self._load(pipeline.denoiser, network)
         pipeline.info = dataclasses.replace(pipeline.info, trained=self._how())
         return pipeline
@@ -289,7 +338,7 @@ class Run:
 
     def _fit_hires(self, base: Pipeline, data: CaptionedImages, say: Callable[[str], None]) -> Pipeline:
         upscaler = Upscaler(UNet(HIRES_UNET, rng=self._rng("hires")), HiresInfo())
-        self._fit("hires", lambda: HiresTask(data, base, upscaler), say)
+        self._fit("hires", lambda: HiresTask(data, base, upscaler, self.recipes.hires), say)
         self._load(upscaler.unet, "hires")
         upscaler.info = dataclasses.replace(upscaler.info, trained=self._how())
         base.hires = upscaler
@@ -300,7 +349,7 @@ class Run:
         pictures = as_drawn(base, data, self.settings.caption, self._rng("lora"), say)
         self._say_what_is_not_heard(base, pictures, say)
         with lora.beside(base.denoiser):
-            self._fit("lora", lambda: LoRATask(pictures, base, lora), say)
+            self._fit("lora", lambda: LoRATask(pictures, base, lora, self.recipes.lora), say)
         self._load(lora, "lora")
         about = {name: str(value) for name, value in self._how().items() if value is not None}
         words = sorted({word for text in pictures.texts for word in split_words(clean(text))})
@@ -312,7 +361,8 @@ class Run:
         settings, stage = dataclasses.asdict(self.settings), self.settings.stage
         said = {name: value for name, value in settings.items() if OF_A_STAGE.get(name, stage) == stage}
         del said["data_dir"], said["model"]
-        return said | {"planned": self._pairs()}
+        changes = {"recipe": changed} if (changed := self.recipes.changes(*self.settings.networks)) else {}
+        return said | {"planned": self._pairs()} | changes
 
     @contextmanager
     def _nothing_left_unless_begun(self) -> Iterator[None]:
@@ -321,7 +371,7 @@ class Run:
         try:
             yield
         finally:
-            if made and not (self.folder / "run.json").exists():
+            if made and not (self.folder / "recipe.json").exists():
                 with suppress(OSError):
                     (self.folder / ".lock").unlink(missing_ok=True)
                     for folder in made:
@@ -350,9 +400,12 @@ class Run:
         self._load(clip, "clip")
         vae.to(self.settings.device)
         mean, log_variance = encode_all(vae, data.images)
-        objective = OBJECTIVES[self.settings.objective]
+        objective = self._objective()
+        each = self._denoiser_recipe.latent_scale == "channel"
+        scale, shift = channel_factors(mean) if each else (scale_factor(mean), 0.0)
         info = ModelInfo(
-            scale_factor=scale_factor(mean),
+            scale_factor=scale,
+            shift_factor=shift,
             latent_size=(mean.shape[1], mean.shape[2]),
             schedule=objective.schedule,
             prediction=objective.prediction,
@@ -361,10 +414,19 @@ class Run:
             ),
             words=tuple(sorted({word for text in data.all_captions() for word in split_words(clean(text))})),
         )
-        network = self.settings.network
-        denoiser = make_denoiser(denoiser_config(network, vae.config, clip.config), rng=self._rng(network))
+        config = denoiser_config(self._denoiser_recipe.config, vae.config, clip.config)
+        denoiser = make_denoiser(config, rng=self._rng(self.settings.network))
         pipeline = Pipeline(vae, clip, denoiser, tokenizer, info)
         return pipeline.to(self.settings.device), (mean, log_variance)
+
+    @property
+    def _denoiser_recipe(self) -> UNetRecipe | DiTRecipe:
+        return self.recipes.dit if self.settings.network == "dit" else self.recipes.unet
+
+    def _objective(self) -> Objective:
+        """What the denoiser is to learn, at the times that the recipe says."""
+        objective = OBJECTIVES[self.settings.objective]
+        return dataclasses.replace(objective, times=self._denoiser_recipe.times or objective.times)
 
     def _fit(self, network: str, make_task: Callable[[], Task], say: Callable[[str], None]) -> None:
         """Train one network, from its last checkpoint if there is one, unless it is trained already."""
@@ -416,11 +478,12 @@ class Run:
         The share is one of the time that was left when the network was `begun`, so that a network that took longer
         than planned takes from all that follow.
         """
+        if self.recipes.of(network).steps is not None:
+            return Plan(self.planned[network])
         if self.settings.steps is not None:
             return Plan({0: self.settings.steps})
-        shares = self._shares
-        networks = [*shares]
-        share = shares[network] / sum(shares[later] for later in networks[networks.index(network) :])
+        networks = [*self._shares]
+        share = self._shares[network] / sum(self._shares[later] for later in networks[networks.index(network) :])
         seconds = share * (self.settings.minutes * 60 - begun) - (time.monotonic() - self._sitting - begun)
         totals = self.planned.setdefault(network, {})
         said = any(self.planned.values())  # once is enough
@@ -460,19 +523,35 @@ class Run:
         return where
 
 
-def time_shares(picture: tuple[int, int, int], network: str = "unet") -> dict[str, float]:
-    """Each network's part of the time, so that their numbers of steps are to each other as those of MNIST's.
+def read_recipe(path: Path) -> tuple[Settings, Recipes]:
+    """What a recipe.json asks for: if it is a run's, its very steps.
+
+    Raises:
+        CheckpointError: there is no such file, or what it says cannot be.
+    """
+    run = Run._read(path, checkpoint.load_json(path))
+    return run.settings, run.recipes.with_steps(run.planned)
+
+
+def shares(settings: Settings, recipes: Recipes) -> dict[str, float]:
+    """The part of the time that each network of a run has, for 28 x 28."""
+    parts = {network: getattr(recipes.of(network), "share", 1.0) for network in settings.networks}
+    return {network: part / sum(parts.values()) for network, part in parts.items()}
+
+
+def time_shares(picture: tuple[int, int, int], usual: dict[str, float]) -> dict[str, float]:
+    """Each network's part of the time, so that their numbers of steps are to each other as the `usual` ones of MNIST's.
 
     The VAE works on pictures of H x W pixels and the denoiser on latents, which larger pictures need not make larger;
     most of CLIP's work is on the captions.
 
-    >>> {name: round(share, 2) for name, share in time_shares((64, 64, 3)).items()}
+    >>> {name: round(share, 2) for name, share in time_shares((64, 64, 3), shares(Settings(), Recipes())).items()}
     {'vae': 0.44, 'clip': 0.06, 'unet': 0.5}
     """
     pixels = picture[0] * picture[1]
-    work = {"vae": pixels / 28**2, "clip": 1.0, "unet": pixels / vae_config(picture).factor ** 2 / 7**2}
-    parts = {name: SHARES[name] * work[name] for name in SHARES}
-    return {network if name == "unet" else name: part / sum(parts.values()) for name, part in parts.items()}
+    work, on_latents = {"vae": pixels / 28**2, "clip": 1.0}, pixels / vae_config(picture).factor ** 2 / 7**2
+    parts = {name: usual[name] * work.get(name, on_latents) for name in usual}
+    return {name: part / sum(parts.values()) for name, part in parts.items()}
 
 
 def _is_pair(value: object) -> bool:

@@ -30,8 +30,9 @@ from minisd.models.unet_classic import UNetClassic, UNetClassicConfig
 from minisd.overlap import object_ious, pixel_iou
 from minisd.pictures import to_unit_range
 from minisd.train.drive import drive
-from minisd.train.loop import Fit, Recipe
+from minisd.train.loop import Fit
 from minisd.train.plan import Plan
+from minisd.train.recipe import Recipe
 
 Segmenter = FCN | SkipFCN | UNetClassic
 

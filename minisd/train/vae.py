@@ -10,20 +10,16 @@ from minisd.autograd import Array, Tensor, no_grad
 from minisd.models.fitting import vae_config
 from minisd.models.vae import VAE
 from minisd.pictures import picture_shape, to_bytes, to_unit_range
-from minisd.train.loop import Recipe
+from minisd.train.recipe import VAERecipe
 
 
 class VAETask:
-    """loss = mean (x - x')^2 + kl_weight KL / number of latents.
-
-    The weight is small: the latents stay near N(0, 1), so that noise can become one, without blurring the pictures.
-    """
+    """loss = mean (x - x')^2 + kl_weight KL / number of latents."""
 
     name = "vae"
-    recipe = Recipe(batch=64, peak_lr=3e-3, ema_decay=0.995)
 
-    def __init__(self, images: Array, rng: np.random.Generator, kl_weight: float = 1e-4) -> None:
-        self.images, self.kl_weight = images, kl_weight
+    def __init__(self, images: Array, rng: np.random.Generator, recipe: VAERecipe = VAERecipe()) -> None:
+        self.images, self.recipe = images, recipe
         self.module = VAE(vae_config(picture_shape(images)), rng=rng)
 
     @property
@@ -39,7 +35,7 @@ class VAETask:
     def loss(self, x: Tensor, noise: Tensor) -> Tensor:
         x_again, mean, log_variance = self.module(x, noise.data)
         kl_per_latent = ops.kl_divergence(mean, log_variance) * (x.shape[0] / mean.data.size)
-        return ops.mean_squared_error(x_again, x) + kl_per_latent * self.kl_weight
+        return ops.mean_squared_error(x_again, x) + kl_per_latent * self.recipe.kl_weight
 
     def preview(self) -> Array:
         """Pictures, each followed by what comes back."""

@@ -147,4 +147,4 @@ FROM = ("--lora", "--data", "folder", "--data-dir", ".")
 )
 def test_what_cannot_be_trained_is_refused(arguments: tuple[str, ...], said: str) -> None:
     refused(minisd("train", *arguments), said)
-    assert not list(Path().rglob("run.json"))
+    assert not list(Path().rglob("recipe.json"))

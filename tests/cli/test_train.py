@@ -52,7 +52,7 @@ def test_what_was_asked_for_reaches_the_run(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("minisd.cli.train.require_device", lambda device: None)
     assert minisd("train", "--data", "strokes", "--device", "cuda").exit_code == 0
     assert runs[-1][1].device == "cuda"
-    checkpoint.save_json(tmp_path / "run.json", {"settings": {"seed": 5}, "planned": {}, "seconds": 1})
+    checkpoint.save_json(tmp_path / "recipe.json", {"settings": {"seed": 5}, "planned": {}, "seconds": 1})
     assert minisd("train", "--resume", "--out", tmp_path, "--device", "cpu", "--profile").exit_code == 0
     assert runs[-1] == (tmp_path, Settings(seed=5), True)
 
@@ -61,18 +61,18 @@ def test_train_says_where_the_model_is(trained: tuple[Path, Result]) -> None:
     folder, result = trained
     assert result.exit_code == 0, result.output
     assert f"the model is in {folder}" in result.stdout and f"minisd eval --model {folder}" in result.stdout
-    assert {*MODEL_FILES, "run.json", "loss-vae.png", "loss-unet.png", "samples", "checkpoints"} <= set(
+    assert {*MODEL_FILES, "recipe.json", "loss-vae.png", "loss-unet.png", "samples", "checkpoints"} <= set(
         os.listdir(folder)
     )
 
 
 def test_a_run_is_not_begun_twice(trained: tuple[Path, Result]) -> None:
     model = trained[0]
-    before = (model / "run.json").read_bytes()
+    before = (model / "recipe.json").read_bytes()
     refused(
         minisd("train", "--data", "strokes", "--out", model), "holds a training run already", f"--resume --out {model}"
     )
-    assert (model / "run.json").read_bytes() == before
+    assert (model / "recipe.json").read_bytes() == before
     result = minisd("train", "--resume", "--out", model)
     assert result.exit_code == 0 and "is trained already" in result.output
 
@@ -117,13 +117,13 @@ def test_a_model_is_not_trained_over(model: Path, tmp_path: Path) -> None:
         (("--resume", "--objective", "v"), "leave out --objective"),
         (("--resume", "--background", "white"), "leave out --background"),
         (("--resume", "--seed", "1", "--steps", "2"), "leave out --seed, --steps"),
-        (("--resume",), "run.json: there is no such file"),
+        (("--resume",), "recipe.json: there is no such file"),
     ],
 )
 def test_train_refuses(arguments: tuple[str, ...], said: str) -> None:
     Path("file").write_text("")
     refused(minisd("train", *arguments), said)
-    assert not list(Path().rglob("run.json"))  # so the same command works as soon as the mistake is corrected
+    assert not list(Path().rglob("recipe.json"))  # so the same command works as soon as the mistake is corrected
 
 
 def idx(array: np.ndarray[Any, Any]) -> bytes:
@@ -174,7 +174,7 @@ def test_a_folder_that_was_made_up_is_numbered_where_a_model_is(monkeypatch: pyt
     folders: list[Path] = []
     monkeypatch.setattr(Run, "train", lambda run, say, profile, prepare: folders.append(run.folder))
     run = json.dumps({"settings": {}, "planned": {}, "seconds": 1})
-    for name, files in (("mnist", ["run.json", "model.json"]), ("mnist-2", ["model.json"])):
+    for name, files in (("mnist", ["recipe.json", "model.json"]), ("mnist-2", ["model.json"])):
         Path("runs", name).mkdir(parents=True)
         for file in files:
             Path("runs", name, file).write_text(run)
@@ -182,7 +182,7 @@ def test_a_folder_that_was_made_up_is_numbered_where_a_model_is(monkeypatch: pyt
     assert result.exit_code == 0 and "the model is in runs/mnist-3\n" in result.stdout
     assert minisd("train", "--resume").exit_code == 0  # all of them are finished: it says so of the first
     Path("runs/mnist-3").mkdir()
-    Path("runs/mnist-3/run.json").write_text(run)
+    Path("runs/mnist-3/recipe.json").write_text(run)
     refused(minisd("train"), "runs/mnist-3 holds a training run already: go on with --resume --out runs/mnist-3")
     assert minisd("train", "--resume").exit_code == 0
     assert folders == [Path("runs/mnist-3"), Path("runs/mnist"), Path("runs/mnist-3")]

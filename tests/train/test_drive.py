@@ -16,8 +16,9 @@ from minisd.autograd import Array, Tensor
 from minisd.nn import Module, Parameter
 from minisd.train import drive as driving
 from minisd.train.drive import Interrupted, drive
-from minisd.train.loop import Fit, Recipe, TrainingDiverged
+from minisd.train.loop import Fit, TrainingDiverged
 from minisd.train.plan import Plan
+from minisd.train.recipe import Recipe
 
 
 class Weight(Module):

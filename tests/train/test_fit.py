@@ -10,7 +10,8 @@ import pytest
 
 from minisd.autograd import Array, Tensor
 from minisd.nn import Module, Parameter
-from minisd.train.loop import Fit, Recipe, TrainingDiverged
+from minisd.train.loop import Fit, TrainingDiverged
+from minisd.train.recipe import Recipe
 
 RECIPE = Recipe(batch=2, peak_lr=0.1, warmup=4, clip_norm=0.5, ema_decay=0.3, weight_decay=0.01)
 

@@ -28,8 +28,9 @@ from minisd.train import run as run_module
 from minisd.train.denoiser import DenoiserTask, encode_all
 from minisd.train.drive import Interrupted
 from minisd.train.hires import HiresTask
-from minisd.train.loop import Fit, Recipe, TrainingDiverged
+from minisd.train.loop import Fit, TrainingDiverged
 from minisd.train.plan import Plan
+from minisd.train.recipe import Recipe
 from minisd.train.run import NETWORKS, SHARES, Run, Settings, time_shares, too_few
 from minisd.train.vae import VAETask
 
@@ -301,7 +302,7 @@ def test_a_plan_is_written_down_and_kept_to(tmp_path: Path) -> None:
         plan.totals[made] = total
         plan._changed()
     assert len(said) == 1 and "unet: about 400 steps" in said[0] and "--minutes" in said[0]
-    assert load_json(tmp_path / "run.json")["planned"] == {"unet": [[10, 400], [90, 300]]}
+    assert load_json(tmp_path / "recipe.json")["planned"] == {"unet": [[10, 400], [90, 300]]}
     again = Run.resume(tmp_path)
     assert again.planned == {"unet": {10: 400, 90: 300}} and again.settings == run.settings
     again._sitting = 0.0
@@ -372,7 +373,7 @@ SOUND = {"settings": {"data": "mnist", "seed": 3}, "planned": {"vae": [[10, 900]
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
-    save_json(tmp_path / "run.json", SOUND)
+    save_json(tmp_path / "recipe.json", SOUND)
     run = Run.resume(tmp_path)
     assert run == Run(tmp_path, Settings(seed=3), {"vae": {10: 900}, "clip": {0: 7}}, 12.5)
     assert Run.resume(tmp_path, "emu").settings.device == "emu"
@@ -394,8 +395,8 @@ def test_odd_settings_are_one_message(tmp_path: Path, field: str) -> None:
         if any(odd is sound or (odd == sound and type(odd) is type(sound)) for sound in SETTINGS[field]):
             continue
         text = json.dumps(SOUND | {"settings": {"data": "mnist", field: odd}})
-        (tmp_path / "run.json").write_text(text)
-        with pytest.raises(CheckpointError, match=rf"run\.json does not describe a training run: .*{field}"):
+        (tmp_path / "recipe.json").write_text(text)
+        with pytest.raises(CheckpointError, match=rf"recipe\.json does not describe a training run: .*{field}"):
             Run.resume(tmp_path)
 
 
@@ -407,8 +408,8 @@ def test_odd_fields_are_one_message(tmp_path: Path, field: str) -> None:
             about[field] = odd
         if (field, odd) in (("seconds", 0), ("seconds", 1.5), ("planned", {}), ("settings", {})):
             continue
-        (tmp_path / "run.json").write_text(json.dumps(about))
-        with pytest.raises(CheckpointError, match=r"run\.json"):
+        (tmp_path / "recipe.json").write_text(json.dumps(about))
+        with pytest.raises(CheckpointError, match=r"recipe\.json"):
             Run.resume(tmp_path)
 
 
