@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import oracles
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from strategies import defaults
 
 from minisd.autograd import Array
 from minisd.nn import Linear, Module, Parameter
-from minisd.optim import EMA, SGD, AdamW, warmup_cosine
+from minisd.optim import DECAYS, EMA, SGD, AdamW, learning_rate, warmup_cosine
 
 SHAPES = [(3, 4), (5,), (2, 1, 2)]
 
@@ -287,3 +289,25 @@ def test_what_the_optimiser_does_unless_told_otherwise() -> None:
     assert defaults(AdamW) == {"betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.0}
     assert defaults(AdamW.step) == {"largest_norm": math.inf}
     assert defaults(warmup_cosine) == {"final": 0.0}
+
+
+@given(st.integers(2, 300), st.integers(0, 50), st.floats(1e-4, 10))
+def test_along_a_cosine_the_rate_is_the_warmup_cosine_to_the_bit(steps: int, warmup: int, peak: float) -> None:
+    for step in range(steps):
+        wanted = warmup_cosine(step, steps, peak, warmup=warmup)
+        assert learning_rate(step, steps, peak, warmup=warmup) == wanted
+
+
+@pytest.mark.parametrize("decay", DECAYS)
+def test_the_rate_rises_stays_and_falls(decay: str) -> None:
+    rates = [learning_rate(step, 210, 2.0, warmup=10, decay=decay, hold=0.6) for step in range(211)]
+    assert rates[:10] == pytest.approx([0.2 * step for step in range(1, 11)])
+    assert set(rates[10:131]) == {2.0}
+    falling = np.array(rates[130:])
+    wanted = {"linear": np.linspace(2, 0, 81), "cosine": 1 + np.cos(np.linspace(0, np.pi, 81))}[decay]
+    np.testing.assert_allclose(falling, wanted, atol=1e-12)
+
+
+def test_the_rate_does_not_fall_while_nothing_is_planned_or_where_it_holds_to_the_end() -> None:
+    assert [learning_rate(step, None, 1.0, warmup=4) for step in (0, 3, 4, 99)] == [0.25, 1, 1, 1]
+    assert {learning_rate(step, 50, 1.0, warmup=0, hold=1.0) for step in range(50)} == {1.0}

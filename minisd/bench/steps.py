@@ -20,6 +20,7 @@ from minisd.bench.case import Arrays, Candidate, Case, Work
 from minisd.data.strokes import draw_strokes
 from minisd.diffusion.prediction import target
 from minisd.models.denoiser import Denoiser, make_denoiser
+from minisd.models.dit import DiTConfig
 from minisd.models.fitting import denoiser_config
 from minisd.models.unet_classic import UNetClassic, UNetClassicConfig
 from minisd.nn import Module

@@ -87,7 +87,7 @@ def curve(
     from minisd.train.run import Run
 
     def made(one: float, folder: Path) -> Made:
-        begun = (folder / "run.json").exists()
+        begun = (folder / "recipe.json").exists()
         arguments = ["--resume", "--device", device] if begun else [*given, "--minutes", str(one)]
         context = train.make_context("train", [*arguments, "--out", str(folder)], parent=ctx.parent)
         with context, redirect_stdout(sys.stderr):  # it says much; only the table is for standard output

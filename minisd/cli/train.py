@@ -38,6 +38,7 @@ from minisd.train.plan import MINUTES
 if TYPE_CHECKING:
     from minisd.train.recipe import Recipes
     from minisd.train.run import Settings
+
 RECIPE = click.Path(exists=True, dir_okay=False, path_type=Path)
 ABOUT = "; ".join(f"{name}, {objective.about}" for name, objective in OBJECTIVES.items())
 

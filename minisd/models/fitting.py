@@ -61,5 +61,8 @@ def denoiser_config(config: DenoiserConfig, vae: VAEConfig, clip: CLIPConfig) ->
     To a transformer every pixel of a latent is a token, whatever its size.
     """
     return replace(
-        config, latent_channels=vae.latent_channels, context_width=clip.width, pooled_width=clip.embedding_width
+        config,
+        latent_channels=vae.latent_channels,
+        context_width=clip.width,
+        pooled_width=clip.embedding_width,
     )

@@ -236,10 +236,10 @@ class Recipes:
         return dataclasses.replace(self, **changed)
 
     def changes(self, *networks: str) -> dict[str, Any]:
-        """What is not as minisd trains these networks unless told otherwise, but for the numbers of steps."""
+        """What is not as minisd trains these networks unless told otherwise, but for what model.json has elsewhere."""
         mine, usual = dataclasses.asdict(self), dataclasses.asdict(Recipes())
         found = {
-            network: {k: v for k, v in mine[network].items() if k != "steps" and v != usual[network][k]}
+            network: {k: v for k, v in mine[network].items() if k not in ("steps", "config") and v != usual[network][k]}
             for network in networks
         }
         said = {} if self.mention is None else {"mention": self.mention}

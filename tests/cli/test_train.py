@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from minisd import checkpoint
 from minisd.data import mnist
 from minisd.train.drive import Interrupted
 from minisd.train.loop import Fit, TrainingDiverged
+from minisd.train.recipe import Recipes, UNetRecipe
 from minisd.train.run import Run, Settings
 
 
@@ -55,6 +57,60 @@ def test_what_was_asked_for_reaches_the_run(tmp_path: Path, monkeypatch: pytest.
     checkpoint.save_json(tmp_path / "recipe.json", {"settings": {"seed": 5}, "planned": {}, "seconds": 1})
     assert minisd("train", "--resume", "--out", tmp_path, "--device", "cpu", "--profile").exit_code == 0
     assert runs[-1] == (tmp_path, Settings(seed=5), True)
+
+
+def write(path: Path, recipe: dict[str, Any]) -> Path:
+    checkpoint.save_json(path, recipe)
+    return path
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
+    """What would have been trained."""
+    found: list[Run] = []
+    monkeypatch.setattr(Run, "train", lambda run, say, profile, prepare: found.append(run))
+    return found
+
+
+def test_a_recipe_stands_for_options_and_options_count_more(runs: list[Run], tmp_path: Path) -> None:
+    settings = {"data": "folder", "data_dir": str(tmp_path), "size": [32, 48], "fit": "crop", "seed": 4, "steps": 9}
+    about = {"settings": settings | {"objective": "flow"}, "unet": {"batch": 7, "steps": 5}, "mention": None}
+    recipe = write(tmp_path / "mine.json", about)
+    asked = Settings("folder", str(tmp_path), 4, steps=9, size=(32, 48), fit="crop", objective="flow")
+    for options, settings in [
+        ((), asked),
+        (("--seed", 5, "--objective", "x_0", "--size", 16), replace(asked, seed=5, objective="x_0", size=(16, 16))),
+    ]:
+        assert minisd("train", "--recipe", recipe, *options).exit_code == 0
+        assert runs[-1].settings == settings
+        assert runs[-1].recipes == Recipes(unet=UNetRecipe(batch=7, steps=((0, 5),)))
+    for options, settings in [
+        (("--steps", 3), replace(asked, steps=3)),
+        (("--minutes", 2), replace(asked, steps=None, minutes=2.0)),
+    ]:
+        assert minisd("train", "--recipe", recipe, *options).exit_code == 0
+        assert (runs[-1].settings, runs[-1].recipes) == (settings, Recipes(unet=UNetRecipe(batch=7)))
+    lora = {"settings": {"stage": "lora", "data": "folder", "data_dir": str(tmp_path), "caption": "a heart", "rank": 2}}
+    assert minisd("train", "--recipe", write(tmp_path / "lora.json", lora)).exit_code == 0
+    wanted = Settings("folder", str(tmp_path), stage="lora", caption="a heart", rank=2)
+    assert (runs[-1].folder, runs[-1].settings) == (Path("runs/lora"), wanted)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ({"unet": {"learning_rate": 1}}, "UNetRecipe: learning_rate: there is no such field"),
+        ({"vae": {"batch": 0}}, "VAERecipe: batch: wanted a whole number from 1"),
+        ({"settings": {"objective": "score"}}, "Settings: objective: wanted one of noise, x_0, v, flow, got 'score'"),
+        ({"settings": {"data": "idx"}}, "needs --data-dir"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_one_message(tmp_path: Path, recipe: dict[str, Any], said: str) -> None:
+    refused(minisd("train", "--recipe", write(tmp_path / "mine.json", recipe)), said)
+    (tmp_path / "mine.json").write_text("{")
+    refused(minisd("train", "--recipe", tmp_path / "mine.json"), "mine.json")
+    refused(minisd("train", "--recipe", tmp_path), "is a directory")
+    assert not Path("runs").exists()
 
 
 def test_train_says_where_the_model_is(trained: tuple[Path, Result]) -> None:
@@ -115,6 +171,7 @@ def test_a_model_is_not_trained_over(model: Path, tmp_path: Path) -> None:
         (("--data", "strokes", "--stage", "hires", "--network", "dit"), "--network is for a whole model"),
         (("--resume", "--network", "dit"), "leave out --network"),
         (("--resume", "--objective", "v"), "leave out --objective"),
+        (("--recipe", "missing.json"), "'missing.json' does not exist"),
         (("--resume", "--background", "white"), "leave out --background"),
         (("--resume", "--seed", "1", "--steps", "2"), "leave out --seed, --steps"),
         (("--resume",), "recipe.json: there is no such file"),

@@ -27,7 +27,7 @@ def test_what_is_known_is_not_measured_and_is_told_as_what_it_is(monkeypatch):
     np.testing.assert_array_equal(known.thickness_bin, np.digitize(drawn.thickness, (2.31, 2.83)))
     np.testing.assert_array_equal(known.slant_bin, np.digitize(drawn.slant, (-3.0, 12.0)))
     told = []
-    monkeypatch.setattr(digits, "random_caption", lambda *what: told.append(what) or "a caption")
+    monkeypatch.setattr(digits, "random_caption", lambda *what, mention: told.append(what) or "a caption")
     rng, chosen = np.random.default_rng(0), np.array([29, 4, 4, 0])
     assert known.captions(chosen, rng) == ["a caption"] * 4
     assert told == [(drawn.labels[i], known.thickness_bin[i], known.slant_bin[i], rng) for i in chosen]

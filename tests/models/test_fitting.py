@@ -21,8 +21,8 @@ def test_the_digits_configurations_are_those_that_stand_in_the_classes():
     clip = clip_config((28, 28, 1), tokenizer, ["a"])
     assert vae_config((28, 28, 1)) == VAEConfig()
     assert clip == CLIPConfig(vocabulary=tokenizer.size, end_id=tokenizer.end)
-    assert denoiser_config("unet", VAEConfig(), clip) == UNetConfig()
-    assert denoiser_config("dit", VAEConfig(), clip) == DiTConfig()
+    assert denoiser_config(UNetConfig(), VAEConfig(), clip) == UNetConfig()
+    assert denoiser_config(DiTConfig(), VAEConfig(), clip) == DiTConfig()
 
 
 @pytest.mark.parametrize("H", SIDES)
@@ -47,7 +47,7 @@ def test_pictures_of_many_sizes_go_through(picture):
 @pytest.mark.parametrize("network", DENOISERS)
 def test_a_denoiser_is_made_for_the_latents_and_the_prompts(network):
     clip = CLIPConfig(vocabulary=9, end_id=8, width=32, embedding_width=48)
-    config = denoiser_config(network, VAEConfig(latent_channels=8), clip)
+    config = denoiser_config(DENOISERS[network](), VAEConfig(latent_channels=8), clip)
     assert (config.latent_channels, config.context_width, config.pooled_width) == (8, 32, 48)
     assert type(config) is DENOISERS[network]
     assert name_of(make_denoiser(config, rng=np.random.default_rng(0))) == network

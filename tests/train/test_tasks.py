@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,9 @@ from minisd.autograd import Array, Tensor
 from minisd.data import DigitSet
 from minisd.data.dataset import CaptionedPictures
 from minisd.diffusion.schedule import cosine_schedule
+from minisd.model_info import ModelInfo
+from minisd.models.dit import DiTConfig
+from minisd.models.unet import UNetConfig
 from minisd.models.vae import VAE, VAEConfig
 from minisd.pictures import to_unit_range
 from minisd.text.tokenizer import Tokenizer
@@ -20,8 +22,9 @@ from minisd.train import classifier
 from minisd.train.classifier import ClassifierTask, train_judge
 from minisd.train.clip import CLIPTask
 from minisd.train.denoiser import DenoiserTask, encode_all
-from minisd.train.loop import Fit, Recipe
+from minisd.train.loop import Fit
 from minisd.train.plan import Plan
+from minisd.train.recipe import Recipe, Recipes, VAERecipe
 from minisd.train.segmentation import SegmentationTask
 from minisd.train.vae import VAETask
 
@@ -48,13 +51,19 @@ def log_softmax(x: Array) -> Array:
 
 
 def test_the_recipes_are_those_of_the_figures_in_the_readme() -> None:
-    assert VAETask.recipe == Recipe(batch=64, peak_lr=3e-3, warmup=100, clip_norm=1, ema_decay=0.995, weight_decay=0)
-    assert CLIPTask.recipe == Recipe(
-        batch=128, peak_lr=2e-3, warmup=100, clip_norm=1, ema_decay=0.99, weight_decay=1e-4
-    )
-    assert DenoiserTask.recipe == Recipe(
-        batch=64, peak_lr=2e-3, warmup=200, clip_norm=1, ema_decay=0.999, weight_decay=0
-    )
+    recipes, adam = Recipes(), {"clip_norm": 1, "betas": (0.9, 0.99), "lr_decay": "cosine", "lr_hold": 0, "steps": None}
+    wanted: dict[str, dict[str, Any]] = {
+        "vae": {"batch": 64, "peak_lr": 3e-3, "warmup": 100, "ema_decay": 0.995, "weight_decay": 0,
+                "share": 0.16, "kl_weight": 1e-4},
+        "clip": {"batch": 128, "peak_lr": 2e-3, "warmup": 100, "ema_decay": 0.99, "weight_decay": 1e-4, "share": 0.11},
+        "unet": {"batch": 64, "peak_lr": 2e-3, "warmup": 200, "ema_decay": 0.999, "weight_decay": 0,
+                 "share": 0.73, "untold": 1 / 8, "times": None, "latent_scale": "all", "config": UNetConfig()},
+        "dit": {"batch": 64, "peak_lr": 2e-3, "warmup": 200, "ema_decay": 0.999, "weight_decay": 0,
+                "share": 0.73, "untold": 1 / 8, "times": None, "latent_scale": "all", "config": DiTConfig()},
+        "hires": {"batch": 16, "peak_lr": 2e-3, "warmup": 100, "ema_decay": 0.998, "weight_decay": 0},
+        "lora": {"batch": 32, "peak_lr": 2e-3, "warmup": 20, "ema_decay": 0.99, "weight_decay": 0, "untold": 0},
+    }  # fmt: skip
+    assert {name: vars(recipes.of(name)) for name in wanted} == {name: adam | own for name, own in wanted.items()}
     assert ClassifierTask.recipe == Recipe(batch=128, peak_lr=3e-3, ema_decay=0.995, weight_decay=1e-2)
     assert SegmentationTask.recipe == Recipe(batch=1, peak_lr=4e-3, warmup=50, ema_decay=0.98)
 
@@ -128,12 +137,11 @@ def test_the_vaes_loss() -> None:
     )
     kl = 0.5 * (mean**2 + np.exp(log_variance) - log_variance - 1).sum() / mean.size
     for weight in (1e-4, 0.5):
-        task = VAETask(np.zeros((2, 8, 8), np.uint8), rng(), weight)
+        task = VAETask(np.zeros((2, 8, 8), np.uint8), rng(), VAERecipe(kl_weight=weight))
         task.module = stub = Stub(Tensor(again), Tensor(mean), Tensor(log_variance))  # type: ignore[assignment]
         noise = numbers(2, 2, 2, 4, seed=3)
         assert task.loss(Tensor(x), Tensor(noise)).item() == pytest.approx(((x - again) ** 2).mean() + weight * kl)
         np.testing.assert_array_equal(stub.asked[0][1], noise)
-    assert VAETask(np.zeros((2, 8, 8), np.uint8), rng()).kl_weight == 1e-4
 
 
 def test_the_vaes_preview_puts_what_comes_back_beside_each_picture() -> None:
@@ -170,8 +178,7 @@ class Prompts:
     device = "cpu"
 
     def __init__(self) -> None:
-        info = SimpleNamespace(scale_factor=2.5, schedule="cosine", prediction="v")
-        self.schedule, self.info = cosine_schedule(), info
+        self.schedule, self.info = cosine_schedule(), ModelInfo(scale_factor=2.5)
         self.denoiser = Stub(Tensor(np.zeros((1, 7, 7, 4))))
         self.drawn: list[Any] = []
 
