@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import shlex
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from minisd_kernels.devices import require_device
 
 from minisd.cli.kernels import compile_first
@@ -18,11 +21,10 @@ from minisd.cli.options import (
     Several,
     check_data,
     checking,
-    data_options,
-    device_option,
     stoppable,
 )
 from minisd.cli.train import train
+from minisd.data.sets import DATA_SETS
 
 if TYPE_CHECKING:
     from minisd.evaluation.curve import Curve, Made
@@ -47,9 +49,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Drawings of each kind of prompt, as many of each digit: a multiple of 10.",
 )
-@data_options("digits")
 @click.option("--judge", type=FOLDER, help="Folder of a judge. [default: the one that comes with minisd]")
-@device_option
 @click.argument("recipe", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF minisd train]...")
 @click.pass_context
 def curve(
@@ -57,27 +57,26 @@ def curve(
     minutes: list[float],
     out: Path,
     num: int,
-    data: str,
-    data_dir: Path | None,
     judge: Path | None,
-    device: str,
     recipe: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Train a model for each of --minutes, one after the other, and measure the drawings of each as minisd eval does.
 
-    All other options are those of minisd train, such as --seed 1. OUT/curve.json and OUT/curve.png are written after
-    every model; stop as you like, and the same command goes on, or adds other --minutes.
+    All other options are those of minisd train, such as --seed 1 or --recipe FILE. OUT/curve.json and OUT/curve.png are
+    written after every model; stop as you like, and the same command goes on, or adds other --minutes.
     """
+    training = train.make_context("train", [*recipe], parent=ctx.parent)
+    asked = training.params
+    for option in ("lora", "resume", "steps", "profile"):
+        if asked[option] and training.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"a curve is of whole models, each trained for its --minutes; leave out --{option}.")
+    if asked["stage"] != "model" or asked["lora"]:
+        raise click.UsageError("a curve is of whole models, from the start; leave out the stage that adds to one.")
+    data, data_dir, device = asked["data"], asked["data_dir"], asked["device"]
+    if not DATA_SETS[data].digits:
+        raise click.UsageError(f"--data {data} holds no digits to measure by; a curve is of --data mnist or strokes.")
     check_data(data, data_dir)
     require_device(device)
-    where = [*(["--data-dir", str(data_dir)] if data_dir else []), "--device", device]
-    given = ["--data", data, *where, *recipe]
-    read = train.make_context("train", [*given], parent=ctx.parent).params
-    for option in ("lora", "resume", "steps", "profile"):
-        if read.get(option):
-            raise click.UsageError(f"a curve is of whole models, each trained for its --minutes; leave out --{option}.")
-    if read["stage"] != "model":
-        raise click.UsageError(f"a curve is of whole models, from the start; leave out --stage {read['stage']}.")
 
     from minisd import checkpoint
     from minisd.data import load_digits
@@ -88,7 +87,7 @@ def curve(
 
     def made(one: float, folder: Path) -> Made:
         begun = (folder / "recipe.json").exists()
-        arguments = ["--resume", "--device", device] if begun else [*given, "--minutes", str(one)]
+        arguments = ["--resume", "--device", device] if begun else [*recipe, "--minutes", str(one)]
         context = train.make_context("train", [*arguments, "--out", str(folder)], parent=ctx.parent)
         with context, redirect_stdout(sys.stderr):  # it says much; only the table is for standard output
             train.invoke(context)
@@ -103,7 +102,7 @@ def curve(
         compile_first(device)
         of_digits.classifier.to(device)
         compared = Drawings(of_digits, real, test, num, seed=0)
-        found = curves.begin(out, {"data": data, "options": list(recipe)}, compared)
+        found = curves.begin(out, _settled(asked), compared)
         again = f"of {len(minutes)} points are measured; go on with the same command, --out {shlex.quote(str(out))}"
         try:
             with stoppable(ctx, lambda: f"{len(found.points)} {again}"):
@@ -116,6 +115,16 @@ def curve(
             if found.points:
                 click.echo("\n".join(curves.lines(found)))
     click.echo(f"wrote {out / curves.Curve.FILE}\nwrote {out / 'curve.png'}")
+
+
+def _settled(asked: dict[str, Any]) -> dict[str, Any]:
+    """What tells this training from others, as JSON holds it: not where things lie, nor who computes."""
+    elsewhere = {"out", "data_dir", "device", "minutes", "steps", "lora", "resume", "profile", "own"}
+    said = {name: value for name, value in asked.items() if name not in elsewhere and value is not None}
+    if (recipes := said.pop("recipe", None)) is not None:
+        said["recipe"] = dataclasses.asdict(recipes)
+    settled: dict[str, Any] = json.loads(json.dumps(said, default=str))
+    return settled
 
 
 def _say(line: str) -> None:

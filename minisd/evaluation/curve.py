@@ -43,13 +43,13 @@ class Curve:
     """Points of one training, and what real digits have in the drawings' place.
 
     Attributes:
-        training: what tells it from others, as JSON holds it.
+        training: what tells it from others, names and values as JSON holds them.
         count: drawings of each kind of prompt.
     """
 
     FILE: ClassVar[str] = "curve.json"
 
-    training: Any
+    training: dict[str, Any]
     count: int
     real: Floor
     points: list[Point] = field(default_factory=list)
@@ -62,7 +62,12 @@ class Curve:
             CheckpointError: no such file, or a damaged one.
         """
         match checkpoint.load_json(path):
-            case {"training": training, "count": int() as count, "real": dict() as real, "points": list() as points}:
+            case {
+                "training": dict() as training,
+                "count": int() as count,
+                "real": dict() as real,
+                "points": list() as points,
+            }:
                 try:
                     return cls(training, count, Floor(**real), [_point(**point) for point in points])
                 except TypeError as error:
@@ -77,7 +82,7 @@ def _point(minutes: float, made: dict[str, Any], drawings: list[dict[str, Any]])
     return Point(minutes, Made(**made), [DrawingReport(**one) for one in drawings])
 
 
-def begin(folder: Path, training: Any, compared: Drawings) -> Curve:
+def begin(folder: Path, training: dict[str, Any], compared: Drawings) -> Curve:
     """The curve in the folder, to go on with, or a new one.
 
     Raises:
@@ -89,11 +94,11 @@ def begin(folder: Path, training: Any, compared: Drawings) -> Curve:
         new.save(path)
         return new
     found = Curve.load(path)
-    for what, there, wanted in (("training", found.training, training), ("drawings", found.count, new.count)):
-        if there != wanted:
-            raise checkpoint.CheckpointError(
-                f"{path} was begun with other {what}, {there} and not {wanted}: choose another folder with --out"
-            )
+    there, wanted = ({"num": curve.count, **curve.training} for curve in (found, new))
+    for name in {**there, **wanted}:
+        if (old := there.get(name)) != (this := wanted.get(name)):
+            how = f"another {name}" if isinstance(old or this, dict) else f"{name} {old} and not {this}"
+            raise checkpoint.CheckpointError(f"{path} was begun with {how}: choose another folder with --out")
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,15 +57,22 @@ def test_the_curve_of_a_recipe(trained: list[tuple[str, Settings]]) -> None:
         ("0.5-minutes", 0.5, 7, "strokes"), ("2-minutes", 2, 7, "strokes"),
     ]  # fmt: skip
     about = checkpoint.load_json("c/curve.json")
-    assert about["training"] == {"data": "strokes", "options": ["--seed", "7"]}
+    assert about["training"] | {"seed": 7, "data": "strokes", "network": "unet"} == about["training"]
+    assert not {"out", "device", "minutes", "resume"} & {*about["training"]}
     assert [point["made"] for point in about["points"]] == [{"seconds": 1.5, "steps": {"vae": 35, "clip": 7}}] * 2
     assert "         0.5         0.500      9.50     0.750         0.250" in result.stdout
     assert "said of the training" in result.stderr and "said of the training" not in result.stdout
     assert result.stdout.endswith("wrote c/curve.json\nwrote c/curve.png\n") and Path("c/curve.png").exists()
     again = minisd("--backend", "numpy", "curve", *options)
     assert again.exit_code == 0 and len(trained) == 2 and again.stdout == result.stdout
-    refused(minisd("curve", *options[:-1], 8), "was begun with other training")
-    assert json.loads(Path("c/curve.json").read_text()) == about
+    refused(minisd("curve", *options[:-1], 8), "was begun with seed 7 and not 8")
+    Path("recipe.json").write_text('{"settings": {"data": "strokes", "seed": 7, "steps": 4}, "vae": {"batch": 9}}')
+    recipe = ("--minutes", "2", "--num", 100, "--recipe", "recipe.json", "--out")
+    refused(minisd("curve", *recipe, "c"), "was begun with another recipe")
+    assert minisd("--backend", "numpy", "curve", *recipe, "d").exit_code == 0
+    assert (trained[2][1].seed, trained[2][1].steps, trained[2][1].minutes) == (7, None, 2)
+    assert checkpoint.load_json("d/curve.json")["training"]["recipe"]["vae"]["batch"] == 9
+    assert checkpoint.load_json("c/curve.json") == about
 
 
 def test_a_training_that_was_stopped_is_gone_on_with(trained: list[tuple[str, Settings]]) -> None:
@@ -86,10 +92,11 @@ def test_a_training_that_was_stopped_is_gone_on_with(trained: list[tuple[str, Se
         (("--minutes", "0,1"), "--minutes"),
         (("--steps", "4"), "leave out --steps"),
         (("--resume",), "leave out --resume"),
-        (("--stage", "hires"), "leave out --stage hires"),
+        (("--stage", "hires"), "leave out the stage"),
         (("--lora",), "leave out --lora"),
         (("--seeds", "4"), "No such option '--seeds'"),
         (("--seed", "x"), "'x' is not a valid integer"),
+        (("--data", "colours"), "holds no digits to measure by"),
         (("--num", "105"), "a multiple of 10"),
         (("--judge", "missing"), "judge.safetensors: there is no such file"),
         (("--out", "file/c"), "file/c"),

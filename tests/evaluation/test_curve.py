@@ -62,7 +62,7 @@ class World:
         return Made(60 * minutes, {"vae": 7, "unet": 9})
 
     def extend(self, folder: Path, minutes: list[float]) -> Curve:
-        curve = begin(folder, {"options": ["--seed", "1"]}, self)  # type: ignore[arg-type]
+        curve = begin(folder, {"seed": 1, "recipe": {"vae": 1}}, self)  # type: ignore[arg-type]
         for _ in extend(curve, folder, minutes, self.train, self, device="emu", say=str):  # type: ignore[arg-type]
             assert Curve.load(folder / Curve.FILE) == as_read(curve)
         return curve
@@ -108,10 +108,16 @@ def test_a_curve_of_another_training_is_left_alone(tmp_path: Path, monkeypatch: 
     world = World(monkeypatch)
     world.extend(tmp_path, [1])
     before = (tmp_path / "curve.json").read_bytes()
-    with pytest.raises(CheckpointError, match=r"curve\.json was begun with other training, .*--seed.* and not 7"):
-        begin(tmp_path, 7, world)  # type: ignore[arg-type]
+    for other, said in (
+        ({"seed": 2, "recipe": {"vae": 1}}, "with seed 1 and not 2: choose another folder"),
+        ({"seed": 1, "recipe": {"vae": 2}}, "with another recipe: choose"),
+        ({"seed": 1}, "with another recipe: choose"),
+        ({"seed": 1, "recipe": {"vae": 1}, "network": "dit"}, "with network None and not dit: choose"),
+    ):
+        with pytest.raises(CheckpointError, match=rf"curve\.json was begun {said}"):
+            begin(tmp_path, other, world)  # type: ignore[arg-type]
     world.chosen = range(100)
-    with pytest.raises(CheckpointError, match=r"was begun with other drawings, 200 and not 100: choose another"):
+    with pytest.raises(CheckpointError, match=r"was begun with num 200 and not 100: choose another"):
         world.extend(tmp_path, [1])
     assert (tmp_path / "curve.json").read_bytes() == before
 
@@ -124,13 +130,14 @@ def test_a_curve_of_another_training_is_left_alone(tmp_path: Path, monkeypatch: 
         {"real": {}},
         {"real": None},
         {"count": "a"},
+        {"training": 1},
         {"points": [1]},
         {"points": [{"minutes": 1}]},
         {"points": [{"minutes": 1, "made": {}, "drawings": []}]},
     ],
 )
 def test_a_damaged_curve_is_one_message(tmp_path: Path, odd: Any) -> None:
-    sound = {"training": 1, "count": 2, "real": REAL.__dict__, "points": []}
+    sound = {"training": {}, "count": 2, "real": REAL.__dict__, "points": []}
     save_json(tmp_path / "curve.json", sound | odd if isinstance(odd, dict) and odd else odd)
     with pytest.raises(CheckpointError, match=r"curve\.json does not describe a curve"):
         Curve.load(tmp_path / "curve.json")
