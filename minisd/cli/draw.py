@@ -17,6 +17,7 @@ from minisd.cli.options import (
     POSITIVE,
     SEED,
     OutputFile,
+    check_few_alone,
     checking,
     device_option,
     guidance_option,
@@ -30,6 +31,7 @@ from minisd.cli.pictures import counted, hold_files, how_drawn, save_arrays, sav
 _BY_NUMPY = 64  # pictures: NumPy draws so many sooner than Numba has compiled its kernels
 _BYTES = 16  # of memory for a number of a picture: itself, its place on the sheet, and the file that the sheet becomes
 _STDIN = Path("-")
+_NOT_WITH_FEW = ("guidance_rescale", "guidance_interval", "init", "strength", "mask", "resample")
 _ON_A_WAY = 9  # pictures from one prompt or seed to another
 
 
@@ -65,6 +67,7 @@ def draw(
     prompts: Path | None,
     num: int,
     model: Path | None,
+    few: int | None,
     steps: int | None,
     guidance: float | None,
     sampler: str | None,
@@ -85,6 +88,7 @@ def draw(
     from minisd.diffusion.spacing import make_levels
     from minisd.pipeline import BATCH, Pipeline
     from minisd.pipeline.enlarging import enlarge
+    from minisd.pipeline.few_steps import check_few
     from minisd.pipeline.given import SAMPLER, steps_from
 
     if len(words) > 1:
@@ -106,14 +110,21 @@ def draw(
         num = _ON_A_WAY
     if on_a_way and num < 2:
         raise click.BadParameter("a way takes 2 pictures or more.", param_hint="--num")
+    check_few_alone(
+        few, steps=steps, sampler=sampler, spacing=spacing, guidance=guidance, negative=asked["negative_prompt"],
+        **{name: asked[name] for name in _NOT_WITH_FEW},
+    )  # fmt: skip
     require_device(device)
     pipeline = Pipeline.load(model)
     with checking("--lora"):
         for path, scale in map(file_and_scale, asked.pop("lora")):
             pipeline.add_lora(path, scale)
-    steps = steps or pipeline.info.steps
+    if few is not None:
+        with checking("--few"):
+            check_few(pipeline, few)
+    taken = few or steps or pipeline.info.steps
     with checking("--steps"):
-        make_levels(pipeline.schedule, steps)
+        make_levels(pipeline.schedule, taken)
     wishes = what_is_asked(pipeline, asked)
     larger = {name: wishes.pop(name) for name in ("size", "hires") if name in wishes}
     side, _, channels = pipeline.picture_shape
@@ -135,11 +146,14 @@ def draw(
     if "mask_image" in wishes:
         sampler = sampler or SAMPLER
     own_sampler = ctx.with_resource(own_functions(own, device, unused=("backward",))) if own else None
-    steps_each = steps_from(steps, wishes.get("strength", 1)) * wishes.get("resample", 1)
+    if few is not None and own_sampler is not None:
+        raise click.UsageError("--few takes steps of its own, not those of a sampler; leave out --few, or the sampler.")
+    steps_each = steps_from(taken, wishes.get("strength", 1)) * wishes.get("resample", 1)
     with watched(steps_each * -(-len(texts) // BATCH)) as (watch, moments):
         images = pipeline.draw(
             texts,
             seed=seed,
+            few=few,
             steps=steps,
             guidance=guidance,
             sampler=own_sampler or sampler,
@@ -150,10 +164,14 @@ def draw(
     if larger:
         with counted(len(texts), "enlarging") as tell:
             images = enlarge(pipeline, images, texts, seed=seed, watch=tell, **larger)
-    settings = pipeline.info
+    settings, chosen = pipeline.info, {}
+    if few is None:  # else all of these are settled
+        chosen = {
+            "steps": taken, "sampler": None if own_sampler else sampler or settings.sampler,
+            "guidance": settings.guidance if guidance is None else guidance, "spacing": spacing or settings.spacing,
+        }  # fmt: skip
     about = how_drawn(
-        ctx, model, distinct, seed=seed, steps=steps, sampler=None if own_sampler else sampler or settings.sampler,
-        guidance=settings.guidance if guidance is None else guidance, spacing=spacing or settings.spacing,
+        ctx, model, distinct, seed=seed, **chosen,
         **{name: value for name, value in wishes.items() if name in ("strength", "resample")},
         **({"num": num} if on_a_way else {}),
     )  # fmt: skip

@@ -21,6 +21,7 @@ from minisd.cli.options import (
     SamplerName,
     Several,
     check_data,
+    check_few_alone,
     checking,
     data_options,
     device_option,
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
 def evaluate(
     ctx: click.Context,
     models: tuple[Path, ...],
+    few: int | None,
     steps: int | None,
     guidance: list[float] | None,
     sampler: str | None,
@@ -108,13 +110,14 @@ def evaluate(
     _check_together(
         {"--table": table, "--neighbours": neighbours is not None, "several values of --guidance": several},
         {"--samplers": samplers, "--evaluations": evaluations},
-        {"--sampler": sampler, "--steps": steps},
+        {"--sampler": sampler, "--steps": steps, "--few": few},
         len(models),
     )
     if plot is not None and not (several or table):
         raise click.UsageError(
             "--plot draws a curve: give several values, such as --guidance 0,0.5,1,1.5,2,4, or --table."
         )
+    check_few_alone(few, steps=steps, sampler=sampler, spacing=spacing, guidance=guidance)
     check_data(data, data_dir)
     require_device(device)
     if not DATA_SETS[data].digits:
@@ -129,10 +132,14 @@ def evaluate(
     from minisd.evaluation import Judge, colours, digits
     from minisd.evaluation.table import EVALUATIONS, plan
     from minisd.pipeline import Pipeline
+    from minisd.pipeline.few_steps import check_few
 
     ctx.with_resource(new_files(json_file, plot, neighbours))
     pipelines = {str(model or "the model that comes with minisd"): Pipeline.load(model) for model in models or [None]}
     (pipeline, *_), of_digits = pipelines.values(), Judge.load(judge)
+    if few is not None:
+        with checking("--few"):
+            check_few(pipeline, few)
     with checking("--steps"):
         make_levels(pipeline.schedule, steps or pipeline.info.steps)
     with checking("--evaluations"):
@@ -140,7 +147,9 @@ def evaluate(
         if table and not asked:
             raise ValueError("these samplers ask more than once a step, and need 3 evaluations or more")
     one_guidance = guidance[0] if guidance else None
-    how: dict[str, Any] = {"spacing": spacing} if table else {"steps": steps, "sampler": sampler, "spacing": spacing}
+    how: dict[str, Any] = {"spacing": spacing}
+    if not table:
+        how |= {"few": few, "steps": steps, "sampler": sampler}
     options: dict[str, Any] = {"count": num, "seed": seed, **how, "say": lambda line: click.echo(line, err=True)}
     report: Report | GuidanceCurve | ColourReport | None = None
     if DATA_SETS[data].digits:

@@ -149,6 +149,11 @@ model_option = click.option(
 
 def sampling_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
+        click.option(
+            "--few",
+            type=POSITIVE,
+            help="Draw in 1, 2 or 4 steps, by the network that was distilled for it (minisd train --stage few).",
+        ),
         click.option("--spacing", type=SpacingName(), help="Which times the steps visit. [default: the model's]"),
         click.option("--sampler", type=SamplerName(), help="How steps are taken. [default: the model's]"),
         click.option("--steps", type=POSITIVE, help="Sampling steps. [default: the model's]"),
@@ -162,6 +167,19 @@ guidance_option = click.option(
     type=GUIDANCE,
     help="How closely to follow the prompt; 0 not at all. [default: the model's]",
 )
+
+
+def check_few_alone(few: int | None, **given: Any) -> None:
+    """Refuse with --few whatever was settled when the network for few steps was distilled.
+
+    Raises:
+        click.UsageError: one of the options was `given`.
+    """
+    if few is not None and (unused := [name for name, value in given.items() if value is not None]):
+        raise click.UsageError(
+            "--few begins with noise, and draws with the steps and the guidance that were distilled; leave out "
+            f"--{unused[0].replace('_', '-')}, or --few."
+        )
 
 
 @contextmanager

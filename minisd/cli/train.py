@@ -66,7 +66,8 @@ def _as_defaults(ctx: click.Context, param: click.Parameter, path: Path | None) 
     type=click.Choice([stage for stage in MINUTES if stage != "lora"]),
     default="model",
     show_default=True,
-    help="A whole model, or the network that draws a model's digits at 56 x 56 and 112 x 112.",
+    help="A whole model; or what a model may have besides: hires, the network that draws its digits at 56 x 56 and "
+    "112 x 112; few, the one that draws in 1, 2 or 4 steps.",
 )
 @click.option("--lora", is_flag=True, help="A LoRA: teach a model something new from few pictures, in two minutes.")
 @click.option("--caption", help="What --lora shall draw by these words, all pictures alike. [default: their captions]")
@@ -78,7 +79,9 @@ def _as_defaults(ctx: click.Context, param: click.Parameter, path: Path | None) 
     help="How much --lora can learn: numbers a channel, in and out.",
 )
 @click.option(
-    "--model", type=FOLDER, help="The model that --lora or --stage hires adds to. [default: the one that comes along]"
+    "--model",
+    type=FOLDER,
+    help="The model that --lora or another --stage adds to. [default: the one that comes along]",
 )
 @data_options()
 @click.option(
@@ -122,13 +125,13 @@ def _as_defaults(ctx: click.Context, param: click.Parameter, path: Path | None) 
 @click.option(
     "--out",
     type=FOLDER,
-    help="Folder of the run, then of what it made. [default: runs/DATA, runs/hires or runs/lora, or a numbered one]",
+    help="Folder of the run, then of what it made. [default: runs/DATA, or runs/ and the stage, or a numbered one]",
 )
 @click.option(
     "--minutes",
     type=FiniteFloat(min=0, min_open=True),
     help=f"How long the whole training may take. [default: {MINUTES['model']:g}, for hires {MINUTES['hires']:g}, "
-    f"for --lora {MINUTES['lora']:g}]",
+    f"for few {MINUTES['few']:g}, for --lora {MINUTES['lora']:g}]",
 )
 @click.option("--steps", type=POSITIVE, help="Steps of each network, instead of --minutes: the same on every machine.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed and steps give the same model.")
@@ -202,7 +205,9 @@ def train(
     if stage != "model" and (unused := {"network", "objective", "weighting"} & {*given}):
         raise click.UsageError(f"--{min(unused)} is for a whole model; leave it out.")
     if stage == "model" and model is not None:
-        raise click.UsageError("--model is for --lora and --stage hires; a whole model begins with random weights.")
+        raise click.UsageError(
+            "--model is for --lora, --stage hires and few; a whole model begins with random weights."
+        )
     if own:
         ctx.with_resource(own_functions(own, device, unused=("sampler",)))
 
@@ -236,6 +241,11 @@ def train(
     click.echo(f"the model is in {out}")
     if run.settings.stage == "hires":
         click.echo(f'next: minisd draw "{EXAMPLE}" --size 112 --model {out}\n      minisd hires --model {out}')
+    elif run.settings.stage == "few":
+        prompt = EXAMPLE if DATA_SETS[run.settings.data].digits else "PROMPT"
+        click.echo(f'next: minisd draw "{prompt}" --few 4 --model {out}')
+        if DATA_SETS[run.settings.data].measured:
+            click.echo(f"      minisd eval --few 4 --data {run.settings.data} --model {out}")
     elif DATA_SETS[run.settings.data].digits:
         click.echo(f'next: minisd draw "{EXAMPLE}" --model {out}\n      minisd eval --model {out}')
     elif DATA_SETS[run.settings.data].measured:

@@ -25,6 +25,7 @@ from minisd.model_info import ModelInfo
 from minisd.pipeline import BATCH, Pipeline
 
 EVALUATIONS = 1, 2, 4, 8, 16, 50
+FEW = "few"  # stands where a sampler's name does, for the network that was distilled to draw in few steps
 _WIDTH, _NAME, _COLUMN = 80, 24, 8  # letters of a line, of a sampler's name and of a number
 
 
@@ -112,7 +113,8 @@ def calls(sampler: str, steps: int, schedule: NoiseSchedule) -> int:
 def plan(
     models: Mapping[str, Pipeline], samplers: Sequence[str] | None = None, evaluations: Sequence[int] = EVALUATIONS
 ) -> list[Asked]:
-    """The cells of a table: every model with the `samplers`, or with those that are usual for it.
+    """The cells of a table: every model with the `samplers`, or with those that are usual for it and, if it has one,
+    with its network for few steps.
 
     Raises:
         ValueError: a model has fewer times t than that.
@@ -123,6 +125,9 @@ def plan(
             for most in sorted(evaluations):
                 if (steps := steps_for(sampler, most, pipeline.schedule)) is not None:
                     found.append(Asked(model, sampler, most, steps, calls(sampler, steps, pipeline.schedule)))
+        if samplers is None and pipeline.few is not None:
+            known = sorted({*evaluations} & {*pipeline.few.info.choices})
+            found += [Asked(model, FEW, steps, steps, steps) for steps in known]
     return found
 
 
@@ -142,21 +147,16 @@ def measure(
 
     Args:
         watch: called after every step of every batch.
-        drawing: options of ``Pipeline.draw`` besides sampler and steps, such as guidance.
+        drawing: options of ``Pipeline.draw`` besides sampler and steps, such as guidance; the network for few steps,
+            in which these are settled, goes without them.
     """
     prompts = compared.prompts(detailed=True)
     for model in dict.fromkeys(one.model for one in asked):
         models[model].draw(prompts[:BATCH], steps=1)  # the first time costs more: it is not counted
     for one in asked:
+        how = {"few": one.steps} if one.sampler == FEW else {"sampler": one.sampler, "steps": one.steps, **drawing}
         began = time.process_time()
-        images = models[one.model].draw(
-            prompts,
-            seed=compared.seed,
-            sampler=one.sampler,
-            steps=one.steps,
-            callback=lambda *_: watch(),
-            **drawing,
-        )
+        images = models[one.model].draw(prompts, seed=compared.seed, callback=lambda *_: watch(), **how)
         seconds = (time.process_time() - began) / len(prompts)
         yield Cell(*one, seconds, compared.report(images, detailed=True))
 

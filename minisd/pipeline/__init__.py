@@ -10,18 +10,21 @@ from __future__ import annotations
 import math
 import secrets
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 from minisd_kernels.devices import to_device
 
 from minisd.autograd import Array
+from minisd.diffusion.consistency import multistep
 from minisd.diffusion.guidance import ClassifierFreeGuidance
 from minisd.diffusion.samplers import sample
 from minisd.memory import available_memory
 from minisd.pipeline.enlarging import check_size, enlarge
+from minisd.pipeline.few_steps import check_few
 from minisd.pipeline.given import RESAMPLE, SAMPLER, Given, steps_from
 from minisd.pipeline.hearing import between, hear
 from minisd.pipeline.model import Model, Prompt, SamplingDiverged, shipped_model
@@ -84,6 +87,7 @@ class Pipeline(Model):
         mask_image: Array | None = None,
         resample: int | None = None,
         seed: int | None = 0,
+        few: int | None = None,
         steps: int | None = None,
         guidance: float | None = None,
         guidance_rescale: float = 0.0,
@@ -113,6 +117,8 @@ class Pipeline(Model):
             resample: how often each stretch of the way is gone, with noise added back up between (Lugmayr et al. 2022);
                 if None 1, and 5 with a mask.
             seed: None for one that nobody chose; ``pipeline.seed`` says which it was.
+            few: draw in so few steps, 1, 2 or 4, one evaluation each, by the network that was distilled for it; how it
+                follows the prompt is settled, so that guidance, sampler and their kin cannot be given with it.
             steps: sampling steps, 1 to 1000.
             guidance: 1 follows the prompt as trained, more follows it more closely and varies less; 0 ignores it.
             guidance_rescale: 0 to 1, how much of the contrast that guidance adds is taken back (Lin et al. 2024).
@@ -139,6 +145,15 @@ class Pipeline(Model):
         if batch < 1:
             raise ValueError(f"draw: wanted a batch of 1 or more pictures, got {batch}")
         check_size(self, size, hires)
+        student = None
+        if few is not None:
+            student = check_few(
+                self, few, steps=steps, sampler=sampler, spacing=spacing, guidance=guidance,
+                guidance_rescale=guidance_rescale or None, guidance_interval=guidance_interval,
+                negative_prompt=negative_prompt, image=image, strength=strength, mask_image=mask_image,
+                resample=resample,
+            )  # fmt: skip
+            steps, spacing = few, "trailing"
         N, steps = len(prompts), self.info.steps if steps is None else steps
         negative_prompt = "" if negative_prompt is None else negative_prompt
         negative = [negative_prompt] * N if isinstance(negative_prompt, str) else [*negative_prompt]
@@ -157,14 +172,18 @@ class Pipeline(Model):
             context = hear(self, prompts[part], clip_skip)
             if to is not None:
                 context = between(context, hear(self, [to] * len(prompts[part]), clip_skip), way[part])
-            model = ClassifierFreeGuidance(
-                self.predict,
-                context,
-                hear(self, negative[part], clip_skip),
-                guidance,
-                interval=self.info.guidance_interval if guidance_interval is None else guidance_interval,
-                rescale=guidance_rescale,
-            )
+            model: Callable[[Array, Array], Array]
+            if student is None:
+                model = ClassifierFreeGuidance(
+                    self.predict,
+                    context,
+                    hear(self, negative[part], clip_skip),
+                    guidance,
+                    interval=self.info.guidance_interval if guidance_interval is None else guidance_interval,
+                    rescale=guidance_rescale,
+                )
+            else:
+                model = partial(self.predict_end, prompt=context)
             rngs, noise = start_noise(self.latent_shape, self.seed, range(N)[part], variation, to_seed, way[part])
             z_T, t_start = to_device(noise, self.device), None
             if given is not None:
@@ -174,10 +193,10 @@ class Pipeline(Model):
                     model,
                     z_T,
                     self.schedule,
-                    sampler=sampler or self.info.sampler,
+                    sampler=(sampler or self.info.sampler) if student is None else multistep,
                     steps=steps if given is None else steps_from(steps, given.strength),
                     spacing=spacing or self.info.spacing,
-                    prediction=self.info.prediction,
+                    prediction=self.info.prediction if student is None else student.info.prediction,
                     rngs=rngs,
                     t_start=t_start,
                     hold=None if given is None else given.hold(self, part),

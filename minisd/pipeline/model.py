@@ -20,6 +20,7 @@ from minisd_kernels.devices import to_device, to_host
 from minisd import checkpoint
 from minisd.autograd import Array, Tensor, no_grad
 from minisd.diffusion.schedule import NoiseSchedule, make_schedule
+from minisd.few import FewInfo, FewSteps
 from minisd.hires import HiresInfo, Upscaler
 from minisd.lora import LoRAFile, Merged, load_lora
 from minisd.model_info import ModelInfo
@@ -58,6 +59,7 @@ class Model:
     Attributes:
         denoiser: the U-Net or the transformer that tells picture from noise.
         hires: doubles the side of a picture; None for a model without.
+        few: draws in few steps; None for a model without.
 
     Raises:
         ValueError: they do not.
@@ -69,6 +71,7 @@ class Model:
     tokenizer: Tokenizer
     info: ModelInfo
     hires: Upscaler | None = None
+    few: FewSteps | None = None
 
     def __post_init__(self) -> None:
         self.schedule: NoiseSchedule = make_schedule(self.info.schedule, self.info.timesteps)
@@ -98,6 +101,8 @@ class Model:
         if isinstance(denoiser, DiTConfig):
             denoiser.check_size(*self.info.latent_size)
         self._merged = Merged(self.denoiser)
+        if self.few is not None:
+            self.few.info.levels(self.schedule)
 
     @property
     def device(self) -> str:
@@ -210,8 +215,12 @@ class Model:
 
     def predict(self, z_t: Array, t: Array, prompt: Prompt) -> Array:
         """What the denoiser says of latents z_t (N, h, w, C) at times t (N,): noise or v, see ``info.prediction``."""
-        with no_grad():
-            return self.denoiser(Tensor(z_t), t, Tensor(prompt.context), Tensor(prompt.pooled)).data
+        return _asked(self.denoiser, z_t, t, prompt)
+
+    def predict_end(self, z_t: Array, t: Array, prompt: Prompt) -> Array:
+        """What the network for few steps says, as ``predict``: it leads to where the way from z_t ends."""
+        assert self.few is not None, "check_few came before"
+        return _asked(self.few.network, z_t, t, prompt)
 
     def _as_read(self, text: str) -> str:
         """The text as the tokenizer is given it: as the captions were that the model was trained on.
@@ -242,9 +251,14 @@ class Model:
             folder / "model.json",
             {
                 "format": FORMAT,
-                **{name: dataclasses.asdict(network.config) for name, network in self._networks().items()},
+                **{
+                    name: dataclasses.asdict(network.config)
+                    for name, network in self._networks().items()
+                    if name != "few"  # it is built as the one that it was a copy of
+                },
                 "info": dataclasses.asdict(dataclasses.replace(self.info, words=self.words)),
                 **({"hires_info": dataclasses.asdict(self.hires.info)} if self.hires else {}),
+                **({"few_info": dataclasses.asdict(self.few.info)} if self.few else {}),
                 "sha256": {name: checkpoint.digest(folder / name) for name in self._files()},
             },
         )
@@ -280,6 +294,9 @@ class Model:
                 info=from_json(ModelInfo, about.get("info")),
                 hires=_upscaler(about, first) if "hires" in about else None,
             )
+            if "few_info" in about:
+                student = make_denoiser(model.denoiser.config, rng=first("few"))
+                model = dataclasses.replace(model, few=FewSteps(student, from_json(FewInfo, about["few_info"])))
             digests = about.get("sha256", {})
             if not isinstance(digests, dict) or (digests and {*digests} != {*model._files()}):
                 raise ValueError(f"sha256: wanted a digest of each of {', '.join(model._files())}, got {digests!r}")
@@ -302,7 +319,13 @@ class Model:
 
     def _networks(self) -> dict[str, VAE | CLIP | Denoiser]:
         hires = {"hires": self.hires.unet} if self.hires else {}
-        return {"vae": self.vae, "clip": self.clip, name_of(self.denoiser): self.denoiser, **hires}
+        few = {"few": self.few.network} if self.few else {}
+        return {"vae": self.vae, "clip": self.clip, name_of(self.denoiser): self.denoiser, **hires, **few}
+
+
+def _asked(network: Denoiser, z_t: Array, t: Array, prompt: Prompt) -> Array:
+    with no_grad():
+        return network(Tensor(z_t), t, Tensor(prompt.context), Tensor(prompt.pooled)).data
 
 
 def _denoiser(about: Mapping[str, Any], first: Callable[[str], checkpoint.FirstWeights]) -> Denoiser:

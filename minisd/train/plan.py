@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from minisd.checkpoint import CheckpointError
 
-MINUTES = {"model": 14.0, "hires": 8.0, "lora": 2.0}  # that a stage of the training takes unless it is told otherwise
+# That a stage of the training takes unless it is told otherwise.
+MINUTES = {"model": 14.0, "hires": 8.0, "few": 4.0, "lora": 2.0}
 
 _COMPILING, _MEASURED = 2, 8  # steps: not counted, and counted before the first plan
 _PLANS = 8  # about so often is a network's time looked at again

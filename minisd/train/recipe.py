@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from minisd.diffusion.objectives.times import TIMES
+from minisd.diffusion.samplers import SAMPLERS
 from minisd.models.checks import check, check_choice, check_number, check_whole, is_number
 from minisd.models.dit import DiTConfig
 from minisd.models.unet import UNetConfig
@@ -186,6 +187,37 @@ class HiresRecipe(Recipe):
 
 
 @dataclass(frozen=True)
+class FewRecipe(Recipe):
+    """Of the network that draws in few steps.
+
+    Attributes:
+        ways: drawings of the model that it learns from.
+        untold: the share of them that are drawn of the empty prompt, so that it can be drawn in few steps, too.
+        guidance: of these drawings; None for the model's own.
+        sampler, sampler_steps: how they are drawn.
+    """
+
+    batch: int = 64
+    peak_lr: float = 1e-3
+    warmup: int = 50
+    ema_decay: float = 0.995
+    ways: int = 12_800
+    untold: float = 1 / 32
+    guidance: float | None = None
+    sampler: str = "dpm_solver"
+    sampler_steps: int = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_whole(self, "ways")
+        check_number(self, "untold", 0, 1)
+        check_number(self, "guidance", 0, 1000, none=True)
+        check_choice(self, "sampler", SAMPLERS)
+        check_whole(self, "sampler_steps", most=1000)
+        check(self, "sampler_steps", "a multiple of 4", lambda x: x % 4 == 0)
+
+
+@dataclass(frozen=True)
 class LoRARecipe(Recipe):
     """Of a LoRA; `untold` as the U-Net's, and 0: what guidance leads away from stays as it was."""
 
@@ -216,6 +248,7 @@ class Recipes:
     unet: UNetRecipe = UNetRecipe()
     dit: DiTRecipe = DiTRecipe()
     hires: HiresRecipe = HiresRecipe()
+    few: FewRecipe = FewRecipe()
     lora: LoRARecipe = LoRARecipe()
     mention: float | None = None
 

@@ -1,7 +1,7 @@
 """The whole training: VAE, CLIP and denoiser one after the other into one folder, stoppable and resumable at any time.
 
-A second stage, hires, takes such a model and adds the network that doubles its pictures; another, lora, teaches it
-something new from few pictures, and leaves a small file beside which the model stays as it is.
+Further stages take such a model. hires adds the network that doubles its pictures, and few the one that draws in few
+steps; lora teaches it something new from few pictures, and leaves a small file beside which the model stays as it is.
 
 folder/  recipe.json       what was asked for, how each network is trained, and the steps planned for it
          checkpoints/      the latest states of the network in training, and the networks that are finished
@@ -54,6 +54,7 @@ from minisd.text.tokenizer import Tokenizer, clean, split_words
 from minisd.train.clip import CLIPTask
 from minisd.train.denoiser import DenoiserTask, encode_all
 from minisd.train.drive import drive
+from minisd.train.few import FewTask, student
 from minisd.train.hires import HiresTask
 from minisd.train.loop import Fit, Task, TrainingDiverged
 from minisd.train.lora import LoRATask, as_drawn
@@ -63,8 +64,8 @@ from minisd.train.recipe import DiTRecipe, Recipes, UNetRecipe
 from minisd.train.vae import VAETask
 
 NETWORKS = ("vae", "clip", "unet")
-STAGES = ("model", "hires", "lora")
-ALL_NETWORKS = (*NETWORKS, "hires", "lora", "dit")
+STAGES = ("model", "hires", "few", "lora")
+ALL_NETWORKS = (*NETWORKS, "hires", "lora", "dit", "few")
 OF_A_STAGE = {  # settings
     **dict.fromkeys(("network", "objective", "weighting"), "model"),
     **dict.fromkeys(("rank", "caption"), "lora"),
@@ -82,8 +83,8 @@ class Settings:
         minutes: the whole training's time; the number of steps is planned from their speed, and again while they go.
         steps: if given, every network's number of steps, whatever the time.
         device: where the networks are trained: cpu, cuda or emu.
-        stage: "model" for a whole model, "hires" for the network that doubles the pictures of one, "lora" for a LoRA
-            beside one.
+        stage: "model" for a whole model, "hires" for the network that doubles the pictures of one, "few" for the one
+            that draws in few steps what it draws in many, "lora" for a LoRA beside one.
         model: the folder of that one; None for the model that comes with minisd.
         background: the ground under transparent pictures of a folder, white or black; None to choose by their ink.
         size: height and width of a folder's pictures; None for what fits most of them.
@@ -256,6 +257,8 @@ class Run:
             device = self.settings.device
             base = None if self.settings.stage == "model" else self._base()
             data = self._mentioning(load_pictures(self.settings.data, "train", self._source(base, say)))
+            if base is not None and self.settings.stage == "few":
+                self._check_fits(base, data)
             prepare()
             self._sitting = time.monotonic() - self.seconds
             self._save_plan()
@@ -268,6 +271,8 @@ class Run:
                 self._fit_model(data, say).save(self.folder)
             elif self.settings.stage == "hires":
                 self._fit_hires(base, data, say).save(self.folder)
+            elif self.settings.stage == "few":
+                self._fit_few(base, data, say).save(self.folder)
             else:
                 self._fit_lora(base, data, say)
             if self._profiles:
@@ -329,12 +334,23 @@ class Run:
         """
         base = Pipeline.load(self.settings.model)
         if self.settings.stage == "hires" and base.picture_shape != (28, 28, 1):
-            H, W, C = base.picture_shape
             raise checkpoint.CheckpointError(
-                f"{self.settings.model} draws {H} x {W} {'in colour' if C == 3 else 'grey'}; --stage hires learns from "
+                f"{self.settings.model} draws {_said(base.picture_shape)}; --stage hires learns from "
                 "digits to double 28 x 28 grey pictures, and takes a model of such: --data mnist or strokes"
             )
         return base.to(self.settings.device)
+
+    def _check_fits(self, base: Pipeline, data: CaptionedImages) -> None:
+        """Whether the data are such as the model draws.
+
+        Raises:
+            CheckpointError: they are not.
+        """
+        if (draws := base.picture_shape) != (found := picture_shape(data.images)):
+            raise checkpoint.CheckpointError(
+                f"the model draws {_said(draws)}, and the pictures of --data {self.settings.data} are {_said(found)}; "
+                "name the --data that it was trained on"
+            )
 
     def _fit_hires(self, base: Pipeline, data: CaptionedImages, say: Callable[[str], None]) -> Pipeline:
         upscaler = Upscaler(UNet(HIRES_UNET, rng=self._rng("hires")), HiresInfo())
@@ -355,6 +371,19 @@ class Run:
         words = sorted({word for text in pictures.texts for word in split_words(clean(text))})
         about |= {"base": base.digest(), "words": " ".join(words)}
         save_lora(self.folder / "lora.safetensors", lora, about, prefix_of(base.denoiser))
+
+    def _fit_few(self, base: Pipeline, data: CaptionedImages, say: Callable[[str], None]) -> Pipeline:
+        few = student(base, self.recipes.few)
+
+        def task() -> FewTask:
+            say("few: the model draws what the network learns from, before its first step")
+            return FewTask(data, base, few, self._rng("few"), self.recipes.few)
+
+        self._fit("few", task, say)
+        self._load(few.network, "few")
+        few.info = dataclasses.replace(few.info, trained=self._how())
+        base.few = few
+        return base
 
     def _how(self) -> dict[str, Any]:
         """How the networks of this run were made; folders are somebody's own."""
@@ -554,6 +583,10 @@ def time_shares(picture: tuple[int, int, int], usual: dict[str, float]) -> dict[
     return {name: part / sum(parts.values()) for name, part in parts.items()}
 
 
+def _said(shape: tuple[int, int, int]) -> str:
+    return f"{shape[0]} x {shape[1]} {'in colour' if shape[2] == 3 else 'grey'}"
+
+
 def _is_pair(value: object) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and all(type(side) is int for side in value)
 
@@ -565,7 +598,7 @@ def _is_path(value: object) -> bool:
 def too_few(network: str, steps: int) -> str | None:
     """What to say of a plan of fewer than half of the steps that the model that comes with minisd was trained for."""
     about = checkpoint.load_json(shipped_model() / "model.json")
-    match about.get("hires_info" if network == "hires" else "info"):
+    match about.get("info" if network in NETWORKS else f"{network}_info"):
         case {"trained": {"planned": dict() as planned}} if network in planned:
             wanted = max(read_totals(planned[network], network).items())[1]
             if 2 * steps < wanted:

@@ -27,6 +27,7 @@ from minisd.pipeline import Pipeline
 from minisd.train import run as run_module
 from minisd.train.denoiser import DenoiserTask, encode_all
 from minisd.train.drive import Interrupted
+from minisd.train.few import FewTask
 from minisd.train.hires import HiresTask
 from minisd.train.loop import Fit, TrainingDiverged
 from minisd.train.plan import Plan
@@ -460,6 +461,60 @@ def test_the_second_stage_is_stopped_and_goes_on(tmp_path: Path, monkeypatch: py
     assert "hires: going on from step 2" in said
     for name in ("hires.safetensors", "model.json"):
         assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes()
+
+
+# Few steps
+
+
+@pytest.fixture
+def few_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "FewTask", partial(FewTask, ways=4))
+    monkeypatch.setattr(FewTask, "preview", lambda task: None)
+
+
+def few(folder: Path) -> Path:
+    return Run.start(folder, Settings("strokes", steps=3, stage="few")).train(lambda line: None)
+
+
+@pytest.mark.usefixtures("few_ways", "numpy_backend")
+def test_the_stage_for_few_steps_adds_a_network_and_changes_nothing_else(tmp_path: Path) -> None:
+    pipeline, shipped = Pipeline.load(few(tmp_path / "out")), Pipeline.load()
+    assert pipeline.few is not None
+    made = pipeline.few.info.trained
+    assert (made["stage"], made["data"], made["steps"]) == ("few", "strokes", 3) and "model" not in made
+    assert pipeline.few.info.guidance == shipped.info.guidance
+    assert pipeline.info == shipped.info and pipeline.draw(["a 7"], few=1).shape == (1, 28, 28)
+    np.testing.assert_array_equal(pipeline.draw(["a 7"], steps=1), shipped.draw(["a 7"], steps=1))
+    state = load_arrays(tmp_path / "out" / "checkpoints" / "few-00000003" / Checkpoints.ARRAYS)
+    average = state["average.average"].astype(np.float16)
+    np.testing.assert_array_equal(pipeline.few.network.flat_parameters().astype(np.float16), average)
+
+
+@pytest.mark.usefixtures("few_ways", "numpy_backend")
+def test_the_stage_for_few_steps_is_stopped_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few(tmp_path / "straight")
+    take = Fit.step
+
+    def interrupted(fit: Fit) -> None:
+        take(fit)
+        if fit.steps_done == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Fit, "step", interrupted)
+    with pytest.raises(Interrupted, match="stopped at step 2 of few"):
+        few(tmp_path / "stopped")
+    monkeypatch.setattr(Fit, "step", take)
+    Run.resume(tmp_path / "stopped").train(lambda line: None)
+    for name in ("few.safetensors", "model.json"):
+        assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes()
+
+
+def test_data_that_the_model_does_not_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coloured = CaptionedPictures(np.zeros((2, 32, 32, 3), np.uint8), ["a red dot", "a blue dot"])
+    monkeypatch.setattr(run_module, "load_pictures", lambda name, split, source: coloured)
+    with pytest.raises(CheckpointError, match=r"draws 28 x 28 grey, .* are 32 x 32 in colour; name the --data"):
+        Run.start(tmp_path / "out", Settings("strokes", steps=3, stage="few")).train()
+    assert not (tmp_path / "out").exists()
 
 
 def test_only_small_grey_pictures_are_doubled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

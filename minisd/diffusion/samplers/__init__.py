@@ -69,7 +69,7 @@ def sample(
     x_T: Array,
     schedule: NoiseSchedule,
     *,
-    sampler: str = "ddim",
+    sampler: str | Sampler = "ddim",
     steps: int = 50,
     spacing: str = "trailing",
     prediction: str = "noise",
@@ -86,6 +86,7 @@ def sample(
     Args:
         model: (x_t, t (B,)) -> what it was trained to predict, shaped as x_t; t are integers, but for some spacings.
         x_T: the start, (B, H, W, C): initial_noise(), or x_0 with noise added for image-to-image (then say `t_start`).
+        sampler: a name in SAMPLERS, or a function with the same interface.
         spacing: which times are visited, one of SPACINGS.
         prediction: what the model predicts, one of PREDICTIONS.
         rngs: a stream per sample, as x_T was drawn from; needed by samplers that draw fresh noise.
@@ -106,8 +107,12 @@ def sample(
     >>> sample(no_noise, x_T, make_schedule("cosine"), steps=4, clip=1.0).shape
     (3, 8, 8, 1)
     """
-    if sampler not in SAMPLERS:
-        raise ValueError(f"no sampler is called {sampler!r}; choose one of {', '.join(SAMPLERS)}")
+    if isinstance(sampler, str):
+        if sampler not in SAMPLERS:
+            raise ValueError(f"no sampler is called {sampler!r}; choose one of {', '.join(SAMPLERS)}")
+        name, walk = sampler, SAMPLERS[sampler]
+    else:
+        name, walk = getattr(sampler, "__name__", "this sampler"), sampler
     B = x_T.shape[0]
     if rngs is not None and len(rngs) != B:
         raise ValueError(
@@ -130,7 +135,7 @@ def sample(
 
     def fresh_noise() -> Array:
         if rngs is None:
-            raise ValueError(f"sample: {sampler} draws fresh noise; pass rngs=sample_rngs(seed, {B})")
+            raise ValueError(f"sample: {name} draws fresh noise; pass rngs=sample_rngs(seed, {B})")
         return to_device(initial_noise(x_T.shape[1:], rngs, x_T.dtype), device_of(x_T))
 
     x_t, at, index = x_T, levels[0], 0
@@ -138,7 +143,7 @@ def sample(
         if stretch[0] != at:
             x_t = back_up(x_t, at, stretch[0], fresh_noise())
         for level, (x_prev, x_0_pred) in zip(
-            stretch, SAMPLERS[sampler](denoise, x_t, stretch, fresh_noise, **options), strict=False
+            stretch, walk(denoise, x_t, stretch, fresh_noise, **options), strict=False
         ):
             if callback is not None:
                 callback(index, level.t, x_t, x_0_pred)
