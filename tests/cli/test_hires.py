@@ -81,4 +81,4 @@ def test_the_comparison_is_printed_drawn_and_written(monkeypatch: pytest.MonkeyP
 
 def test_training_options_that_do_not_go_together() -> None:
     refused(minisd("train", "--stage", "hires", "--data", "folder", "--data-dir", "."), "--data mnist or strokes")
-    refused(minisd("train", "--model", "."), "--model is for --stage hires or few")
+    refused(minisd("train", "--model", "."), "--model is for --lora, --stage hires and few")

@@ -108,6 +108,12 @@ def test_numbers_of_steps_that_it_does_not_know(pipeline: Pipeline, tiny: Pipeli
     assert check_few(pipeline, 2) is pipeline.few
 
 
+def test_a_lora_is_not_in_it(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Model, "loras", property(lambda model: (("a LoRA", 1.0),)))
+    with pytest.raises(ValueError, match="distilled without a LoRA; leave out few, or the LoRA"):
+        pipeline.draw(TEXTS, few=4)
+
+
 def test_more_steps_than_the_model_has_times(pipeline: Pipeline) -> None:
     with pytest.raises(ValueError, match=r"wanted 1\.\.3 steps"):
         replace(pipeline, info=replace(pipeline.info, timesteps=3))
