@@ -154,7 +154,7 @@ def draw(
             texts,
             seed=seed,
             few=few,
-            steps=steps,
+            steps=taken if few is None else None,
             guidance=guidance,
             sampler=own_sampler or sampler,
             spacing=spacing,

@@ -192,8 +192,8 @@ def test_every_option_reaches_the_drawing(model: Path, monkeypatch: pytest.Monke
     minisd("draw", "a seven")
     minisd("draw", "a seven", "--seed", 7, "--steps", 3, "--guidance", 0, "--sampler", "ddpm", "--spacing", "karras")
     assert seen == [
-        {"seed": 0, "steps": 50, "guidance": None, "sampler": None, "spacing": None},
-        {"seed": 7, "steps": 3, "guidance": 0, "sampler": "ddpm", "spacing": "karras"},
+        {"seed": 0, "few": None, "steps": 50, "guidance": None, "sampler": None, "spacing": None},
+        {"seed": 7, "few": None, "steps": 3, "guidance": 0, "sampler": "ddpm", "spacing": "karras"},
     ]
 
 
