@@ -61,7 +61,7 @@ def test_eval_says_what_was_measured(few_digits: None, monkeypatch: pytest.Monke
     assert result.exit_code == 0 and result.stderr == "drawing\n", result.output
     assert seen == [
         {"train": digits(300, 0).labels.tolist(), "test": digits(300, 1).labels.tolist(),
-         "count": 110, "seed": 4, "guidance": 0, "steps": 9, "sampler": "ddpm", "spacing": "karras"}
+         "count": 110, "seed": 4, "few": None, "guidance": 0, "steps": 9, "sampler": "ddpm", "spacing": "karras"}
     ]  # fmt: skip
     assert checkpoint.load_json("a.json") == json.loads(json.dumps(measured().as_json()))
     assert max(map(len, result.stdout.splitlines())) <= 80
@@ -161,7 +161,7 @@ def test_several_guidances_make_a_curve(few_digits: None, monkeypatch: pytest.Mo
     options = ("--guidance", "1.5, 0,1.5", "--num", 110, "--json", "a.json", "--plot", "a.png")
     result = minisd("--backend", "numpy", "eval", *options)
     assert result.exit_code == 0, result.output
-    assert seen == [([1.5, 0], {"count": 110, "seed": 0, "steps": None, "sampler": None, "spacing": None})]
+    assert seen == [([1.5, 0], {"count": 110, "seed": 0, "few": None, "steps": None, "sampler": None, "spacing": None})]
     assert result.stdout == CURVE and max(map(len, CURVE.splitlines())) <= 80
     assert checkpoint.load_json("a.json") == json.loads(json.dumps(curve.as_json()))
     ((x, panels, xlabel, name, levels),) = plots
@@ -239,7 +239,16 @@ def test_eval_of_coloured_digits_is_told_by_line(monkeypatch: pytest.MonkeyPatch
         ["PSNR", "of", "reconstructions", "by", "the", "VAE", "31.25", "dB"],
     ]
     assert seen == [
-        {"test": few, "guidance": 2.0, "count": 1000, "seed": 0, "steps": None, "sampler": None, "spacing": None}
+        {
+            "test": few,
+            "guidance": 2.0,
+            "count": 1000,
+            "seed": 0,
+            "few": None,
+            "steps": None,
+            "sampler": None,
+            "spacing": None,
+        }
     ]
     assert checkpoint.load_json("a.json")["drawings"][1]["ground"] == 0.6
 

@@ -15,7 +15,20 @@ from minisd.diffusion.samplers import SAMPLERS
 from minisd.diffusion.schedule import make_schedule
 from minisd.evaluation import table as tables
 from minisd.evaluation.digits import DrawingReport, Drawings, Floor
-from minisd.evaluation.table import Asked, Cell, Table, calls, lines, measure, plan, shortened, steps_for, total_steps
+from minisd.evaluation.table import (
+    FEW,
+    Asked,
+    Cell,
+    Table,
+    calls,
+    lines,
+    measure,
+    plan,
+    shortened,
+    steps_for,
+    total_steps,
+)
+from minisd.few import FewInfo, FewSteps
 from minisd.pipeline import Pipeline
 
 SCHEDULE = make_schedule("cosine", 100)
@@ -52,8 +65,8 @@ def test_an_evaluation_is_one_call_of_the_network(
 
 
 def test_each_model_has_the_samplers_that_are_usual_for_it() -> None:
-    diffusion = SimpleNamespace(info=SimpleNamespace(schedule="cosine"), schedule=SCHEDULE)
-    straight = SimpleNamespace(info=SimpleNamespace(schedule="flow"), schedule=SCHEDULE)
+    diffusion = SimpleNamespace(info=SimpleNamespace(schedule="cosine"), schedule=SCHEDULE, few=None)
+    straight = SimpleNamespace(info=SimpleNamespace(schedule="flow"), schedule=SCHEDULE, few=None)
     asked = plan({"d": diffusion, "f": straight}, evaluations=[4, 1])  # type: ignore[dict-item]
     assert [(one.sampler, one.evaluations, one.steps) for one in asked if one.model == "d"] == [
         (sampler, n, n) for sampler in ("ddpm", "ddim", "dpm_solver", "dpm_solver_sde") for n in (1, 4)
@@ -65,6 +78,21 @@ def test_each_model_has_the_samplers_that_are_usual_for_it() -> None:
     assert total_steps(asked[:1], 126) == 2  # batches
     with pytest.raises(ValueError, match=r"wanted 1\.\.100 steps"):
         plan({"d": diffusion}, ["ddim"], [101])  # type: ignore[dict-item]
+
+
+def test_the_network_for_few_steps_has_a_line() -> None:
+    model: Any = SimpleNamespace(
+        info=SimpleNamespace(schedule="cosine"),
+        schedule=SCHEDULE,
+        few=FewSteps(SimpleNamespace(), FewInfo()),  # type: ignore[arg-type]
+    )
+    asked = [one for one in plan({"m": model}, evaluations=[1, 4, 8]) if one.sampler == FEW]
+    assert asked == [Asked("m", FEW, n, n, n) for n in (1, 4)]
+    assert not any(one.sampler == FEW for one in plan({"m": model}, ["ddim"], [4]))
+    world = World()
+    compared = Drawings(world, world.train, world.test, 100, 5)  # type: ignore[arg-type]
+    list(measure({"m": world}, asked, compared, guidance=3.0, spacing=None))  # type: ignore[dict-item]
+    assert [options for _, options in world.asked[1:]] == [{"seed": 5, "few": n} for n in (1, 4)]
 
 
 class World:
@@ -84,7 +112,7 @@ class World:
 
     def draw(self, prompts: list[str], callback: Any = lambda *_: None, **options: Any) -> Array:
         self.asked.append((prompts, options))
-        for _ in range(options["steps"]):
+        for _ in range(options.get("steps") or options["few"]):
             callback(0, 0.0, None, None)
         return self.test.images[np.arange(len(prompts)) + 100 * (options.get("sampler") == "ddpm")]
 
