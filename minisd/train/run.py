@@ -598,7 +598,7 @@ def _is_path(value: object) -> bool:
 def too_few(network: str, steps: int) -> str | None:
     """What to say of a plan of fewer than half of the steps that the model that comes with minisd was trained for."""
     about = checkpoint.load_json(shipped_model() / "model.json")
-    match about.get("info" if network in NETWORKS else f"{network}_info"):
+    match about.get(f"{network}_info", about.get("info")):
         case {"trained": {"planned": dict() as planned}} if network in planned:
             wanted = max(read_totals(planned[network], network).items())[1]
             if 2 * steps < wanted:
