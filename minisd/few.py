@@ -16,7 +16,7 @@ from minisd.diffusion.prediction import PREDICTIONS
 from minisd.diffusion.samplers import SAMPLERS
 from minisd.diffusion.schedule import NoiseLevel, NoiseSchedule
 from minisd.diffusion.spacing import make_levels
-from minisd.models.checks import check, check_choice, check_whole, is_number
+from minisd.models.checks import check, check_choice, check_number, check_whole
 from minisd.models.denoiser import Denoiser
 
 
@@ -46,7 +46,7 @@ class FewInfo:
     def __post_init__(self) -> None:
         check_whole(self, "steps", most=64)
         check_choice(self, "prediction", PREDICTIONS)
-        check(self, "guidance", "a number from 0 to 1000", lambda x: is_number(x) and 0 <= x <= 1000)
+        check_number(self, "guidance", 0, 1000)
         check(
             self,
             "guidance_interval",

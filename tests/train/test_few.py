@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +20,8 @@ from minisd.models.levels import Level
 from minisd.models.unet import UNet, UNetConfig
 from minisd.pipeline.model import Prompt
 from minisd.train.few import FewTask, student
-from minisd.train.loop import Fit, Recipe
+from minisd.train.loop import Fit
+from minisd.train.recipe import FewRecipe
 
 SD, MEANS = 0.5, {"": 0.1, "low": -0.4, "high": 0.9}
 DATA = CaptionedPictures(np.zeros((6, 8, 8), np.uint8), ["low", "high"] * 3)
@@ -55,10 +55,9 @@ def ends(x_t: Array, alpha: Array, sigma: Array, mean: Array) -> Array:
     return mean + SD * (x_t - alpha * mean) / np.sqrt(alpha**2 * SD**2 + sigma**2)
 
 
-def task(teacher: Any, ways: int = 40, seed: int = 0, **info: Any) -> FewTask:
-    few = student(teacher)
-    few.info = replace(few.info, **info)
-    return FewTask(DATA, teacher, few, np.random.default_rng(seed), ways)
+def task(teacher: Any, seed: int = 0, **recipe: Any) -> FewTask:
+    wanted = FewRecipe(**{"ways": 40} | recipe)
+    return FewTask(DATA, teacher, student(teacher, wanted), np.random.default_rng(seed), wanted)
 
 
 def guided_means(task: FewTask, rows: Array) -> Array:
@@ -115,8 +114,17 @@ def test_the_same_seed_gives_the_same_ways() -> None:
 
 
 def test_some_captions_are_left_empty() -> None:
-    few = task(Teacher(), ways=600)
-    assert 0 < (few.rows == 0).mean() < 0.08
+    assert 0 < (task(Teacher(), ways=600).rows == 0).mean() < 0.08
+    assert (task(Teacher(), untold=0).rows > 0).all()
+
+
+def test_the_recipe_says_what_is_learned_from() -> None:
+    few = task(Teacher(), guidance=3.0, sampler="ddpm", sampler_steps=12, ways=5)
+    info = few.few.info
+    assert (info.guidance, info.sampler, info.sampler_steps, len(few.ways)) == (3.0, "ddpm", 12, 5)
+    for name, value in (("ways", 0), ("untold", 2), ("guidance", -1), ("sampler", "magic"), ("sampler_steps", 6)):
+        with pytest.raises(ValueError, match=f"FewRecipe: {name}: wanted"):
+            FewRecipe(**{name: value})
 
 
 def test_a_network_learns_the_ends_from_the_teachers_weights() -> None:
@@ -131,10 +139,9 @@ def test_a_network_learns_the_ends_from_the_teachers_weights() -> None:
     )
     before = teacher.denoiser.state_dict()
     with use_backend("numpy"):
-        few = task(teacher, ways=256)
+        few = task(teacher, ways=256, peak_lr=2e-2, warmup=5)
         for name, array in few.few.network.state_dict().items():
             np.testing.assert_array_equal(array, before[name])
-        few.recipe = Recipe(batch=64, peak_lr=2e-2, warmup=5)
         fit = Fit(few, seed=0, steps=60)
         while not fit.done:
             fit.step()

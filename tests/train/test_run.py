@@ -31,7 +31,7 @@ from minisd.train.few import FewTask
 from minisd.train.hires import HiresTask
 from minisd.train.loop import Fit, TrainingDiverged
 from minisd.train.plan import Plan
-from minisd.train.recipe import Recipe, Recipes
+from minisd.train.recipe import FewRecipe, Recipe, Recipes
 from minisd.train.run import NETWORKS, Run, Settings, shares, time_shares, too_few
 from minisd.train.vae import VAETask
 
@@ -467,16 +467,16 @@ def test_the_second_stage_is_stopped_and_goes_on(tmp_path: Path, monkeypatch: py
 
 
 @pytest.fixture
-def few_ways(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "FewTask", partial(FewTask, ways=4))
+def no_preview(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FewTask, "preview", lambda task: None)
 
 
 def few(folder: Path) -> Path:
-    return Run.start(folder, Settings("strokes", steps=3, stage="few")).train(lambda line: None)
+    recipes = Recipes(few=FewRecipe(ways=4))
+    return Run.start(folder, Settings("strokes", steps=3, stage="few"), recipes).train(lambda line: None)
 
 
-@pytest.mark.usefixtures("few_ways", "numpy_backend")
+@pytest.mark.usefixtures("no_preview", "numpy_backend")
 def test_the_stage_for_few_steps_adds_a_network_and_changes_nothing_else(tmp_path: Path) -> None:
     pipeline, shipped = Pipeline.load(few(tmp_path / "out")), Pipeline.load()
     assert pipeline.few is not None
@@ -490,7 +490,7 @@ def test_the_stage_for_few_steps_adds_a_network_and_changes_nothing_else(tmp_pat
     np.testing.assert_array_equal(pipeline.few.network.flat_parameters().astype(np.float16), average)
 
 
-@pytest.mark.usefixtures("few_ways", "numpy_backend")
+@pytest.mark.usefixtures("no_preview", "numpy_backend")
 def test_the_stage_for_few_steps_is_stopped_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few(tmp_path / "straight")
     take = Fit.step
