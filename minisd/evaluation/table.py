@@ -198,6 +198,8 @@ def lines(table: Table) -> Iterator[str]:
 def _remarks(cells: Sequence[Cell]) -> Iterator[str]:
     yield "An evaluation is a question of the sampler to the network. Where guidance acts,"
     yield "the network answers each twice, with the prompt and without."
+    if any(cell.sampler == FEW for cell in cells):
+        yield "few is the network that was distilled to draw in few steps: it answers once."
     for sampler in dict.fromkeys(cell.sampler for cell in cells if cell.calls < cell.evaluations):
         taken = {cell.evaluations: cell.calls for cell in cells if cell.sampler == sampler}
         counts = ", ".join(f"{calls} for {most}" for most, calls in sorted(taken.items()))

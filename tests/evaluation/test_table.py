@@ -206,6 +206,13 @@ def test_the_table_in_lines() -> None:
     assert "\n".join(lines(Table(REAL, cells))) + "\n" == TABLE
 
 
+def test_the_network_for_few_steps_is_explained() -> None:
+    remark = "few is the network that was distilled"
+    for sampler, told in ((FEW, 1), ("ddim", 0)):
+        said = "\n".join(lines(Table(REAL, [cell("mine", sampler, 1, 1, 0.1)])))
+        assert said.count(remark) == told
+
+
 def test_a_wide_table_is_stacked() -> None:
     counts = [2**k for k in range(10)]
     cells = [cell("runs/" + "long" * 30, "dpm_solver_sde", n, n, n / 1000) for n in counts]
