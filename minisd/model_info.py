@@ -20,9 +20,9 @@ class ModelInfo:
     """What belongs to a model besides its networks.
 
     Attributes:
-        scale_factor, shift_factor: the U-Net works on scale_factor times the VAE's latents less shift_factor; numbers,
-            or one for each channel.
-        clip_skip: the text encoder's layer whose tokens the U-Net reads, counted from the end.
+        scale_factor, shift_factor: the denoiser works on scale_factor times the VAE's latents less shift_factor;
+            numbers, or one for each channel.
+        clip_skip: the text encoder's layer whose tokens the denoiser reads, counted from the end.
         latent_size: height and width of the latents.
         words: the words of the captions it was trained on.
         guidance, steps, sampler, spacing: how it draws unless told otherwise.
@@ -76,11 +76,11 @@ class ModelInfo:
         check(self, "trained", "names and values", lambda x: isinstance(x, dict))
 
     def scaled(self, z: Array) -> Array:
-        """What the U-Net works on, of the VAE's latents (..., C), where these live."""
+        """What the denoiser works on, of the VAE's latents (..., C), where these live."""
         return (z - _beside(z, self.shift_factor)) * _beside(z, self.scale_factor)
 
     def unscaled(self, z: Array) -> Array:
-        """The VAE's latents, of what the U-Net works on.
+        """The VAE's latents, of what the denoiser works on.
 
         >>> info = ModelInfo(scale_factor=(2.0, 4.0), shift_factor=(1.0, 0.0))
         >>> z = np.array([[3.0, 5.0]], np.float32)

@@ -1,4 +1,4 @@
-"""What the U-Net is told: prompts with their weighted words, and what lies between two prompts."""
+"""What the denoiser is told: prompts with their weighted words, and what lies between two prompts."""
 
 from __future__ import annotations
 
