@@ -51,6 +51,19 @@ def test_the_second_network_is_asked_once_a_step_and_the_first_never(
 
 
 @pytest.mark.usefixtures("numpy_backend")
+def test_each_step_begins_with_fresh_noise_on_the_end_of_the_one_before(pipeline: Pipeline) -> None:
+    steps: list[tuple[float, Array, Array]] = []
+    pipeline.draw(TEXTS[:1], few=4, seed=3, callback=lambda step, t, z_t, z_0: steps.append((t, z_t, z_0)))
+    stream, z_0 = np.random.default_rng([3, 0]), np.zeros((1, 4, 4, 4))
+    for t, z_t, z_0_next in steps:
+        noise = stream.standard_normal((4, 4, 4))
+        _, alpha, sigma = pipeline.schedule.level(t)
+        wanted = noise if t == 999 else alpha * z_0[0] + sigma * noise
+        np.testing.assert_allclose(z_t[0], wanted, atol=1e-5)
+        z_0 = z_0_next
+
+
+@pytest.mark.usefixtures("numpy_backend")
 @pytest.mark.parametrize("few", [1, 2, 4])
 def test_a_picture_is_its_own_whatever_the_batch(pipeline: Pipeline, few: int) -> None:
     together = pipeline.draw(TEXTS, few=few, seed=3)
