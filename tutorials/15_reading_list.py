@@ -81,6 +81,8 @@ PAPERS = (
           "arXiv:1607.06450", (("eq. 3", "minisd_kernels.layer_norm"),)),
     Paper(9, "training", "Kingma & Ba 2015", "Adam: a method for stochastic optimization",
           "arXiv:1412.6980", (("algorithm 1", "minisd.optim.AdamW"),)),
+    Paper(9, "training", "Loshchilov & Hutter 2017", "SGDR: stochastic gradient descent with warm restarts",
+          "arXiv:1608.03983", (("eq. 5", "minisd.optim"),)),
     Paper(9, "training", "Loshchilov & Hutter 2019", "Decoupled weight decay regularization",
           "arXiv:1711.05101", (("algorithm 2", "minisd.optim.AdamW"), ("algorithm 2", "minisd_kernels.adam"))),
     Paper(6, "latents", "Kingma & Welling 2014", "Auto-encoding variational Bayes",
@@ -140,6 +142,11 @@ PAPERS = (
     Paper(10, "diffusion", "Zhao et al. 2023", "UniPC: a unified predictor-corrector framework",
           "arXiv:2302.04867", (("algorithm 1", "minisd.diffusion.samplers.unipc"),
                                ("algorithm 2", "minisd.diffusion.samplers.unipc"))),
+    Paper(16, "diffusion", "Song et al. 2023", "Consistency models",
+          "arXiv:2303.01469", (("section 3", "minisd.diffusion.consistency"),
+                               ("algorithm 1", "minisd.diffusion.consistency.multistep"))),
+    Paper(16, "diffusion", "Meng et al. 2023", "On distillation of guided diffusion models",
+          "arXiv:2210.03142", (("guidance", "minisd.train.few"),)),
     Paper(10, "diffusion", "Lipman et al. 2023", "Flow matching for generative modeling",
           "arXiv:2210.02747", (("eq. 22", "minisd.diffusion.schedule.FlowSchedule"),
                                ("eq. 23", "minisd.diffusion.prediction"))),
@@ -275,7 +282,7 @@ source(found("minisd.diffusion.samplers.ddim.ddim_step"))
 # 2023).
 
 # %%
-WEEK = ("Ronneberger", "Vaswani", "Kingma & Welling", "Ho et al. 2020", "Song", "Ho & Salimans", "Rombach")
+WEEK = ("Ronneberger", "Vaswani", "Kingma & Welling", "Ho et al. 2020", "Song et al. 2021", "Ho & Salimans", "Rombach")
 for name in WEEK:
     assert sum(paper.cited.startswith(name) for paper in PAPERS) == 1
 
