@@ -24,10 +24,11 @@ _LATENTS = 36  # pixels of a latent, 6 x 6: with fewer there is no place for a s
 _SHORTEST, _LONGEST = 12, 77  # tokens of a prompt, both marks included; the longest are as many as Stable Diffusion's
 
 
-def vae_config(picture: tuple[int, int, int]) -> VAEConfig:
+def vae_config(picture: tuple[int, int, int], latent_channels: int | None = None) -> VAEConfig:
     """The VAE for pictures of height, width and channels `picture`: the largest factor that leaves enough pixels.
 
-    Colour needs no more channels: after 600 steps coloured digits come back at 26 dB through 4 of them as through 8.
+    Its latents have 4 channels or, where 8 x 8 pixels become one, 8, unless `latent_channels` says how many. Colour
+    needs no more: after 600 steps coloured digits come back at 26 dB through 4 of them as through 8.
 
     Raises:
         ValueError: a side is odd.
@@ -41,7 +42,7 @@ def vae_config(picture: tuple[int, int, int]) -> VAEConfig:
         raise ValueError(f"VAE: {H} x {W}: wanted two even sides")
     factor = next((factor for factor in dividing if _LATENTS * factor**2 <= H * W), dividing[-1])
     levels = (Level(32), Level(64), Level(96))[: factor.bit_length() - 1]
-    return VAEConfig(image_channels=C, latent_channels=8 if factor == 8 else 4, levels=levels)
+    return VAEConfig(image_channels=C, latent_channels=latent_channels or (8 if factor == 8 else 4), levels=levels)
 
 
 def clip_config(picture: tuple[int, int, int], tokenizer: Tokenizer, captions: Iterable[str]) -> CLIPConfig:

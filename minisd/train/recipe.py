@@ -93,6 +93,7 @@ class VAERecipe(Recipe):
         share: of the whole training's time, for 28 x 28; beside those of the CLIP pair and the U-Net.
         kl_weight: of the latents' divergence from N(0, 1). It is small: they stay near it, so that noise can become
             one, without blurring the pictures.
+        latent_channels: None for as many as fit the pictures, see ``models/fitting.py``.
     """
 
     batch: int = 64
@@ -100,11 +101,13 @@ class VAERecipe(Recipe):
     ema_decay: float = 0.995
     share: float = 0.16
     kl_weight: float = 1e-4
+    latent_channels: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_number(self, "share", 1e-3, 1e3)
         check_number(self, "kl_weight", 0, 1000)
+        check_whole(self, "latent_channels", most=64, none=True)
 
 
 @dataclass(frozen=True)

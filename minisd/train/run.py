@@ -423,7 +423,7 @@ class Run:
         """VAE and CLIP as trained, a denoiser still to train, and the latents of the data."""
         tokenizer = self._tokenizer(data)
         picture = picture_shape(data.images)
-        vae = VAE(vae_config(picture), rng=self._rng("vae"))
+        vae = VAE(vae_config(picture, self.recipes.vae.latent_channels), rng=self._rng("vae"))
         clip = CLIP(clip_config(picture, tokenizer, data.all_captions()), rng=self._rng("clip"))
         self._load(vae, "vae")
         self._load(clip, "clip")

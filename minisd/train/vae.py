@@ -20,7 +20,7 @@ class VAETask:
 
     def __init__(self, images: Array, rng: np.random.Generator, recipe: VAERecipe = VAERecipe()) -> None:
         self.images, self.recipe = images, recipe
-        self.module = VAE(vae_config(picture_shape(images)), rng=rng)
+        self.module = VAE(vae_config(picture_shape(images), recipe.latent_channels), rng=rng)
 
     @property
     def sample_count(self) -> int:

@@ -38,7 +38,7 @@ from minisd.train.vae import VAETask
 STROKES = draw_strokes(6, 0)
 SMALL = UNetConfig(levels=(Level(8), Level(16, heads=2)), middle=Level(16), time_width=16)
 MINE = Recipes(
-    vae=VAERecipe(batch=3, kl_weight=0.5, steps=2),
+    vae=VAERecipe(batch=3, kl_weight=0.5, steps=2, latent_channels=2),
     unet=UNetRecipe(
         batch=4, peak_lr=1e-3, warmup=1, lr_decay="linear", lr_hold=0.5, clip_norm=0.5, betas=(0.8, 0.9), ema_decay=0.5,
         weight_decay=0.1, steps=((1, 6), (3, 5)), untold=0.9, times="logit_normal", latent_scale="channel",
@@ -143,7 +143,9 @@ def test_every_number_reaches_its_network(driven: list[tuple[Fit, Plan]], tmp_pa
     assert [plan.total(0) for plan in (vae_plan, clip_plan)] == [2, 3] and unet_plan.totals == {1: 6, 3: 5}
     assert unet.optimizer.betas == (0.8, 0.9) and unet.optimizer.weight_decay == 0.1 and unet.ema.decay == 0.5
     assert isinstance(unet.task, DenoiserTask)
-    assert unet.task.pipeline.denoiser.config == dataclasses.replace(SMALL, context_width=64, pooled_width=64)
+    assert unet.task.pipeline.denoiser.config == dataclasses.replace(
+        SMALL, latent_channels=2, context_width=64, pooled_width=64
+    )
     assert (unet.task.objective.prediction, unet.task.objective.times) == ("v", "logit_normal")
     rows = [unet.task.batch(np.arange(6), np.random.default_rng(seed))[2] for seed in range(50)]
     assert np.mean(np.concatenate(rows) == 0) == pytest.approx(0.9, abs=0.05)
@@ -190,7 +192,7 @@ def test_each_channel_may_have_its_own_factor(mine: Path) -> None:
 
 def test_the_model_says_what_was_not_as_usual(mine: Path) -> None:
     recipe = load_json(mine / "model.json")["info"]["trained"]["recipe"]
-    assert set(recipe) == {"vae", "unet"} and recipe["vae"] == {"batch": 3, "kl_weight": 0.5}
+    assert set(recipe) == {"vae", "unet"} and recipe["vae"] == {"batch": 3, "kl_weight": 0.5, "latent_channels": 2}
     assert Recipes(mention=0.5).changes(*NETWORKS) == {"mention": 0.5}
     assert recipe["unet"]["untold"] == 0.9 and not {"steps", "config", "share"} & {*recipe["unet"]}
 
@@ -273,6 +275,7 @@ SOUND: dict[str, Callable[[Any], bool]] = {  # what of these is sound; of the re
     "steps": lambda x: x in (None, 1, [[1, 2]]),
     "share": lambda x: x in (0.5, 1),
     "kl_weight": lambda x: x in (0, 0.5, 1),
+    "latent_channels": lambda x: x in (None, 1),
     "untold": lambda x: x in (0, 0.5, 1),
     "times": lambda x: x is None,
 }
@@ -283,7 +286,7 @@ def test_odd_values_are_named(network: str) -> None:
     usual = Recipes().of(network)
     for field in {*vars(usual)} - {"config"}:
         for odd in ODD:
-            whole = isinstance(odd, float) and field in ("batch", "warmup", "steps")
+            whole = isinstance(odd, float) and field in ("batch", "warmup", "steps", "latent_channels")
             if not isinstance(odd, bool) and not whole and SOUND.get(field, lambda x: False)(odd):
                 from_json(type(usual), {field: odd})
                 continue

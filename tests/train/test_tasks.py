@@ -54,7 +54,8 @@ def test_the_recipes_are_those_of_the_figures_in_the_readme() -> None:
     recipes, adam = Recipes(), {"clip_norm": 1, "betas": (0.9, 0.99), "lr_decay": "cosine", "lr_hold": 0, "steps": None}
     wanted: dict[str, dict[str, Any]] = {
         "vae": {"batch": 64, "peak_lr": 3e-3, "warmup": 100, "ema_decay": 0.995, "weight_decay": 0,
-                "share": 0.16, "kl_weight": 1e-4},
+                "share": 0.16, "kl_weight": 1e-4,
+                "latent_channels": None},
         "clip": {"batch": 128, "peak_lr": 2e-3, "warmup": 100, "ema_decay": 0.99, "weight_decay": 1e-4, "share": 0.11},
         "unet": {"batch": 64, "peak_lr": 2e-3, "warmup": 200, "ema_decay": 0.999, "weight_decay": 0,
                  "share": 0.73, "untold": 1 / 8, "times": None, "latent_scale": "all", "config": UNetConfig()},
