@@ -78,10 +78,10 @@ def test_few_pictures_are_shifted_and_each_keeps_its_caption() -> None:
 def test_a_batch_is_smaller_than_five_pictures_with_their_shifts(model: Pipeline) -> None:
     five = CaptionedPictures(PICTURES.images[:5], PICTURES.texts[:5])
     fit = Fit(LoRATask(five, model, LoRA.beginning(model.denoiser, 1, rng=RNG)), seed=0, steps=1)
-    assert fit.task.sample_count == 45 + 15 and fit.batch_size == 32
+    assert fit.task.sample_count == 45 + 45 and fit.batch_size == 32
     enough = CaptionedPictures(np.zeros((FEW, 16, 16), np.uint8), ["a"] * FEW)
     task = LoRATask(enough, model, LoRA.beginning(model.denoiser, 1, rng=RNG))
-    assert task.sample_count == FEW + 2 * KNOWN and task.taught == ["a"]  # none is shifted
+    assert task.sample_count == FEW + 4 * KNOWN and task.taught == ["a"]  # none is shifted
 
 
 def test_every_picture_is_told_its_caption(model: Pipeline) -> None:
@@ -97,7 +97,8 @@ def test_what_the_model_knows_is_among_the_pictures_as_it_drew_it(model: Pipelin
     for copies in (1, 2):
         data = CaptionedPictures(np.concatenate([PICTURES.images] * copies), [*PICTURES.texts] * copies)
         many, N = with_what_is_known(model, data), len(data)
-        assert [*many.texts] == [*data.texts, *(["", "("] if copies == 1 else ["", "", "(", "seven"])]
+        own = 2 * copies  # of each: as many of the model's as of the new ones
+        assert [*many.texts] == [*data.texts, *[""] * own, *["("] * own, *["seven"] * own]
         prompts = [r"\(" if text == "(" else text for text in many.texts[N:]]
         np.testing.assert_array_equal(many.images, [*data.images, *model.draw(prompts, seed=0, steps=20)])
 
