@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.core import ParameterSource
 from click.testing import CliRunner
@@ -47,7 +48,9 @@ def test_every_picture_has_its_command_and_every_file_its_place() -> None:
 
 def given(command: str) -> dict[str, Any]:
     """What a command line asks to draw: its arguments, but for where the picture goes."""
-    context = draw.make_context("draw", shlex.split(command)[2:])
+    # Under main, as a user's is: click keeps the help option of a command's first context, and -h comes from main.
+    above = click.Context(main, **main.context_settings)
+    context = draw.make_context("draw", shlex.split(command)[2:], parent=above)
     said = {name: value for name, value in context.params.items() if name not in OUTPUTS}
     return {name: said[name] for name in said if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    short_help="Train for 1, 2, 5, ... minutes, and measure what comes of it.",
+    short_help="Train for 1, 2, 5 minutes and more, and measure each model.",
     context_settings={"ignore_unknown_options": True},
 )
 @click.option(
