@@ -184,6 +184,14 @@ PAPERS = (
           "arXiv:2104.07636", (("SR3", "minisd.hires"),)),
     Paper(18, "Hi-Res", "Keys 1981", "Cubic convolution interpolation for digital image processing",
           "doi:10.1109/TASSP.1981.1163711", (("cubic convolution", "minisd.resizing.bicubic"),)),
+    Paper(22, "LoRA", "Eckart & Young 1936", "The approximation of one matrix by another of lower rank",
+          "doi:10.1007/BF02288367", ()),
+    Paper(22, "LoRA", "Hu et al. 2021", "LoRA: low-rank adaptation of large language models",
+          "arXiv:2106.09685", (("eq. 3", "minisd.nn.lora"),)),
+    Paper(22, "LoRA", "Ruiz et al. 2023", "DreamBooth: fine tuning diffusion models for subject-driven generation",
+          "arXiv:2208.12242", (("prior preservation", "minisd.train.lora.with_what_is_known"),)),
+    Paper(22, "LoRA", "Kalajdzievski 2023", "A rank stabilization scaling factor for fine-tuning with LoRA",
+          "arXiv:2312.03732", ()),
 )  # fmt: skip
 
 

@@ -1,11 +1,11 @@
-"""Low-rank adaptation: frozen layers learn something new through two thin matrices beside each weight (Hu et al. 2021).
+"""Low-rank adaptation: frozen layers learn something new through two thin matrices beside each weight.
 
     y = x W + (alpha / r) (x A) B             beside: what is trained, A and B alone
     W' = W + scale (alpha / r) A B            merged: what is drawn with, at the cost of W alone
 
-A (C, r) begins at random and B (r, O) at zero: at first nothing changes. With r = 4 the two hold 4 (C + O) numbers,
-where W holds C O. A convolution's weight is a matrix, too, of kh kw C rows: there A is a convolution to r channels, of
-the same window, stride and padding, and B takes each of its pixels.
+(Hu et al. 2021, eq. 3.) A (C, r) begins at random and B (r, O) at zero: at first nothing changes. With r = 4 the two
+hold 4 (C + O) numbers, where W holds C O. A convolution's weight is a matrix, too, of kh kw C rows: there A is a
+convolution to r channels, of the same window, stride and padding, and B takes each of its pixels.
 
 Differs: the paper adapts attention's matrices alone; here every linear layer and convolution can be.
 """
