@@ -245,7 +245,8 @@ def train(
         prompt = EXAMPLE if DATA_SETS[run.settings.data].digits else "PROMPT"
         click.echo(f'next: minisd draw "{prompt}" --few 4 --model {out}')
         if DATA_SETS[run.settings.data].measured:
-            click.echo(f"      minisd eval --few 4 --data {run.settings.data} --model {out}")
+            measured = "" if run.settings.data == "mnist" else f" --data {run.settings.data}"
+            click.echo(f"      minisd eval --few 4{measured} --model {out}")
     elif DATA_SETS[run.settings.data].digits:
         click.echo(f'next: minisd draw "{EXAMPLE}" --model {out}\n      minisd eval --model {out}')
     elif DATA_SETS[run.settings.data].measured:
