@@ -44,7 +44,7 @@ def student(pipeline: Pipeline, recipe: FewRecipe = FewRecipe()) -> FewSteps:
         copy.deepcopy(pipeline.denoiser),
         FewInfo(
             prediction=prediction,
-            guidance=info.guidance if recipe.guidance is None else recipe.guidance,
+            guidance=info.guidance + recipe.more_guidance,
             guidance_interval=info.guidance_interval,
             sampler=recipe.sampler,
             sampler_steps=recipe.sampler_steps,

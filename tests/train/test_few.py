@@ -25,7 +25,7 @@ from minisd.train.recipe import FewRecipe
 
 SD, MEANS = 0.5, {"": 0.1, "low": -0.4, "high": 0.9}
 DATA = CaptionedPictures(np.zeros((6, 8, 8), np.uint8), ["low", "high"] * 3)
-GUIDANCE = 1.5
+OWN, GUIDANCE = 1.5, 1.7  # of the teacher, and of what it draws for the student
 KINDS = [each for each in itertools.product(SCHEDULES, PREDICTIONS) if each != ("flow", "noise")]
 
 
@@ -36,7 +36,7 @@ class Teacher:
 
     def __init__(self, schedule: str = "cosine", prediction: str = "v") -> None:
         self.info = ModelInfo(
-            scale_factor=1.0, schedule=schedule, prediction=prediction, guidance=GUIDANCE, guidance_interval=(0, 1000)
+            scale_factor=1.0, schedule=schedule, prediction=prediction, guidance=OWN, guidance_interval=(0, 1000)
         )
         self.schedule, self.denoiser, self.few = make_schedule(schedule), SimpleNamespace(), None
 
@@ -119,10 +119,10 @@ def test_some_captions_are_left_empty() -> None:
 
 
 def test_the_recipe_says_what_is_learned_from() -> None:
-    few = task(Teacher(), guidance=3.0, sampler="ddpm", sampler_steps=12, ways=5)
+    few = task(Teacher(), more_guidance=2.0, sampler="ddpm", sampler_steps=12, ways=5)
     info = few.few.info
-    assert (info.guidance, info.sampler, info.sampler_steps, len(few.ways)) == (3.0, "ddpm", 12, 5)
-    for name, value in (("ways", 0), ("untold", 2), ("guidance", -1), ("sampler", "magic"), ("sampler_steps", 6)):
+    assert (info.guidance, info.sampler, info.sampler_steps, len(few.ways)) == (3.5, "ddpm", 12, 5)
+    for name, value in (("ways", 0), ("untold", 2), ("more_guidance", -1), ("sampler", "magic"), ("sampler_steps", 6)):
         with pytest.raises(ValueError, match=f"FewRecipe: {name}: wanted"):
             FewRecipe(**{name: value})
 
