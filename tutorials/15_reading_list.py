@@ -38,7 +38,7 @@ from minisd.course import show, source
 # ## The table
 #
 # A paper, where to find it, and beside each of its equations the thing in minisd that computes it. "eq. 4" and the like
-# are the paper's own numbers.
+# are the paper's own numbers. A paper with nothing beside it is one that a chapter only tells of.
 
 # %%
 
@@ -158,6 +158,17 @@ PAPERS = (
           "arXiv:2303.00848", (("weight", "minisd.diffusion.objectives.weighting"),)),
     Paper(19, "diffusion", "Esser et al. 2024", "Scaling rectified flow transformers for high-resolution images",
           "arXiv:2403.03206", (("section 3.1", "minisd.diffusion.objectives.times.logit_normal"),)),
+    Paper(21, "few steps", "Song et al. 2023", "Consistency models",
+          "arXiv:2303.01469", (("section 3", "minisd.diffusion.consistency"),
+                               ("algorithm 1", "minisd.diffusion.consistency.multistep"))),
+    Paper(21, "few steps", "Meng et al. 2023", "On distillation of guided diffusion models",
+          "arXiv:2210.03142", (("guidance", "minisd.train.few"),)),
+    Paper(21, "few steps", "Luhman & Luhman 2021", "Knowledge distillation in iterative generative models",
+          "arXiv:2101.02388", (("from x_T alone", "minisd.train.few"),)),
+    Paper(21, "few steps", "Luo et al. 2023", "Latent consistency models", "arXiv:2310.04378", ()),
+    Paper(21, "few steps", "Song & Dhariwal 2024", "Improved techniques for training consistency models",
+          "arXiv:2310.14189", ()),
+    Paper(21, "few steps", "Sauer et al. 2023", "Adversarial diffusion distillation", "arXiv:2311.17042", ()),
     Paper(10, "diffusion", "Lin et al. 2024", "Common diffusion noise schedules and sample steps are flawed",
           "arXiv:2305.08891", (("table 2", "minisd.diffusion.spacing"),
                                ("eq. 14 to 16", "minisd.diffusion.guidance.rescaled"))),
