@@ -88,6 +88,11 @@ def mistake_alpha_not_squared(x_t, alpha, sigma, mean, deviation):
     return mean + deviation * (x_t - alpha * mean) / np.sqrt(alpha * deviation**2 + sigma**2)
 
 
+def mistake_no_mean(x_t, alpha, sigma, mean, deviation):
+    """Count the deviations from the mean of x_t, alpha m, and lay them off from m: you have no mean anywhere."""
+    return deviation * x_t / np.sqrt(_variance(alpha, sigma, deviation))
+
+
 def right_by_factors(x_t, alpha, sigma, mean, deviation):
     gain = deviation / (alpha * alpha * deviation * deviation + sigma * sigma) ** 0.5
     return gain * x_t + mean * (1 - gain * alpha)

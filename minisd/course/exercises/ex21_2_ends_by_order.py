@@ -14,8 +14,8 @@ POINTS, MINUTES = 2, 15
 HINTS = (
     "Put the data in order. Which of them belongs to the leftmost place, and where in `places` does that one stand?",
     "Sort the data, and find each place's rank: how many other places lie to its left.",
-    "np.argsort(places) says which place comes first, second, ...: so ends[np.argsort(places)] = np.sort(data), with "
-    "ends an empty array.",
+    "order = np.argsort(places) says which place comes first, second, and so on: with `ends` an empty array, assign "
+    "the sorted data to ends[order].",
 )
 
 
@@ -70,6 +70,16 @@ def mistake_data_not_sorted(places, data):
 def mistake_order_of_the_data(places, data):
     """You put the places into the order of the data; the ends are numbers of the data."""
     return np.sort(places)[np.argsort(np.argsort(data))]
+
+
+def mistake_ranks(places, data):
+    """Those are the ranks of the places: look up which number of the data has that rank."""
+    return np.argsort(np.argsort(places)).astype(places.dtype)
+
+
+def mistake_one_too_far(places, data):
+    """You count each place among those to its left: the leftmost has 0 of them, and gets the smallest number."""
+    return np.sort(data)[np.minimum(np.argsort(np.argsort(places)) + 1, len(data) - 1)]
 
 
 def right_by_ranks(places, data):

@@ -93,6 +93,12 @@ def mistake_skip_alone(answer, y, r, deviation, r_min):
     return skip * y + (1 - skip) * answer
 
 
+def mistake_minimum_added(answer, y, r, deviation, r_min):
+    """r_min is subtracted: at r = r_min nothing must be left."""
+    far = r + r_min
+    return deviation**2 / (far**2 + deviation**2) * y + deviation * far / np.sqrt(deviation**2 + r**2) * answer
+
+
 def right_in_units_of_s(answer, y, r, deviation, r_min):
     u, u_min = r / deviation, r_min / deviation
     return y / (1 + (u - u_min) ** 2) + deviation * (u - u_min) / (1 + u * u) ** 0.5 * answer

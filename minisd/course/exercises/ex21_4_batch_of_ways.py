@@ -109,6 +109,19 @@ def mistake_levels_from_the_end(ways, level, alpha, sigma):
     return x_t, (a * x_t - x_0) / s
 
 
+def mistake_velocity_of_the_pair(ways, level, alpha, sigma):
+    """That is flow matching's velocity, from the way's end to its begin; wanted is the v at x_t."""
+    x_t, x_0, _, _ = _shaped(ways, level, alpha, sigma)
+    return x_t, ways[:, 0] - x_0
+
+
+def mistake_not_shaped(ways, level, alpha, sigma):
+    """Each way has an alpha and a sigma of its own: shape them to (B, 1, ..., 1), or NumPy lays them along the last
+    axis."""
+    x_t = ways[np.arange(len(ways)), level]
+    return x_t, (alpha[level] * x_t - ways[:, -1]) / sigma[level]
+
+
 def right_way_by_way(ways, level, alpha, sigma):
     places, wanted = [], []
     for way, k in zip(ways, level, strict=True):

@@ -126,6 +126,13 @@ def mistake_not_scaled(told, untold, target, x_t, alpha, sigma, alpha_next, sigm
     return target(x_s, alpha_next, sigma_next) if sigma_next > 0 else x_s
 
 
+def mistake_asked_twice(told, untold, target, x_t, alpha, sigma, alpha_next, sigma_next, scale):
+    """The result is right, but questions are what costs: ask once without the prompt, and keep the answer."""
+    noise = untold(x_t, alpha, sigma) + scale * (told(x_t, alpha, sigma) - untold(x_t, alpha, sigma))
+    x_s = alpha_next * (x_t - sigma * noise) / alpha + sigma_next * noise
+    return target(x_s, alpha_next, sigma_next) if sigma_next > 0 else x_s
+
+
 def right_in_two_clocks(told, untold, target, x_t, alpha, sigma, alpha_next, sigma_next, scale):
     """DDIM as Euler's step, of chapter 16."""
     noise = scale * told(x_t, alpha, sigma) + (1 - scale) * untold(x_t, alpha, sigma)

@@ -100,6 +100,18 @@ def mistake_whole_batch(a, b, c):
     return np.full(len(a), root - c), (a - b) / root
 
 
+def mistake_last_axis(a, b, c):
+    """A sample's numbers lie along all axes but the first; you sum along the last alone."""
+    root = np.sqrt(((a - b) ** 2).sum(axis=-1) + c**2)
+    return root - c, (a - b) / root[..., None]
+
+
+def mistake_summed(a, b, c):
+    """Each sample's own distance is wanted, (B,): the sum is only what the gradient is taken of."""
+    root = _root(a, b, c)
+    return (root - c).sum(), (a - b) / root
+
+
 def right_flat(a, b, c):
     off = (a - b).reshape(len(a), -1)
     root = np.sqrt(np.einsum("bn,bn->b", off, off) + c * c)

@@ -152,6 +152,14 @@ def mistake_begins_with_noise(end_of, x_T, levels, new_noise):
     return x
 
 
+def mistake_last_question(end_of, x_T, levels, new_noise):
+    """One question is missing, the last: what you return is still noised."""
+    x = x_T
+    for level, (alpha, sigma) in pairwise(levels[:-1]):
+        x = alpha * end_of(x, *level) + sigma * new_noise()
+    return x
+
+
 def right_asks_first(end_of, x_T, levels, new_noise):
     (alpha, sigma), *others = levels
     picture = end_of(x_T, alpha, sigma)

@@ -119,6 +119,24 @@ def mistake_one_step(guess, x_t, start, middle, last):
     return (end - share * x_t) / (last[0] - share * start[0])
 
 
+def mistake_first_noise(guess, x_t, start, middle, last):
+    """In the second step the noise is found anew, in the middle, from the second guess: you keep the first one."""
+    first, _, second, _ = _walked(guess, x_t, start, middle, last)
+    end = last[0] * second + last[1] / start[1] * (x_t - start[0] * first)
+    share = last[1] / start[1]
+    return (end - share * x_t) / (last[0] - share * start[0])
+
+
+def mistake_told_the_start(guess, x_t, start, middle, last):
+    """In the second step the teacher must be told the middle level; you tell it the first one again."""
+    x_0 = guess(x_t, *start)
+    x = middle[0] * x_0 + middle[1] / start[1] * (x_t - start[0] * x_0)
+    x_0 = guess(x, *start)
+    end = last[0] * x_0 + last[1] / middle[1] * (x - middle[0] * x_0)
+    share = last[1] / start[1]
+    return (end - share * x_t) / (last[0] - share * start[0])
+
+
 def right_by_euler(guess, x_t, start, middle, last):
     """In y and r, as in chapter 16: one slope from begin to end."""
 
