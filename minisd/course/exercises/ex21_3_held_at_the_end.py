@@ -16,7 +16,7 @@ POINTS, MINUTES = 2, 10
 HINTS = (
     "Two factors, one for the place y and one for the network's answer. What are they at r = r_min?",
     "At r_min c_skip must be 1 and c_out 0. Mind which of the two has r - r_min where, and which one a root.",
-    "With far = r - r_min: c_skip is s**2 / (far**2 + s**2), c_out is s * far / np.sqrt(s**2 + r**2).",
+    "Call r - r_min far. Then c_skip is s**2 / (far**2 + s**2), c_out is s * far / np.sqrt(s**2 + r**2).",
 )
 
 

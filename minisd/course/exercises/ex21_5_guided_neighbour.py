@@ -21,8 +21,8 @@ HINTS = (
     "Three lines, one for each of the three points, and an `if` for the last of them.",
     "Guide first, then step with the guided noise alone; then ask the target network at the place and the level where "
     "the step ends.",
-    "noise = u + scale * (t - u); x_s = alpha_next * (x_t - sigma * noise) / alpha + sigma_next * noise; and x_s "
-    "itself if sigma_next == 0, else target(x_s, alpha_next, sigma_next).",
+    "noise = u + scale * (t - u); then x_0 as point 2 has it, x_s of that x_0 and the same noise; and x_s itself is "
+    "the answer if sigma_next == 0, else target(x_s, alpha_next, sigma_next).",
 )
 
 
@@ -42,7 +42,7 @@ def cases(rng, dtype):
 
 
 def probe(guided_neighbour, x_t, alpha, sigma, alpha_next, sigma_next, scale):
-    asked = {"told": [], "untold": [], "target": []}
+    asked: dict[str, list[object]] = {"told": [], "untold": [], "target": []}
 
     def network(name, a, b):
         def answer(x, alpha, sigma):

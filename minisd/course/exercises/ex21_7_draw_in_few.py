@@ -18,8 +18,8 @@ POINTS, MINUTES = 3, 20
 HINTS = (
     "Walk through the levels two by two: where to ask, and what to noise the answer to.",
     "Ask at the present level; if the next has noise left, mix the answer and new noise by the next level's factors.",
-    "for (alpha, sigma), (alpha_next, sigma_next) in zip(levels, levels[1:]): x = end_of(x, alpha, sigma), and if "
-    "sigma_next > 0: x = alpha_next * x + sigma_next * new_noise()",
+    "for here, (alpha_next, sigma_next) in zip(levels, levels[1:]): x is end_of(x, *here), and where sigma_next > 0 "
+    "it becomes alpha_next * x + sigma_next * new_noise()",
 )
 
 
@@ -46,18 +46,17 @@ def cases(rng, dtype):
 
 
 def probe(draw_in_few, x_T, levels, noises):
-    asked, drawn = [], []
+    asked, left = [], list(noises)
 
     def end_of(x, alpha, sigma):
         asked.append([float(alpha), float(sigma)])
         return (np.tanh(2 * x) + 0.3 * sigma * np.cos(x) - 0.2).astype(x.dtype)
 
     def new_noise():
-        drawn.append(len(drawn))
-        return noises[len(drawn) - 1]
+        return left.pop(0)
 
     x = draw_in_few(end_of, np.array(x_T), levels, new_noise)
-    return {"x": x, "asked at": asked, "noises drawn": len(drawn)}
+    return {"x": x, "asked at": asked, "noises drawn": len(noises) - len(left)}
 
 
 def mistake_noise_at_the_end(end_of, x_T, levels, new_noise):
