@@ -100,9 +100,11 @@ PAPERS = (
           "arXiv:1706.03762", (("eq. 1", "minisd_kernels.attention"), ("eq. 1", "minisd.ops.attention.attention"),
                                ("section 3.2.2", "minisd.nn.MultiHeadAttention"),
                                ("section 3.5", "minisd.models.time.time_embedding"))),
-    Paper(8, "attention", "Peebles & Xie 2023", "Scalable diffusion models with transformers",
+    Paper(20, "attention", "Dosovitskiy et al. 2021", "An image is worth 16x16 words: transformers at scale",
+          "arXiv:2010.11929", (("eq. 1", "minisd.models.dit.to_patches"),)),
+    Paper(20, "attention", "Peebles & Xie 2023", "Scalable diffusion models with transformers",
           "arXiv:2212.09748", (("figure 3", "minisd.models.dit"), ("section 3.2", "minisd.ops.adaptive_layer_norm"))),
-    Paper(8, "attention", "Chen et al. 2023", "PixArt-alpha: fast training of diffusion transformer",
+    Paper(20, "attention", "Chen et al. 2023", "PixArt-alpha: fast training of diffusion transformer",
           "arXiv:2310.00426", (("figure 4", "minisd.models.dit"),)),
     Paper(14, "attention", "Shazeer 2020", "GLU variants improve transformer",
           "arXiv:2002.05202", (("eq. 5", "minisd_kernels.geglu"),)),
@@ -292,8 +294,7 @@ source(found("minisd.diffusion.samplers.ddim.ddim_step"))
 # (Rombach). If you have a day: DDPM, sections 2 and 3, with chapters 9 and 10 beside it.
 #
 # Behind the line of this course lie: score matching and stochastic differential equations (Song et al. 2021,
-# "Score-based generative modeling"), SDXL (Podell et al. 2023), and transformers in place of the U-Net (Peebles and Xie
-# 2023).
+# "Score-based generative modeling") and SDXL (Podell et al. 2023).
 
 # %%
 WEEK = ("Ronneberger", "Vaswani", "Kingma & Welling", "Ho et al. 2020", "Song et al. 2021", "Ho & Salimans", "Rombach")

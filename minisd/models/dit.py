@@ -196,7 +196,10 @@ class Modulation(Module):
 
 
 def to_patches(x: Tensor, p: int) -> Tensor:
-    """Squares of p x p pixels, each as a row of numbers: (B, H, W, C) -> (B, H/p W/p, p p C)."""
+    """Squares of p x p pixels, each as a row of numbers: (B, H, W, C) -> (B, H/p W/p, p p C).
+
+    What a linear layer then makes of each is a token (Dosovitskiy et al. 2021, eq. 1).
+    """
     B, H, W, C = x.shape
     squares = x.reshape(B, H // p, p, W // p, p, C).transpose(0, 1, 3, 2, 4, 5)
     return squares.reshape(B, (H // p) * (W // p), p * p * C)

@@ -80,7 +80,6 @@ def mistake_every_pth_pixel(x, p):
 
 def mistake_offsets_as_tokens(x, p):
     """Your first axis counts the places within a square, your second the squares: exchange the two."""
-    B, H, W, C = x.shape
     return _joined(_split(x, p).transpose(0, 2, 4, 1, 3, 5), x, p)
 
 

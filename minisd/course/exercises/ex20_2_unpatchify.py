@@ -63,6 +63,12 @@ def mistake_strewn(tokens, h, w, p):
     return _joined(tokens.reshape(len(tokens), h, w, p, p, -1).transpose(0, 3, 1, 4, 2, 5), h, w, p)
 
 
+def mistake_row_within_first(tokens, h, w, p):
+    """A row of the picture is counted by the row of squares first, then by the row in the square: yours the other way
+    round."""
+    return _joined(tokens.reshape(len(tokens), h, w, p, p, -1).transpose(0, 3, 1, 2, 4, 5), h, w, p)
+
+
 def mistake_same_order(tokens, h, w, p):
     """Split as a picture is split, (B, h, p, w, p, C), the axes do not fit what lies in a token: the tokens' axes are
     (B, h, w, p, p, C), and then they are exchanged."""

@@ -3,8 +3,8 @@
 A token is told its place by numbers that are added to it. Chapter 9 told a network the time so, by waves: of a whole
 number k, with `half` numbers,
 
-$$E(k) = (\\cos k \\omega_0, \\; \\cos k \\omega_1, \\; \\dots, \\; \\sin k \\omega_0, \\; \\sin k \\omega_1, \\dots), \\qquad
-\\omega_i = 10000^{-i / n}, \\quad i = 0 \\dots n - 1, \\quad n = \\mathrm{half} / 2$$
+$$E(k) = (\\cos k \\omega_0, \\, \\cos k \\omega_1, \\dots, \\, \\sin k \\omega_0, \\, \\sin k \\omega_1, \\dots),
+\\quad \\omega_i = 10000^{-i / n}, \\quad i = 0 \\dots n - 1, \\quad n = \\mathrm{half} / 2$$
 
 all cosines first, then all sines. A place in a picture has two numbers, row and column. So of `width` numbers the
 first half are E of the row, the other half E of the column. Rows and columns are counted from 0.
@@ -31,8 +31,7 @@ def positions(h, w, width):
 
 
 def cases(rng, dtype):
-    for h, w, width in ((2, 3, 4), (3, 2, 8), (7, 7, 12), (1, 5, 16), (4, 1, 8)):
-        yield h, w, width
+    yield from ((2, 3, 4), (3, 2, 8), (7, 7, 12), (1, 5, 16), (4, 1, 8))
 
 
 def _waves(k, frequencies):
@@ -84,6 +83,12 @@ def mistake_interleaved(h, w, width):
     """All cosines come first, then all sines: yours alternate."""
     parts = np.split(_placed(*_at(h, w), width), 2, axis=1)
     return np.concatenate([np.stack(np.split(part, 2, axis=1), axis=2).reshape(h * w, -1) for part in parts], axis=1)
+
+
+def mistake_cosines_of_both_first(h, w, width):
+    """The row's cosines and sines come first, then the column's: you have the cosines of both before the sines."""
+    parts = np.split(_placed(*_at(h, w), width), 4, axis=1)
+    return np.concatenate([parts[i] for i in (0, 2, 1, 3)], axis=1)
 
 
 def mistake_frequencies_of_all(h, w, width):

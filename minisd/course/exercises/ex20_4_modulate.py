@@ -2,8 +2,8 @@
 
 A layer norm gives every token the mean 0 and the variance 1 over its D numbers, and then scales and shifts them by
 numbers that are learned, the same for all tokens of all samples. In a diffusion transformer these are not learned: the
-time and the prompt say them, for each sample anew (Peebles & Xie 2023, section 3.2). With $\\hat x$ for a token less its
-mean, divided by $\\sqrt{\\mathrm{variance} + \\mathrm{eps}}$,
+time and the prompt say them, for each sample anew (Peebles & Xie 2023, section 3.2). With $\\hat x$ for a token less
+its mean, divided by $\\sqrt{\\mathrm{variance} + \\mathrm{eps}}$,
 
 $$y = (1 + \\mathrm{scale})\\; \\hat x + \\mathrm{shift}$$
 

@@ -29,7 +29,7 @@ POINTS, MINUTES = 3, 30
 GIVEN = ("np", "mine", "modulate")
 HINTS = (
     "First the six vectors: one product, one sum, and a split into six along the last axis.",
-    "np.split gives six arrays (B, D). modulate takes shift and scale as they are; a gate needs an axis for the tokens.",
+    "np.split gives six arrays (B, D). modulate takes shift and scale as they are; a gate wants an axis of tokens.",
     "The second line begins with what the first one made of x. A gate multiplies what is added, and nothing else.",
 )
 
@@ -91,6 +91,24 @@ def mistake_no_residual(x, condition, weight, bias, attend, perceptron):
     for (shift, scale, gate), part in ((vectors[:3], attend), (vectors[3:], perceptron)):
         x = gate * part(_hat(x) * (1 + scale) + shift)
     return x
+
+
+def mistake_no_second_residual(x, condition, weight, bias, attend, perceptron):
+    """In the second line, too, x is what is added to: you return the perceptron's part alone."""
+    shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = _vectors(condition, weight, bias)
+    middle = x + gate_1 * attend(_hat(x) * (1 + scale_1) + shift_1)
+    return gate_2 * perceptron(_hat(middle) * (1 + scale_2) + shift_2)
+
+
+def mistake_identity(x, condition, weight, bias, attend, perceptron):
+    """You return x: that is right as long as weight and bias are 0, and no longer."""
+    return x.copy()
+
+
+def mistake_attention_alone(x, condition, weight, bias, attend, perceptron):
+    """The perceptron is missing, the second line."""
+    shift, scale, gate, *_ = _vectors(condition, weight, bias)
+    return x + gate * attend(_hat(x) * (1 + scale) + shift)
 
 
 def mistake_side_by_side(x, condition, weight, bias, attend, perceptron):

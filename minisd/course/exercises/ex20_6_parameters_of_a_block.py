@@ -85,6 +85,11 @@ def mistake_no_biases(D, E, T, e):
     return block_parameters(D, E, T, e) - (6 * D + D + D + e * D + D)
 
 
+def mistake_no_biases_of_the_condition(D, E, T, e):
+    """The condition's layers have biases as well, 3 D each: it is the biases that a fresh gate's 0 stands in."""
+    return block_parameters(D, E, T, e) - 6 * D
+
+
 def mistake_no_output(D, E, T, e):
     """Each attention has a fourth matrix, which mixes the heads, with a bias: it is missing."""
     return block_parameters(D, E, T, e) - 2 * (D * D + D)
