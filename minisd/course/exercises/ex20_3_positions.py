@@ -43,12 +43,17 @@ def _frequencies(n):
     return 10000.0 ** (-np.arange(n) / n)
 
 
-def _at(h, w):
+def _rows_and_columns(h, w):
     return np.arange(h * w) // w, np.arange(h * w) % w
 
 
 def _placed(row, column, width):
     return np.concatenate([_waves(k, _frequencies(width // 4)) for k in (row, column)], axis=1)
+
+
+def _all(h, w, width):
+    row, column = _rows_and_columns(h, w)
+    return _placed(row, column, width)
 
 
 def mistake_one_dimension(h, w, width):
@@ -59,7 +64,7 @@ def mistake_one_dimension(h, w, width):
 
 def mistake_column_first(h, w, width):
     """The first half of the numbers are the row's waves: yours are the column's."""
-    row, column = _at(h, w)
+    row, column = _rows_and_columns(h, w)
     return _placed(column, row, width)
 
 
@@ -75,19 +80,19 @@ def mistake_divided_by_height(h, w, width):
 
 def mistake_sines_first(h, w, width):
     """Cosines come first, then sines."""
-    parts = np.split(_placed(*_at(h, w), width), 4, axis=1)
+    parts = np.split(_all(h, w, width), 4, axis=1)
     return np.concatenate([parts[i] for i in (1, 0, 3, 2)], axis=1)
 
 
 def mistake_interleaved(h, w, width):
     """All cosines come first, then all sines: yours alternate."""
-    parts = np.split(_placed(*_at(h, w), width), 2, axis=1)
+    parts = np.split(_all(h, w, width), 2, axis=1)
     return np.concatenate([np.stack(np.split(part, 2, axis=1), axis=2).reshape(h * w, -1) for part in parts], axis=1)
 
 
 def mistake_cosines_of_both_first(h, w, width):
     """The row's cosines and sines come first, then the column's: you have the cosines of both before the sines."""
-    parts = np.split(_placed(*_at(h, w), width), 4, axis=1)
+    parts = np.split(_all(h, w, width), 4, axis=1)
     return np.concatenate([parts[i] for i in (0, 2, 1, 3)], axis=1)
 
 
@@ -95,41 +100,41 @@ def mistake_frequencies_of_all(h, w, width):
     """Row and column have width / 4 frequencies each, and their exponents are i / (width / 4), nearly down to 1/10000:
     you count as if there were more."""
     frequencies = 10000.0 ** (-np.arange(width // 4) / (width // 2))
-    return np.concatenate([_waves(k, frequencies) for k in _at(h, w)], axis=1)
+    return np.concatenate([_waves(k, frequencies) for k in _rows_and_columns(h, w)], axis=1)
 
 
 def mistake_to_the_end(h, w, width):
     """The last frequency is not 1/10000: exponents are i / n, with i up to n - 1, and yours go up to 1."""
     frequencies = 10000.0 ** -np.linspace(0, 1, width // 4)
-    return np.concatenate([_waves(k, frequencies) for k in _at(h, w)], axis=1)
+    return np.concatenate([_waves(k, frequencies) for k in _rows_and_columns(h, w)], axis=1)
 
 
 def mistake_from_one(h, w, width):
     """Rows and columns are counted from 0: yours begin at 1."""
-    row, column = _at(h, w)
+    row, column = _rows_and_columns(h, w)
     return _placed(row + 1, column + 1, width)
 
 
 def mistake_added(h, w, width):
     """Row and column are laid side by side: you add their waves, and then (1, 2) and (2, 1) are one place."""
-    return sum(_waves(k, _frequencies(width // 2)) for k in _at(h, w))
+    return sum(_waves(k, _frequencies(width // 2)) for k in _rows_and_columns(h, w))
 
 
 def mistake_shares(h, w, width):
     """Rows and columns are counted in tokens, 0, 1, 2: you made shares of the picture of them."""
-    row, column = _at(h, w)
+    row, column = _rows_and_columns(h, w)
     return _placed(row / h, column / w, width)
 
 
 def mistake_grid_kept(h, w, width):
     """The places stand in one row, as the tokens do, (h w, width): you left them in a grid."""
-    return _placed(*_at(h, w), width).reshape(h, w, width)
+    return _all(h, w, width).reshape(h, w, width)
 
 
 def mistake_frequencies_upwards(h, w, width):
     """The frequencies fall, from 1 downwards: the exponent is negative."""
     with np.errstate(all="ignore"):
-        return np.concatenate([_waves(k, 1 / _frequencies(width // 4)) for k in _at(h, w)], axis=1)
+        return np.concatenate([_waves(k, 1 / _frequencies(width // 4)) for k in _rows_and_columns(h, w)], axis=1)
 
 
 def right_loops(h, w, width):

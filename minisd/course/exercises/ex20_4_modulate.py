@@ -33,7 +33,7 @@ def cases(rng, dtype):
     for B, N, D in ((1, 1, 4), (2, 3, 5), (3, 3, 6), (2, 5, 4), (4, 2, 8)):
         x = 3 + 2 * rng.standard_normal((B, N, D))
         yield x.astype(dtype), *rng.standard_normal((2, B, D)).astype(dtype)
-    x, shift, scale = rng.standard_normal((2, 4, 3)), *rng.standard_normal((2, 2, 3))
+    x, (shift, scale) = rng.standard_normal((2, 4, 3)), rng.standard_normal((2, 2, 3))
     yield x.astype(dtype), shift.astype(dtype), scale.astype(dtype), 0.1
     yield x.astype(dtype), 0 * shift.astype(dtype), 0 * scale.astype(dtype)
 
