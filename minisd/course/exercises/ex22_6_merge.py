@@ -15,7 +15,7 @@ POINTS, MINUTES = 3, 25
 HINTS = (
     "Bring both into minisd's layout first: A (C, r) or (kh, kw, C, r), and B (r, O). Then it is one product.",
     "(r, C, kh, kw) becomes (kh, kw, C, r) by transposing: its axes in the order 2, 3, 1, 0. A reshape does not do it.",
-    "r = len(lora_A); W + scale * alpha / r * (A @ B): NumPy multiplies the last two axes of A by B.",
+    "With r rows in lora_A, W + scale * alpha / r * (A @ B): NumPy multiplies the last two axes of A by B.",
 )
 
 
