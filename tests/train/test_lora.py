@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
+from stopping import stopped_at
 from tiny_model import tiny_pipeline
 
 from minisd import plots
@@ -19,7 +19,6 @@ from minisd.lora import load_lora
 from minisd.nn.lora import LoRA
 from minisd.pipeline import Pipeline
 from minisd.train import run as run_module
-from minisd.train.drive import Interrupted
 from minisd.train.loop import Fit
 from minisd.train.lora import FEW, KNOWN, REACH, LoRATask, as_drawn, shifted, with_what_is_known
 from minisd.train.run import Run, Settings
@@ -166,21 +165,10 @@ def test_one_caption_is_that_of_all(base: Path, tmp_path: Path) -> None:
     assert file.words == ("cat", "my") and file.about["caption"] == "my cat"
 
 
-def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(
-    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(base: Path, tmp_path: Path) -> None:
     straight = begun(base, tmp_path / "straight").train(silent)
-    take = Fit.step
-
-    def interrupted(fit: Fit) -> None:
-        take(fit)
-        if fit.steps_done == 2:
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(Fit, "step", interrupted)
-    with pytest.raises(Interrupted, match="stopped at step 2 of lora"):
+    with stopped_at("lora", 2):
         begun(base, tmp_path / "stopped").train(silent)
-    monkeypatch.setattr(Fit, "step", take)
     said: list[str] = []
     stopped = Run.resume(tmp_path / "stopped").train(said.append)
     assert "lora: going on from step 2" in said

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from stopping import stopped_at
 
 from minisd import plots
 from minisd.autograd import Tensor
@@ -28,7 +28,6 @@ from minisd.pipeline import Pipeline
 from minisd.train import recipe as recipe_module
 from minisd.train import run as run_module
 from minisd.train.denoiser import DenoiserTask, encode_all
-from minisd.train.drive import Interrupted
 from minisd.train.loop import Fit
 from minisd.train.plan import Plan
 from minisd.train.recipe import DiTRecipe, Recipes, UNetRecipe, VAERecipe
@@ -86,18 +85,9 @@ def test_a_runs_recipe_makes_its_model_again(mine: Path, tmp_path: Path) -> None
     assert model(tmp_path / "other")["unet.safetensors"] != model(mine)["unet.safetensors"]
 
 
-def test_a_run_by_a_recipe_is_stopped_and_goes_on(mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    take = Fit.step
-
-    def interrupted(fit: Fit) -> None:
-        take(fit)
-        if (fit.task.name, fit.steps_done) == ("unet", 2):
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(Fit, "step", interrupted)
-    with pytest.raises(Interrupted):
+def test_a_run_by_a_recipe_is_stopped_and_goes_on(mine: Path, tmp_path: Path) -> None:
+    with stopped_at("unet", 2):
         Run.start(tmp_path / "out", *read_recipe(mine / "recipe.json")).train(lambda line: None)
-    monkeypatch.setattr(Fit, "step", take)
     Run.resume(tmp_path / "out").train(lambda line: None)
     assert model(tmp_path / "out") == model(mine)
 

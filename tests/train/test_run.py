@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stopping import stopped_at
 
 from minisd import plots
 from minisd.autograd import Array
@@ -26,7 +26,6 @@ from minisd.nn import Module, Parameter
 from minisd.pipeline import Pipeline
 from minisd.train import run as run_module
 from minisd.train.denoiser import DenoiserTask, encode_all
-from minisd.train.drive import Interrupted
 from minisd.train.few import FewTask
 from minisd.train.hires import HiresTask
 from minisd.train.loop import Fit, TrainingDiverged
@@ -93,22 +92,14 @@ def test_a_model_draws_with_what_it_was_trained_for(tmp_path: Path) -> None:
     assert pipeline.draw(["a 7"], steps=2).shape == (1, 28, 28)
 
 
-def test_a_transformer_is_trained_in_the_u_nets_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    take, settings = Fit.step, Settings("strokes", steps=2, network="dit")
+def test_a_transformer_is_trained_in_the_u_nets_place(tmp_path: Path) -> None:
+    settings = Settings("strokes", steps=2, network="dit")
     whole = Run.start(tmp_path / "whole", settings).train(lambda line: None)
     pipeline = Pipeline.load(whole)
     assert isinstance(pipeline.denoiser, DiT) and pipeline.denoiser.config == DiTConfig()
     assert pipeline.info.trained["network"] == "dit" and pipeline.draw(["a 7"], steps=2).shape == (1, 28, 28)
-
-    def interrupted(fit: Fit) -> None:
-        take(fit)
-        if (fit.task.name, fit.steps_done) == ("dit", 1):
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(Fit, "step", interrupted)
-    with pytest.raises(Interrupted, match="stopped at step 1 of dit"):
+    with stopped_at("dit", 1):
         Run.start(tmp_path / "parts", settings).train(lambda line: None)
-    monkeypatch.setattr(Fit, "step", take)
     said: list[str] = []
     Run.resume(tmp_path / "parts").train(said.append)
     assert "dit: going on from step 1" in said
@@ -137,20 +128,11 @@ def test_profiling_changes_nothing_and_says_where_the_time_went(
 
 @pytest.mark.parametrize(("network", "step"), [("vae", 1), ("clip", 2), ("unet", 3)])
 def test_who_goes_on_says_so_and_ends_with_the_same_model(
-    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str, step: int
+    undisturbed: Path, tmp_path: Path, network: str, step: int
 ) -> None:
-    take = Fit.step
-
-    def interrupted(fit: Fit) -> None:
-        take(fit)
-        if (fit.task.name, fit.steps_done) == (network, step):
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(Fit, "step", interrupted)
-    with pytest.raises(Interrupted, match=f"stopped at step {step} of {network}"):
+    with stopped_at(network, step):
         Run.start(tmp_path / "out", Settings("strokes", steps=3)).train(lambda line: None)
     assert not (tmp_path / "out" / "model.json").exists()
-    monkeypatch.setattr(Fit, "step", take)
     said: list[str] = []
     run = Run.resume(tmp_path / "out")
     assert run.seconds > 0
@@ -443,19 +425,10 @@ def test_the_second_stage_adds_a_network_to_a_model_and_changes_nothing_else(tmp
 
 
 @pytest.mark.usefixtures("tiny_hires", "numpy_backend")
-def test_the_second_stage_is_stopped_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_stage_is_stopped_and_goes_on(tmp_path: Path) -> None:
     hires(tmp_path / "straight")
-    take = Fit.step
-
-    def interrupted(fit: Fit) -> None:
-        take(fit)
-        if fit.steps_done == 2:
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(Fit, "step", interrupted)
-    with pytest.raises(Interrupted, match="stopped at step 2 of hires"):
+    with stopped_at("hires", 2):
         hires(tmp_path / "stopped")
-    monkeypatch.setattr(Fit, "step", take)
     said: list[str] = []
     Run.resume(tmp_path / "stopped").train(said.append)
     assert "hires: going on from step 2" in said
@@ -491,19 +464,10 @@ def test_the_stage_for_few_steps_adds_a_network_and_changes_nothing_else(tmp_pat
 
 
 @pytest.mark.usefixtures("no_preview", "numpy_backend")
-def test_the_stage_for_few_steps_is_stopped_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stage_for_few_steps_is_stopped_and_goes_on(tmp_path: Path) -> None:
     few(tmp_path / "straight")
-    take = Fit.step
-
-    def interrupted(fit: Fit) -> None:
-        take(fit)
-        if fit.steps_done == 2:
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(Fit, "step", interrupted)
-    with pytest.raises(Interrupted, match="stopped at step 2 of few"):
+    with stopped_at("few", 2):
         few(tmp_path / "stopped")
-    monkeypatch.setattr(Fit, "step", take)
     Run.resume(tmp_path / "stopped").train(lambda line: None)
     for name in ("few.safetensors", "model.json"):
         assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes()
