@@ -16,7 +16,7 @@ from minisd.diffusion.prediction import PREDICTIONS
 from minisd.diffusion.samplers import SAMPLERS
 from minisd.diffusion.schedule import NoiseLevel, NoiseSchedule
 from minisd.diffusion.spacing import make_levels
-from minisd.models.checks import check, check_choice, check_number, check_whole
+from minisd.models.checks import check, check_choice, check_number, check_whole, is_pair
 from minisd.models.denoiser import Denoiser
 
 
@@ -47,12 +47,7 @@ class FewInfo:
         check_whole(self, "steps", most=64)
         check_choice(self, "prediction", PREDICTIONS)
         check_number(self, "guidance", 0, 1000)
-        check(
-            self,
-            "guidance_interval",
-            "two whole numbers, low <= high",
-            lambda x: isinstance(x, tuple) and [*map(type, x)] == [int, int] and 0 <= x[0] <= x[1],
-        )
+        check(self, "guidance_interval", "two whole numbers, low <= high", lambda x: is_pair(x) and 0 <= x[0] <= x[1])
         check_choice(self, "sampler", SAMPLERS)
         check_whole(self, "sampler_steps", most=1000)
         check(self, "sampler_steps", f"a multiple of {self.steps}", lambda x: x % self.steps == 0)

@@ -12,7 +12,7 @@ from minisd.diffusion.prediction import PREDICTIONS
 from minisd.diffusion.samplers import SAMPLERS
 from minisd.diffusion.schedule import SCHEDULES, Array
 from minisd.diffusion.spacing import SPACINGS
-from minisd.models.checks import check, check_choice, check_whole, is_number
+from minisd.models.checks import check, check_choice, check_whole, is_number, is_pair
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class ModelInfo:
             self,
             "latent_size",
             "two whole numbers from 1 to 4096",
-            lambda x: _is_pair(x) and 0 < min(x) <= max(x) <= 4096,
+            lambda x: is_pair(x) and 0 < min(x) <= max(x) <= 4096,
         )
         check_choice(self, "schedule", SCHEDULES)
         check_whole(self, "timesteps", most=100_000)
@@ -69,7 +69,7 @@ class ModelInfo:
             lambda x: isinstance(x, tuple) and all(isinstance(word, str) for word in x),
         )
         check(self, "guidance", "a number from 0 to 1000", lambda x: is_number(x) and 0 <= x <= 1000)
-        check(self, "guidance_interval", "two whole numbers, low <= high", lambda x: _is_pair(x) and 0 <= x[0] <= x[1])
+        check(self, "guidance_interval", "two whole numbers, low <= high", lambda x: is_pair(x) and 0 <= x[0] <= x[1])
         check_whole(self, "steps", most=self.timesteps)
         check_choice(self, "sampler", SAMPLERS)
         check_choice(self, "spacing", SPACINGS)
@@ -97,7 +97,3 @@ def _beside(z: Array, factor: float | tuple[float, ...]) -> Any:
 def _are_numbers(value: Any, least: float, most: float) -> bool:
     each = value if isinstance(value, tuple) else (value,)
     return bool(each) and all(is_number(x) and least <= x <= most for x in each)
-
-
-def _is_pair(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) == 2 and all(type(item) is int for item in value)

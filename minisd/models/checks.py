@@ -22,6 +22,11 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def is_pair(value: object) -> bool:
+    """Whether it is a tuple of two whole numbers."""
+    return isinstance(value, tuple) and [*map(type, value)] == [int, int]
+
+
 def check_whole(config: object, name: str, least: int = 1, most: int = MOST, *, none: bool = False) -> None:
     """Demand a whole number of `least` to `most` in the field `name`, or None where that is allowed.
 

@@ -39,7 +39,7 @@ from minisd.hires import HIRES_UNET, HiresInfo, Upscaler
 from minisd.lora import prefix_of, save_lora
 from minisd.memory import peak_memory
 from minisd.model_info import ModelInfo
-from minisd.models.checks import check, check_choice, check_whole, is_number
+from minisd.models.checks import check, check_choice, check_whole, is_number, is_pair
 from minisd.models.clip import CLIP
 from minisd.models.denoiser import DENOISERS, make_denoiser
 from minisd.models.fitting import clip_config, denoiser_config, vae_config
@@ -126,7 +126,7 @@ class Settings:
         check_choice(self, "device", DEVICES)
         check_choice(self, "background", GROUNDS, none=True)
         if self.size is not None:
-            check(self, "size", "a height and a width", _is_pair)
+            check(self, "size", "a height and a width", is_pair)
             check_size(self.size)
         check_choice(self, "fit", FITS)
         check_whole(self, "rank", most=256)
@@ -585,10 +585,6 @@ def time_shares(picture: tuple[int, int, int], usual: dict[str, float]) -> dict[
 
 def _said(shape: tuple[int, int, int]) -> str:
     return f"{shape[0]} x {shape[1]} {'in colour' if shape[2] == 3 else 'grey'}"
-
-
-def _is_pair(value: object) -> bool:
-    return isinstance(value, tuple) and len(value) == 2 and all(type(side) is int for side in value)
 
 
 def _is_path(value: object) -> bool:
