@@ -21,6 +21,7 @@ from minisd.cli.options import (
     Several,
     check_data,
     checking,
+    judge_option,
     stoppable,
 )
 from minisd.cli.train import train
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Drawings of each kind of prompt, as many of each digit: a multiple of 10.",
 )
-@click.option("--judge", type=FOLDER, help="Folder of a judge. [default: the one that comes with minisd]")
+@judge_option
 @click.argument("recipe", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF minisd train]...")
 @click.pass_context
 def curve(

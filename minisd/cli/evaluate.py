@@ -25,6 +25,7 @@ from minisd.cli.options import (
     checking,
     data_options,
     device_option,
+    judge_option,
     sampling_options,
 )
 from minisd.cli.outputs import new_files
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=SEED, default=0, show_default=True)
 @data_options("digits", "coloured digits")
-@click.option("--judge", type=FOLDER, help="Folder of a judge. [default: the one that comes with minisd]")
+@judge_option
 @click.option("--table", is_flag=True, help="Compare samplers, and models, at as many evaluations of the network.")
 @click.option(
     "--samplers", type=Several(SamplerName()), help="Those of --table. [default: the usual ones of each model]"

@@ -9,7 +9,7 @@ import numpy as np
 from minisd_kernels.devices import require_device
 
 from minisd.cli.kernels import compile_first
-from minisd.cli.options import FOLDER, POSITIVE, SEED, OutputFile, checking, device_option, model_option
+from minisd.cli.options import POSITIVE, SEED, OutputFile, checking, device_option, judge_option, model_option
 from minisd.cli.outputs import new_files
 from minisd.cli.pictures import how_drawn
 
@@ -20,7 +20,7 @@ _SHOWN = 8  # drawings on the sheet
 @click.option("--size", type=POSITIVE, default=112, show_default=True, help="Pixels a side.")
 @click.option("--num", type=POSITIVE, default=1000, show_default=True, help="Drawings, of one digit after the other.")
 @model_option
-@click.option("--judge", type=FOLDER, help="Folder of a judge. [default: the one that comes with minisd]")
+@judge_option
 @device_option
 @click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("--json", "json_file", type=OutputFile(), help="Write the numbers to this file, too.")

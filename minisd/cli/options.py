@@ -147,6 +147,9 @@ model_option = click.option(
 )
 
 
+judge_option = click.option("--judge", type=FOLDER, help="Folder of a judge. [default: the one that comes with minisd]")
+
+
 def sampling_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option(
